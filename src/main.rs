@@ -1,0 +1,3 @@
+//! The program `yinliu`.
+
+fn main() {}
