@@ -15,3 +15,10 @@ pub fn decode<'a>(record: &Record<'a>, corps: &Corps) -> Result<Event<'a>, Refus
     let _ = (record, corps);
     unimplemented!()
 }
+
+/// The instant that the raw JSON text of a value stands for, in milliseconds since the epoch, as `occurred_at` is written.
+#[must_use]
+pub fn instant(raw: &str) -> Option<i64> {
+    let _ = raw;
+    unimplemented!()
+}

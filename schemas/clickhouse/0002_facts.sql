@@ -9,7 +9,7 @@ CREATE TABLE facts (
     src_topic LowCardinality(String) COMMENT '来源主题（重建过的主题带 #序号） / topic of the record (a recreated topic carries #n)',
     src_partition UInt32 COMMENT '来源分区 / partition of the record',
     src_offset UInt64 COMMENT '来源位点 / offset of the record',
-    schema UInt32 COMMENT '载荷版本 / version of the payload',
+    schema UInt32 DEFAULT 1 COMMENT '载荷版本 / version of the payload',
     event_id String COMMENT '事件标识（重复投递不变） / identity of the event, the same for every delivery',
     occurred_at DateTime64(3, 'UTC') COMMENT '发生时间 / when it happened',
     recorded_at DateTime64(3, 'UTC') COMMENT '写入 Kafka 的时间 / timestamp of the record in Kafka',
@@ -17,6 +17,7 @@ CREATE TABLE facts (
     region_id LowCardinality(String) COMMENT '大区；未知为空 / region; empty if unknown',
     store_id LowCardinality(String) COMMENT '门店；未知为空 / store; empty if unknown',
     channel LowCardinality(String) COMMENT '渠道键；无法归因为 unattributed / key of the channel; unattributed where nothing resolves',
+    channel_group LowCardinality(String) COMMENT '计数时渠道所属分组（transfer 组的添加算转入） / group of the channel when it was counted: adds in the group transfer are transfers',
     channel_given LowCardinality(Nullable(String)) COMMENT '原样给出的 channel；未给为 NULL / channel as it came; NULL if absent',
     state String COMMENT '平台带回的渠道码；未给为空 / channel code as the platform delivered it; empty if absent',
     add_way Nullable(Int64) COMMENT '平台添加方式代码；未给为 NULL / the platform's code of the way of adding; NULL if absent',
@@ -59,6 +60,7 @@ CREATE VIEW events (
     region_id LowCardinality(String) COMMENT '大区；未知为空 / region; empty if unknown',
     store_id LowCardinality(String) COMMENT '门店；未知为空 / store; empty if unknown',
     channel LowCardinality(String) COMMENT '渠道键；无法归因为 unattributed / key of the channel; unattributed where nothing resolves',
+    channel_group LowCardinality(String) COMMENT '计数时渠道所属分组（transfer 组的添加算转入） / group of the channel when it was counted: adds in the group transfer are transfers',
     channel_given LowCardinality(Nullable(String)) COMMENT '原样给出的 channel；未给为 NULL / channel as it came; NULL if absent',
     state String COMMENT '平台带回的渠道码；未给为空 / channel code as the platform delivered it; empty if absent',
     add_way Nullable(Int64) COMMENT '平台添加方式代码；未给为 NULL / the platform's code of the way of adding; NULL if absent',
@@ -77,7 +79,7 @@ CREATE VIEW events (
 )
 AS
 SELECT
-    corp_id, business_date, type, staff_id, src_topic, src_partition, src_offset, schema, event_id, occurred_at, recorded_at, customer_id, region_id, store_id, channel, channel_given, state, add_way, campaign_id, direction, count, auto, order_id, amount_fen, currency, task_id, task_name, audience, extra, ingested_at
+    corp_id, business_date, type, staff_id, src_topic, src_partition, src_offset, schema, event_id, occurred_at, recorded_at, customer_id, region_id, store_id, channel, channel_group, channel_given, state, add_way, campaign_id, direction, count, auto, order_id, amount_fen, currency, task_id, task_name, audience, extra, ingested_at
 FROM facts FINAL
 WHERE NOT is_duplicate
 SETTINGS do_not_merge_across_partitions_select_final = 1

@@ -19,8 +19,7 @@ FROM (
         row_number() OVER (PARTITION BY corp_id, customer_id ORDER BY occurred_at, src_topic, src_partition, src_offset) AS episode_in_corp
     FROM events
     WHERE type = 'friend.added'
-        AND channel NOT IN ('shared', 'assigned')
-        AND (corp_id, channel) NOT IN (SELECT corp_id, channel FROM channel_history WHERE `group` = 'transfer')
+        AND channel_group != 'transfer'
 ) AS a
 LEFT JOIN (
     SELECT corp_id, staff_id, customer_id, groupArray(occurred_at) AS ends
