@@ -16,6 +16,7 @@ pub mod enrich;
 pub mod event;
 pub mod generate;
 pub mod letters;
+pub mod reference;
 pub mod log;
 pub mod metrics;
 pub mod migrate;

@@ -12,7 +12,10 @@ use prometheus::{
     process_collector::ProcessCollector,
 };
 
-use crate::event::{Reason, Type, named};
+use crate::{
+    event::{Reason, Type, named},
+    sink::Class,
+};
 
 named! {
     /// Why a partition is held: read no further until somebody or something resolves it.
@@ -27,18 +30,6 @@ named! {
         Directory = "directory",
         /// Retention has removed records that were not counted yet.
         LogTruncated = "log_truncated",
-    }
-}
-
-named! {
-    /// The classes of a failed insert, by what an operator would look at.
-    InsertError {
-        Network = "network",
-        Timeout = "timeout",
-        TooManyParts = "too_many_parts",
-        Memory = "memory",
-        Readonly = "readonly",
-        Other = "other",
     }
 }
 
@@ -160,7 +151,7 @@ impl Metrics {
             ),
             rejected: Reason::ALL.iter().map(|reason| rejected.with_label_values(&[reason.name()])).collect(),
             counted: Type::ALL.iter().map(|kind| counted.with_label_values(&[kind.name()])).collect(),
-            insert_retries: InsertError::ALL
+            insert_retries: Class::ALL
                 .iter()
                 .map(|error| insert_retries.with_label_values(&[error.name()]))
                 .collect(),
@@ -182,8 +173,8 @@ impl Metrics {
     }
 
     #[must_use]
-    pub fn insert_retries(&self, error: InsertError) -> &IntCounter {
-        &self.insert_retries[error.index()]
+    pub fn insert_retries(&self, class: Class) -> &IntCounter {
+        &self.insert_retries[class.index()]
     }
 
     #[must_use]
@@ -312,7 +303,7 @@ mod tests {
         let samples = |prefix: &str| text.lines().filter(|line| line.starts_with(prefix)).count();
         assert_eq!(samples("yinliu_records_rejected_total{"), Reason::ALL.len());
         assert_eq!(samples("yinliu_events_counted_total{"), Type::ALL.len());
-        assert_eq!(samples("yinliu_insert_retries_total{"), InsertError::ALL.len());
+        assert_eq!(samples("yinliu_insert_retries_total{"), Class::ALL.len());
         assert_eq!(samples("yinliu_partitions_held{"), Cause::ALL.len());
         assert_eq!(samples("yinliu_flush_rows_count{"), Table::ALL.len());
     }
