@@ -80,7 +80,7 @@ fn kind(values: &Values<'_, '_>) -> Result<Option<Type>, Refusal> {
 }
 
 fn check_missing(values: &Values<'_, '_>, kind: Option<Type>) -> Result<(), Refusal> {
-    let Some(field) = values.required.without(values.object.present()).iter().next() else {
+    let Some(field) = values.required.without(values.object.present()).first() else {
         return Ok(());
     };
     let whom = kind.map_or("every event", Type::name);

@@ -33,11 +33,12 @@ pub(super) fn open<'a>(record: &Record<'a>) -> Result<Object<'a>, Refusal> {
     }
     let text = std::str::from_utf8(value)
         .map_err(|error| malformed(format!("the value is no UTF-8 from byte {}", error.valid_up_to())))?;
-    let object = Object::read(text)?;
+    let mut object = Object::read(text)?;
     if content == Content::Structured || is_cloud_event(&object) {
         return structured(&object);
     }
-    binary(object, record.headers)
+    take_headers(&mut object, record.headers)?;
+    Ok(object)
 }
 
 /// What the header `content-type` says, as far as it decides how the value is read.
@@ -108,9 +109,10 @@ fn structured<'a>(envelope: &Object<'a>) -> Result<Object<'a>, Refusal> {
     Ok(object)
 }
 
-fn binary<'a>(mut object: Object<'a>, headers: &[Header<'a>]) -> Result<Object<'a>, Refusal> {
+/// Lets the attributes of a binary CloudEvent stand in.
+fn take_headers<'a>(object: &mut Object<'a>, headers: &[Header<'a>]) -> Result<(), Refusal> {
     if headers.is_empty() {
-        return Ok(object);
+        return Ok(());
     }
     for (field, name) in [(Field::EventId, "ce_id"), (Field::Type, "ce_type"), (Field::OccurredAt, "ce_time")] {
         if object.present().contains(field) {
@@ -122,5 +124,5 @@ fn binary<'a>(mut object: Object<'a>, headers: &[Header<'a>]) -> Result<Object<'
             object.stand_in(field, Value::Header(text));
         }
     }
-    Ok(object)
+    Ok(())
 }

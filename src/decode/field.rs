@@ -74,6 +74,12 @@ impl Fields {
         new
     }
 
+    /// The first field of the set in the order of the table.
+    pub(super) fn first(self) -> Option<Field> {
+        let at = usize::try_from(self.0.trailing_zeros()).ok()?;
+        Field::ALL.get(at).copied()
+    }
+
     /// The fields of the set, in the order of the table.
     pub(super) fn iter(self) -> impl Iterator<Item = Field> {
         Field::ALL.iter().copied().filter(move |field| self.contains(*field))
