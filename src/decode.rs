@@ -22,6 +22,7 @@ use crate::{
     event::{Event, Reason, Record, Refusal, Type},
 };
 use field::{Field, foreign, required};
+use object::{unescape, unquoted};
 use value::{Instant, Values, invalid};
 
 /// An event may lie this much after its record's timestamp: clocks differ (contract, section 1).
@@ -52,6 +53,16 @@ pub fn decode<'a>(record: &Record<'a>, corps: &Corps) -> Result<Event<'a>, Refus
         .ok_or_else(|| refusal(Reason::InvalidField, "the record has no timestamp; the topic must store one"))?;
     check_time(occurred_at, timestamp)?;
     Ok(event)
+}
+
+/// The instant that the raw JSON text of a value stands for, in milliseconds since the epoch, written as `occurred_at` is:
+/// an integer or RFC 3339. `None` for anything else.
+#[must_use]
+pub fn instant(raw: &str) -> Option<i64> {
+    if !raw.starts_with('"') {
+        return raw.parse().ok();
+    }
+    if raw.contains('\\') { rfc3339::parse(&unescape(raw)?) } else { rfc3339::parse(unquoted(raw)) }
 }
 
 fn check_schema(values: &Values<'_, '_>) -> Result<(), Refusal> {

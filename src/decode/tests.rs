@@ -7,7 +7,7 @@ use std::{collections::HashMap, fs, path::PathBuf};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
-use super::decode;
+use super::{decode, instant};
 use crate::{
     corp::{self, Corps},
     event::{Header, Reason, Record, Refusal},
@@ -198,6 +198,21 @@ fn the_detail_of_an_unknown_type_quotes_it_only_where_it_has_the_form_of_one() {
     };
     assert!(detail("friend.Added").contains("friend.Added"));
     assert!(!detail("wmKsomebody").contains("wmK"));
+}
+
+#[test]
+fn an_instant_of_a_reference_row_is_read_as_occurred_at_is() {
+    for (raw, expected) in [
+        ("1741572000000", Some(1_741_572_000_000)),
+        (r#""2025-03-10T02:00:00Z""#, Some(1_741_572_000_000)),
+        (r#""2025-03-10T02:00:00\u005a""#, Some(1_741_572_000_000)),
+        (r#""1741572000000""#, None),
+        ("1e3", None),
+        ("null", None),
+        ("", None),
+    ] {
+        assert_eq!(instant(raw), expected, "{raw}");
+    }
 }
 
 /// Pieces from which events of every kind of brokenness are put together.
