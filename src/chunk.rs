@@ -1,8 +1,18 @@
 //! Registers: absolute counts within one chunk of a partition's offsets.
 //!
-//! Invariant: pure; an event changes a register only at or beyond the register's high-water offset.
+//! Invariant: pure; an event changes a register only at or beyond the register's high-water offset, so that whatever
+//! an insert brought in already is recognised row by row.
 
+use hashbrown::HashTable;
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{
+    batch::{Rows, put_window, version},
+    event::Counter,
+    window::{Date, Minute, Window},
+};
 
 /// Section `chunk`: sizes of the chunks, as powers of two; fixed when a database is created.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -17,5 +27,263 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self { bits: 17, day_bits: 20 }
+    }
+}
+
+/// Which of the two tables of registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grain {
+    Minute,
+    Day,
+}
+
+/// Dense numbers for the dimensions that occur in one chunk by day; a chunk has at most 2^24 of them.
+#[derive(Debug, Default)]
+pub struct Places {
+    index: HashTable<u32>,
+    /// Encoded dimensions, one after another, and where each ends.
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// The number of a place in its [`Places`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place(u32);
+
+impl Places {
+    /// The number of these encoded dimensions.
+    pub fn intern(&mut self, key: &[u8]) -> Place {
+        let hash = xxh3_64(key);
+        let (bytes, ends) = (&self.bytes, &self.ends);
+        let encoded = |place: u32| slice(bytes, ends, place);
+        if let Some(&place) = self.index.find(hash, |&place| encoded(place) == key) {
+            return Place(place);
+        }
+        let place = u32::try_from(ends.len()).expect("a chunk has at most 2^24 offsets");
+        self.index.insert_unique(hash, place, |&place| xxh3_64(encoded(place)));
+        self.bytes.extend_from_slice(key);
+        self.ends.push(self.bytes.len());
+        Place(place)
+    }
+
+    fn encoded(&self, place: Place) -> &[u8] {
+        slice(&self.bytes, &self.ends, place.0)
+    }
+}
+
+fn slice<'a>(bytes: &'a [u8], ends: &[usize], place: u32) -> &'a [u8] {
+    let place = usize::try_from(place).expect("a u32 is an index");
+    let start = place.checked_sub(1).map_or(0, |before| ends[before]);
+    &bytes[start..ends[place]]
+}
+
+/// Dimensions and window of a register, packed: place 32 bits, minute 27 or day 16, the distance of the business day
+/// from the day in UTC 2, late 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key(u64);
+
+const MINUTES_OF_A_DAY: u32 = 24 * 60;
+
+impl Key {
+    #[must_use]
+    pub fn new(grain: Grain, place: Place, window: Window) -> Self {
+        let late = u64::from(window.late);
+        let window = match grain {
+            Grain::Minute => {
+                // A zone is at most a day away from UTC: the distance plus one is 0, 1 or 2.
+                let days = u32::from(window.date.0) + 1 - window.minute.0 / MINUTES_OF_A_DAY;
+                u64::from(window.minute.0) << 2 | u64::from(days & 3)
+            }
+            Grain::Day => u64::from(window.date.0),
+        };
+        Self(u64::from(place.0) << 32 | window << 1 | late)
+    }
+
+    fn place(self) -> Place {
+        Place(u32::try_from(self.0 >> 32).expect("32 bits"))
+    }
+
+    fn put(self, grain: Grain, rows: &mut Vec<u8>) {
+        let late = self.0 & 1 == 1;
+        let window = u32::try_from(self.0 >> 1 & 0x7fff_ffff).expect("31 bits");
+        let (minute, day) = match grain {
+            Grain::Minute => {
+                let minute = window >> 2;
+                (Some(Minute(minute)), minute / MINUTES_OF_A_DAY + (window & 3) - 1)
+            }
+            Grain::Day => (None, window),
+        };
+        put_window(rows, minute, Date(u16::try_from(day).expect("a day was packed")), late);
+    }
+}
+
+/// Absolute counts of one key. Most keys of a chunk see one event, so two counters have their place in the register
+/// and a third moves all of them to the heap: 24 bytes instead of 152.
+#[derive(Debug)]
+struct Register {
+    cells: Cells,
+    events: u32,
+    dirty: bool,
+}
+
+#[derive(Debug)]
+enum Cells {
+    Few { counters: [u8; 2], values: [u64; 2] },
+    Many(Box<[u64; COUNTERS]>),
+}
+
+/// The number of counters of a rollup.
+pub const COUNTERS: usize = Counter::ALL.len();
+
+/// A place for a counter that none has taken.
+const FREE: u8 = u8::MAX;
+
+/// Counters and values that one event adds.
+pub type Additions = [Option<(Counter, u64)>; 2];
+
+impl Register {
+    const fn new() -> Self {
+        Self { cells: Cells::Few { counters: [FREE; 2], values: [0; 2] }, events: 0, dirty: false }
+    }
+
+    fn add(&mut self, counter: Counter, value: u64) {
+        let index = counter.index();
+        if let Cells::Few { counters, values } = &mut self.cells {
+            let number = u8::try_from(index).expect("there are fewer than 255 counters");
+            if let Some(at) = counters.iter().position(|&taken| taken == number || taken == FREE) {
+                counters[at] = number;
+                values[at] += value;
+                return;
+            }
+            self.cells = Cells::Many(Box::new(self.values()));
+        }
+        if let Cells::Many(values) = &mut self.cells {
+            values[index] += value;
+        }
+    }
+
+    fn values(&self) -> [u64; COUNTERS] {
+        match &self.cells {
+            Cells::Few { counters, values } => {
+                let mut all = [0; COUNTERS];
+                for (&counter, &value) in counters.iter().zip(values).filter(|&(&counter, _)| counter != FREE) {
+                    all[usize::from(counter)] = value;
+                }
+                all
+            }
+            Cells::Many(values) => **values,
+        }
+    }
+}
+
+/// The registers of one grain in the open chunk of one partition.
+#[derive(Debug)]
+pub struct Registers {
+    grain: Grain,
+    bits: u32,
+    chunk: u64,
+    registers: FxHashMap<Key, Register>,
+    dirty: Vec<Key>,
+    /// High-water offsets beyond the position: rows that reached the warehouse before the ledger did.
+    ahead: FxHashMap<Key, u64>,
+}
+
+impl Registers {
+    /// The registers of the chunk in which `position` lies.
+    #[must_use]
+    pub fn new(grain: Grain, bits: u32, position: u64) -> Self {
+        let chunk = position >> bits;
+        Self { grain, bits, chunk, registers: FxHashMap::default(), dirty: Vec::new(), ahead: FxHashMap::default() }
+    }
+
+    /// Takes in a row of this chunk that is complete below `upto`.
+    pub fn load(&mut self, key: Key, values: &[u64; COUNTERS], events: u32, upto: u64, position: u64) {
+        let mut register = Register { events, ..Register::new() };
+        for (&counter, &value) in Counter::ALL.iter().zip(values).filter(|&(_, &value)| value > 0) {
+            register.add(counter, value);
+        }
+        self.registers.insert(key, register);
+        if upto > position {
+            self.ahead.insert(key, upto);
+        }
+    }
+
+    /// The offset below which the loaded row of this key is complete, where that is beyond the position.
+    #[must_use]
+    pub fn high_water(&self, key: Key) -> Option<u64> {
+        self.ahead.get(&key).copied()
+    }
+
+    /// Adds what the event at `offset` adds, unless the row is complete beyond it.
+    pub fn add(&mut self, key: Key, offset: u64, additions: &Additions) {
+        if !self.ahead.is_empty() && self.ahead.get(&key).is_some_and(|&upto| offset < upto) {
+            return;
+        }
+        let register = self.registers.entry(key).or_insert_with(Register::new);
+        for &(counter, value) in additions.iter().flatten() {
+            register.add(counter, value);
+        }
+        register.events += 1;
+        if !register.dirty {
+            register.dirty = true;
+            self.dirty.push(key);
+        }
+    }
+
+    /// Whether an event at `offset` belongs to a later chunk.
+    #[must_use]
+    pub const fn ends_before(&self, offset: u64) -> bool {
+        offset >> self.bits != self.chunk
+    }
+
+    /// The chunk: offsets `[chunk << bits, (chunk + 1) << bits)`.
+    #[must_use]
+    pub const fn chunk(&self) -> u64 {
+        self.chunk
+    }
+
+    /// Empty registers of the chunk in which `offset` lies.
+    #[must_use]
+    pub fn next(&self, offset: u64) -> Self {
+        Self::new(self.grain, self.bits, offset)
+    }
+
+    /// The first offset beyond the chunk.
+    #[must_use]
+    pub const fn end(&self) -> u64 {
+        (self.chunk + 1) << self.bits
+    }
+
+    /// Encodes the rows that changed, complete below `upto`, which lies in the chunk or at its end.
+    pub fn drain(&mut self, places: &Places, origin: &[u8], upto: u64, rows: &mut Rows) {
+        for key in self.dirty.drain(..) {
+            let Some(register) = self.registers.get_mut(&key) else { continue };
+            register.dirty = false;
+            let bytes = &mut rows.bytes;
+            bytes.extend_from_slice(places.encoded(key.place()));
+            key.put(self.grain, bytes);
+            bytes.extend_from_slice(origin);
+            bytes.extend_from_slice(&self.chunk.to_le_bytes());
+            for value in register.values() {
+                bytes.extend_from_slice(&value.to_le_bytes());
+            }
+            bytes.extend_from_slice(&register.events.to_le_bytes());
+            bytes.extend_from_slice(&version(0, upto).to_le_bytes());
+            rows.count += 1;
+        }
+        if !self.ahead.is_empty() {
+            self.ahead.retain(|_, ahead| *ahead > upto);
+        }
+    }
+
+    /// Registers held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.registers.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.registers.is_empty()
     }
 }

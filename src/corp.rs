@@ -36,6 +36,8 @@ pub struct Error {
 pub struct Corp {
     pub time_zone: TimeZone,
     pub currency: String,
+    /// Dense number of the time zone among those in use; 0 is the default's.
+    pub zone: usize,
 }
 
 /// All corps that have settings of their own, and the default for the others.
@@ -49,24 +51,30 @@ impl Corps {
     /// # Errors
     /// A time zone that the zone database does not know.
     pub fn new(configs: &HashMap<String, Config>) -> Result<Self, Error> {
-        let own =
-            configs.iter().map(|(id, config)| Ok((id.clone(), Corp::new(id, config)?))).collect::<Result<_, _>>()?;
-        Ok(Self { default: Corp::new("", &Config::default())?, own })
+        let default = Config::default();
+        let mut zones = vec![default.time_zone.clone()];
+        let default = Corp::new("", &default, &mut zones)?;
+        let own = configs.iter().map(|(id, config)| Ok((id.clone(), Corp::new(id, config, &mut zones)?)));
+        Ok(Self { own: own.collect::<Result<_, _>>()?, default })
     }
 
     #[must_use]
     pub fn get(&self, corp_id: &str) -> &Corp {
-        self.own.get(corp_id).unwrap_or(&self.default)
+        if self.own.is_empty() { &self.default } else { self.own.get(corp_id).unwrap_or(&self.default) }
     }
 }
 
 impl Corp {
-    fn new(corp_id: &str, config: &Config) -> Result<Self, Error> {
+    fn new(corp_id: &str, config: &Config, zones: &mut Vec<String>) -> Result<Self, Error> {
         let time_zone = TimeZone::get(&config.time_zone).map_err(|source| Error {
             corp_id: corp_id.to_owned(),
             time_zone: config.time_zone.clone(),
             source,
         })?;
-        Ok(Self { time_zone, currency: config.currency.clone() })
+        let zone = zones.iter().position(|zone| *zone == config.time_zone).unwrap_or_else(|| {
+            zones.push(config.time_zone.clone());
+            zones.len() - 1
+        });
+        Ok(Self { time_zone, currency: config.currency.clone(), zone })
     }
 }

@@ -1,9 +1,26 @@
-//! Where rows go: ClickHouse over HTTP(S).
+//! Where rows go: ClickHouse over HTTP(S), and back from it at the start of a partition.
+//!
+//! Invariant: a row is acknowledged or it is not known; nothing here decides what to do about an error.
+
+mod clickhouse;
+mod error;
+mod load;
+
+use std::{collections::HashMap, future::Future};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    clickhouse::{ClickHouse, client},
+    error::{Class, Error},
+};
+use crate::{
+    batch::{self, Origin, Rows},
+    partition::Loaded,
+};
+
 /// Section `clickhouse`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `http://` or `https://`, host and port.
@@ -16,6 +33,15 @@ pub struct Config {
     pub cluster: String,
 }
 
+impl std::fmt::Debug for Config {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { url, database, user, password: _, cluster } = self;
+        let mut fields = formatter.debug_struct("Config");
+        fields.field("url", url).field("database", database).field("user", user).field("cluster", cluster);
+        fields.finish_non_exhaustive()
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -26,4 +52,94 @@ impl Default for Config {
             cluster: String::new(),
         }
     }
+}
+
+/// The tables that the pipeline writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Table {
+    Facts,
+    Minutes,
+    Days,
+    Ledger,
+    Progress,
+    Activity,
+    Letters,
+    Org,
+    Channels,
+    Targets,
+    Contests,
+}
+
+impl Table {
+    pub const ALL: [Self; 11] = [
+        Self::Facts,
+        Self::Minutes,
+        Self::Days,
+        Self::Ledger,
+        Self::Progress,
+        Self::Activity,
+        Self::Letters,
+        Self::Org,
+        Self::Channels,
+        Self::Targets,
+        Self::Contests,
+    ];
+
+    /// The name in ClickHouse.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Facts => "facts",
+            Self::Minutes => "counts_1m_registers",
+            Self::Days => "counts_1d_registers",
+            Self::Ledger => "ledger",
+            Self::Progress => "progress",
+            Self::Activity => "corp_activity",
+            Self::Letters => "dead_letter_log",
+            Self::Org => "org_log",
+            Self::Channels => "channel_log",
+            Self::Targets => "target_log",
+            Self::Contests => "contest_log",
+        }
+    }
+
+    /// The columns that rows carry, in the order in which they are encoded.
+    #[must_use]
+    pub fn columns(self) -> String {
+        const PUBLICATION: &str = "removed, published_at, src_partition, src_offset";
+        match self {
+            Self::Facts => batch::FACT_COLUMNS.to_owned(),
+            Self::Minutes => batch::register_columns("window_start, "),
+            Self::Days => batch::register_columns(""),
+            Self::Ledger => batch::LEDGER_COLUMNS.to_owned(),
+            Self::Progress => "src_topic, src_partition, complete_through".to_owned(),
+            Self::Activity => "corp_id, last_event_at".to_owned(),
+            Self::Letters => batch::LETTER_COLUMNS.to_owned(),
+            Self::Org => format!(
+                "corp_id, staff_id, staff_name, store_id, store_name, region_id, region_name, active, valid_from, \
+                 {PUBLICATION}"
+            ),
+            Self::Channels => format!("corp_id, state, channel, campaign_id, label, `group`, {PUBLICATION}"),
+            Self::Targets => format!("corp_id, level, id, business_date, metric, target, {PUBLICATION}"),
+            Self::Contests => {
+                format!("corp_id, contest_id, name, level, ids, metric, basis, starts_at, ends_at, {PUBLICATION}")
+            }
+        }
+    }
+}
+
+/// The warehouse, as the pipeline needs it.
+pub trait Sink: Send + Sync + 'static {
+    /// Inserts all rows. On success they are in; on an error they may be in, in part or whole, now or later.
+    fn insert(&self, table: Table, rows: &Rows) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// The ledger's position of each origin that has one.
+    fn positions(&self, origins: &[Origin]) -> impl Future<Output = Result<HashMap<Origin, u64>, Error>> + Send;
+
+    /// What the warehouse holds of each origin; every acknowledged row is seen.
+    fn load(
+        &self,
+        origins: &[Origin],
+        chunk: &crate::chunk::Config,
+    ) -> impl Future<Output = Result<HashMap<Origin, Loaded>, Error>> + Send;
 }

@@ -1,8 +1,22 @@
 //! Where records come from: Kafka, through a consumer group.
+//!
+//! Invariant: reads and positions; nothing here looks into a record or remembers one.
 
-use std::collections::BTreeMap;
+mod ffi;
+mod kafka;
+pub mod log;
 
+use std::{collections::BTreeMap, time::Duration};
+
+use rdkafka::{
+    ClientConfig,
+    error::{KafkaError, RDKafkaErrorCode},
+};
 use serde::{Deserialize, Serialize};
+
+pub use kafka::Kafka;
+
+use crate::{batch::Origin, event::Record};
 
 /// Section `kafka`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -53,4 +67,91 @@ impl Default for Topics {
             contest: "yinliu.contest.v1".to_owned(),
         }
     }
+}
+
+/// The number under which the records of an assigned partition are delivered; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(pub u32);
+
+/// What happens to the partitions of a source, apart from records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// To be loaded, then started; until then nothing is delivered of them.
+    Assigned(Vec<(Slot, Origin)>),
+    /// Nothing more is delivered of them.
+    Revoked(Vec<Slot>),
+    /// Below this offset there is no record that was not delivered.
+    Tail(Slot, u64),
+    /// The log does not hold the offset from which the partition was started.
+    OutOfRange(Slot),
+}
+
+/// What came of starting a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Started {
+    Reading,
+    /// To be tried again.
+    NotYet,
+    /// It was revoked.
+    Gone,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{doing}")]
+    Client {
+        doing: &'static str,
+        #[source]
+        source: KafkaError,
+    },
+    #[error("ask the brokers for {what}")]
+    Asked {
+        what: &'static str,
+        #[source]
+        source: RDKafkaErrorCode,
+    },
+    /// The client can go on no more.
+    #[error("{doing}")]
+    Fatal {
+        doing: &'static str,
+        #[source]
+        source: RDKafkaErrorCode,
+    },
+}
+
+impl Error {
+    const fn new(doing: &'static str, source: KafkaError) -> Self {
+        Self::Client { doing, source }
+    }
+}
+
+/// Where records come from: one member of the consumer group, driven by one thread.
+pub trait Source {
+    /// Takes part in the group; to be called several times a second, whatever else happens.
+    fn signals(&mut self) -> Result<Vec<Signal>, Error>;
+
+    /// Shows the records that are there, in the order of each partition, after waiting up to `limit` for the first.
+    /// Not calling it is the back-pressure.
+    fn records(&mut self, limit: Duration, visit: &mut dyn FnMut(Slot, &Record<'_>)) -> Vec<Signal>;
+
+    /// Delivers the records of a partition from this offset on.
+    fn start(&mut self, slot: Slot, offset: u64) -> Result<Started, Error>;
+
+    /// Delivers none until the partition is started again.
+    fn hold(&mut self, slot: Slot) -> Result<(), Error>;
+
+    /// Tells the brokers the positions, for lag tools alone.
+    fn commit(&mut self, positions: &[(Origin, u64)]) -> Result<(), Error>;
+}
+
+/// What every client of this project starts from, before the configuration's own options.
+pub(crate) fn client_settings(config: &Config) -> ClientConfig {
+    let mut settings = ClientConfig::new();
+    settings
+        .set("bootstrap.servers", config.brokers.join(","))
+        .set("client.id", "yinliu")
+        // After an outage the first try comes within a second, so that catching up begins at once.
+        .set("reconnect.backoff.max.ms", "1000")
+        .set("log.connection.close", "false");
+    settings
 }

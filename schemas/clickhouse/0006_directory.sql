@@ -1,0 +1,157 @@
+-- Who works where, what a code means, targets and contests, each with its times (DIM).
+
+-- sharding: cityHash64(corp_id)
+CREATE TABLE org_log (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    staff_id String COMMENT '员工 / member of staff',
+    staff_name String COMMENT '员工姓名 / name of the member of staff',
+    store_id LowCardinality(String) COMMENT '门店 / store',
+    store_name String COMMENT '门店名称 / name of the store',
+    region_id LowCardinality(String) COMMENT '大区 / region',
+    region_name String COMMENT '大区名称 / name of the region',
+    active Bool COMMENT '是否在职（仅影响看板） / still at work; concerns boards only',
+    valid_from DateTime64(3, 'UTC') COMMENT '生效时间；默认发布时间 / from when it holds; its publication by default',
+    removed Bool COMMENT '是否删除 / a removal: all fields empty',
+    published_at DateTime64(3, 'UTC') COMMENT '发布时间 / when it was published: timestamp of its record',
+    src_partition UInt32 COMMENT '来源分区 / partition of the row',
+    src_offset UInt64 COMMENT '来源位点 / offset of the row',
+    ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT '入库时间 / when the row was inserted'
+)
+ENGINE = ReplacingMergeTree(ingested_at)
+ORDER BY (corp_id, staff_id, published_at, src_partition, src_offset)
+COMMENT '组织变更（物理表） / changes of the organisation: physical table';
+
+CREATE VIEW org_history (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    staff_id String COMMENT '员工 / member of staff',
+    staff_name String COMMENT '员工姓名 / name of the member of staff',
+    store_id LowCardinality(String) COMMENT '门店 / store',
+    store_name String COMMENT '门店名称 / name of the store',
+    region_id LowCardinality(String) COMMENT '大区 / region',
+    region_name String COMMENT '大区名称 / name of the region',
+    active Bool COMMENT '是否在职（仅影响看板） / still at work; concerns boards only',
+    valid_from DateTime64(3, 'UTC') COMMENT '生效时间；默认发布时间 / from when it holds; its publication by default',
+    removed Bool COMMENT '是否删除 / a removal: all fields empty',
+    published_at DateTime64(3, 'UTC') COMMENT '发布时间 / when it was published: timestamp of its record',
+    src_partition UInt32 COMMENT '来源分区 / partition of the row',
+    src_offset UInt64 COMMENT '来源位点 / offset of the row'
+)
+AS
+SELECT
+    corp_id, staff_id, staff_name, store_id, store_name, region_id, region_name, active, valid_from, removed, published_at, src_partition, src_offset
+FROM org_log FINAL
+COMMENT 'DIM 组织变更 / changes of the organisation';
+
+-- sharding: cityHash64(corp_id)
+CREATE TABLE channel_log (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    state String COMMENT '渠道码 / channel code',
+    channel LowCardinality(String) COMMENT '渠道键 / key of the channel',
+    campaign_id LowCardinality(String) COMMENT '活动 / campaign',
+    label String COMMENT '名称 / label of the code',
+    group LowCardinality(String) COMMENT '渠道分组；非空则登记新键 / group of the channel; not empty: the key becomes one of the corp',
+    removed Bool COMMENT '是否删除 / a removal: all fields empty',
+    published_at DateTime64(3, 'UTC') COMMENT '发布时间 / when it was published: timestamp of its record',
+    src_partition UInt32 COMMENT '来源分区 / partition of the row',
+    src_offset UInt64 COMMENT '来源位点 / offset of the row',
+    ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT '入库时间 / when the row was inserted'
+)
+ENGINE = ReplacingMergeTree(ingested_at)
+ORDER BY (corp_id, state, published_at, src_partition, src_offset)
+COMMENT '渠道码变更（物理表） / changes of channel codes: physical table';
+
+CREATE VIEW channel_history (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    state String COMMENT '渠道码 / channel code',
+    channel LowCardinality(String) COMMENT '渠道键 / key of the channel',
+    campaign_id LowCardinality(String) COMMENT '活动 / campaign',
+    label String COMMENT '名称 / label of the code',
+    group LowCardinality(String) COMMENT '渠道分组；非空则登记新键 / group of the channel; not empty: the key becomes one of the corp',
+    removed Bool COMMENT '是否删除 / a removal: all fields empty',
+    published_at DateTime64(3, 'UTC') COMMENT '发布时间 / when it was published: timestamp of its record',
+    src_partition UInt32 COMMENT '来源分区 / partition of the row',
+    src_offset UInt64 COMMENT '来源位点 / offset of the row'
+)
+AS
+SELECT
+    corp_id, state, channel, campaign_id, label, group, removed, published_at, src_partition, src_offset
+FROM channel_log FINAL
+COMMENT 'DIM 渠道码变更 / changes of channel codes';
+
+-- sharding: cityHash64(corp_id)
+CREATE TABLE target_log (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    level LowCardinality(String) COMMENT '层级 staff/store/region/corp / level: staff, store, region or corp',
+    id String COMMENT '对象 / id at that level',
+    business_date Date COMMENT '业务日期（企业所在时区） / calendar day of the event in the zone of the corp',
+    metric LowCardinality(String) COMMENT '指标 / metric',
+    target UInt64 COMMENT '目标值 / target',
+    removed Bool COMMENT '是否删除 / a removal: all fields empty',
+    published_at DateTime64(3, 'UTC') COMMENT '发布时间 / when it was published: timestamp of its record',
+    src_partition UInt32 COMMENT '来源分区 / partition of the row',
+    src_offset UInt64 COMMENT '来源位点 / offset of the row',
+    ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT '入库时间 / when the row was inserted'
+)
+ENGINE = ReplacingMergeTree(ingested_at)
+ORDER BY (corp_id, level, id, business_date, published_at, src_partition, src_offset)
+COMMENT '目标变更（物理表） / changes of targets: physical table';
+
+CREATE VIEW targets_history (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    level LowCardinality(String) COMMENT '层级 staff/store/region/corp / level: staff, store, region or corp',
+    id String COMMENT '对象 / id at that level',
+    business_date Date COMMENT '业务日期（企业所在时区） / calendar day of the event in the zone of the corp',
+    metric LowCardinality(String) COMMENT '指标 / metric',
+    target UInt64 COMMENT '目标值 / target',
+    removed Bool COMMENT '是否删除 / a removal: all fields empty',
+    published_at DateTime64(3, 'UTC') COMMENT '发布时间 / when it was published: timestamp of its record',
+    src_partition UInt32 COMMENT '来源分区 / partition of the row',
+    src_offset UInt64 COMMENT '来源位点 / offset of the row'
+)
+AS
+SELECT
+    corp_id, level, id, business_date, metric, target, removed, published_at, src_partition, src_offset
+FROM target_log FINAL
+COMMENT 'DIM 目标变更 / changes of targets';
+
+-- sharding: cityHash64(corp_id)
+CREATE TABLE contest_log (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    contest_id String COMMENT '比赛 / contest',
+    name String COMMENT '名称 / name',
+    level LowCardinality(String) COMMENT '层级 / level',
+    ids Array(String) COMMENT '参赛对象 / ids that take part',
+    metric LowCardinality(String) COMMENT '指标 / metric',
+    basis LowCardinality(String) COMMENT '口径 total 或 per_head / basis: total or per_head',
+    starts_at DateTime64(3, 'UTC') COMMENT '开始 / start',
+    ends_at DateTime64(3, 'UTC') COMMENT '结束 / end',
+    removed Bool COMMENT '是否删除 / a removal: all fields empty',
+    published_at DateTime64(3, 'UTC') COMMENT '发布时间 / when it was published: timestamp of its record',
+    src_partition UInt32 COMMENT '来源分区 / partition of the row',
+    src_offset UInt64 COMMENT '来源位点 / offset of the row',
+    ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT '入库时间 / when the row was inserted'
+)
+ENGINE = ReplacingMergeTree(ingested_at)
+ORDER BY (corp_id, contest_id, published_at, src_partition, src_offset)
+COMMENT '比赛变更（物理表） / changes of contests: physical table';
+
+CREATE VIEW contests_history (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    contest_id String COMMENT '比赛 / contest',
+    name String COMMENT '名称 / name',
+    level LowCardinality(String) COMMENT '层级 / level',
+    ids Array(String) COMMENT '参赛对象 / ids that take part',
+    metric LowCardinality(String) COMMENT '指标 / metric',
+    basis LowCardinality(String) COMMENT '口径 total 或 per_head / basis: total or per_head',
+    starts_at DateTime64(3, 'UTC') COMMENT '开始 / start',
+    ends_at DateTime64(3, 'UTC') COMMENT '结束 / end',
+    removed Bool COMMENT '是否删除 / a removal: all fields empty',
+    published_at DateTime64(3, 'UTC') COMMENT '发布时间 / when it was published: timestamp of its record',
+    src_partition UInt32 COMMENT '来源分区 / partition of the row',
+    src_offset UInt64 COMMENT '来源位点 / offset of the row'
+)
+AS
+SELECT
+    corp_id, contest_id, name, level, ids, metric, basis, starts_at, ends_at, removed, published_at, src_partition, src_offset
+FROM contest_log FINAL
+COMMENT 'DIM 比赛变更 / changes of contests';

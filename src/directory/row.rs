@@ -1,0 +1,274 @@
+//! One row of a reference topic, read from a record or from a line of CSV.
+//!
+//! Invariant: pure; a row that breaks its form is an answer that names what is wrong.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::decode::instant;
+
+/// When a row became known to everyone, and its place among rows of the same moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Publication {
+    /// Timestamp of the record, milliseconds since the epoch.
+    pub at: i64,
+    pub partition: u32,
+    pub offset: u64,
+}
+
+/// A member of staff: where they work, from when on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OrgRow {
+    pub publication: Publication,
+    pub removed: bool,
+    pub corp_id: String,
+    pub staff_id: String,
+    pub staff_name: String,
+    pub store_id: String,
+    pub store_name: String,
+    pub region_id: String,
+    pub region_name: String,
+    pub active: bool,
+    /// Milliseconds since the epoch; the publication where none is given.
+    pub valid_from: i64,
+}
+
+/// What a channel code stands for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChannelRow {
+    pub publication: Publication,
+    pub removed: bool,
+    pub corp_id: String,
+    pub state: String,
+    pub channel: String,
+    pub campaign_id: String,
+    pub label: String,
+    /// Not empty: the row makes `channel` a key of the corp.
+    pub group: String,
+}
+
+/// What a day's figure should reach.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    pub publication: Publication,
+    pub removed: bool,
+    pub corp_id: String,
+    pub level: String,
+    pub id: String,
+    pub business_date: String,
+    pub metric: String,
+    pub target: u64,
+}
+
+/// A contest between staff, stores or regions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contest {
+    pub publication: Publication,
+    pub removed: bool,
+    pub corp_id: String,
+    pub contest_id: String,
+    pub name: String,
+    pub level: String,
+    pub ids: Vec<String>,
+    pub metric: String,
+    pub basis: String,
+    /// `[starts_at, ends_at)`, milliseconds since the epoch.
+    pub starts_at: i64,
+    pub ends_at: i64,
+}
+
+/// A row of any reference topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reference {
+    Org(OrgRow),
+    Channel(ChannelRow),
+    Target(Target),
+    Contest(Contest),
+}
+
+/// Which of the reference topics a row comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Org,
+    Channel,
+    Target,
+    Contest,
+}
+
+#[derive(Deserialize)]
+struct Fields<'a> {
+    corp_id: Option<String>,
+    staff_id: Option<String>,
+    staff_name: Option<String>,
+    store_id: Option<String>,
+    store_name: Option<String>,
+    region_id: Option<String>,
+    region_name: Option<String>,
+    active: Option<bool>,
+    #[serde(borrow)]
+    valid_from: Option<&'a RawValue>,
+    state: Option<String>,
+    channel: Option<String>,
+    campaign_id: Option<String>,
+    label: Option<String>,
+    group: Option<String>,
+    level: Option<String>,
+    id: Option<String>,
+    business_date: Option<String>,
+    metric: Option<String>,
+    target: Option<u64>,
+    contest_id: Option<String>,
+    name: Option<String>,
+    ids: Option<Vec<String>>,
+    basis: Option<String>,
+    #[serde(borrow)]
+    starts_at: Option<&'a RawValue>,
+    #[serde(borrow)]
+    ends_at: Option<&'a RawValue>,
+}
+
+impl Reference {
+    /// Reads one record: the fields of its body, or of its key where the value is null and the row is a removal.
+    ///
+    /// # Errors
+    /// What is wrong with the row, without its values.
+    pub fn read(
+        kind: Kind,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        publication: Publication,
+    ) -> Result<Self, String> {
+        match value {
+            Some(value) => Self::from_body(kind, value, publication),
+            None => Self::removal(kind, key, publication),
+        }
+    }
+
+    fn from_body(kind: Kind, value: &[u8], publication: Publication) -> Result<Self, String> {
+        let text = std::str::from_utf8(value).map_err(|_| "the value is not UTF-8".to_owned())?;
+        let fields: Fields<'_> =
+            serde_json::from_str(text).map_err(|error| format!("the value is no such row: {error}"))?;
+        let corp_id = required("corp_id", fields.corp_id, 64)?;
+        if corp_id.contains('/') {
+            return Err("`corp_id` holds a `/`".to_owned());
+        }
+        let removed = false;
+        Ok(match kind {
+            Kind::Org => Self::Org(OrgRow {
+                publication,
+                removed,
+                corp_id,
+                staff_id: required("staff_id", fields.staff_id, 64)?,
+                staff_name: optional("staff_name", fields.staff_name, 128)?,
+                store_id: optional("store_id", fields.store_id, 64)?,
+                store_name: optional("store_name", fields.store_name, 128)?,
+                region_id: optional("region_id", fields.region_id, 64)?,
+                region_name: optional("region_name", fields.region_name, 128)?,
+                active: fields.active.unwrap_or(true),
+                valid_from: moment("valid_from", fields.valid_from)?.unwrap_or(publication.at),
+            }),
+            Kind::Channel => Self::Channel(ChannelRow {
+                publication,
+                removed,
+                corp_id,
+                state: required("state", fields.state, 64)?,
+                channel: required("channel", fields.channel, 64)?,
+                campaign_id: optional("campaign_id", fields.campaign_id, 64)?,
+                label: optional("label", fields.label, 128)?,
+                group: optional("group", fields.group, 64)?,
+            }),
+            Kind::Target => Self::Target(Target {
+                publication,
+                removed,
+                corp_id,
+                level: one_of("level", fields.level, &["staff", "store", "region", "corp"])?,
+                id: required("id", fields.id, 64)?,
+                business_date: date("business_date", fields.business_date)?,
+                metric: required("metric", fields.metric, 64)?,
+                target: fields.target.ok_or("`target` is missing")?,
+            }),
+            Kind::Contest => Self::Contest(Contest {
+                publication,
+                removed,
+                corp_id,
+                contest_id: required("contest_id", fields.contest_id, 64)?,
+                name: optional("name", fields.name, 128)?,
+                level: one_of("level", fields.level, &["staff", "store", "region"])?,
+                ids: fields.ids.ok_or("`ids` is missing")?,
+                metric: required("metric", fields.metric, 64)?,
+                basis: one_of("basis", fields.basis, &["total", "per_head"])?,
+                starts_at: moment("starts_at", fields.starts_at)?.ok_or("`starts_at` is missing")?,
+                ends_at: moment("ends_at", fields.ends_at)?.ok_or("`ends_at` is missing")?,
+            }),
+        })
+    }
+
+    fn removal(kind: Kind, key: Option<&[u8]>, publication: Publication) -> Result<Self, String> {
+        let key = key.and_then(|key| std::str::from_utf8(key).ok()).ok_or("a removal without a key in UTF-8")?;
+        let (corp_id, rest) = key.split_once('/').ok_or("the key of a removal has no `/`")?;
+        let corp_id = required("corp_id", Some(corp_id.to_owned()), 64)?;
+        let removed = true;
+        let id = required("the key", Some(rest.to_owned()), 256)?;
+        Ok(match kind {
+            Kind::Org => {
+                let valid_from = publication.at;
+                Self::Org(OrgRow { publication, removed, corp_id, staff_id: id, valid_from, ..OrgRow::default() })
+            }
+            Kind::Channel => {
+                Self::Channel(ChannelRow { publication, removed, corp_id, state: id, ..Default::default() })
+            }
+            Kind::Target => {
+                let (level, rest) = id.split_once('/').ok_or("the key of a target has too few parts")?;
+                let (id, day) = rest.rsplit_once('/').ok_or("the key of a target has too few parts")?;
+                let business_date = date("business_date", Some(day.to_owned()))?;
+                let (level, id) = (level.to_owned(), id.to_owned());
+                Self::Target(Target { publication, removed, corp_id, level, id, business_date, ..Default::default() })
+            }
+            Kind::Contest => {
+                Self::Contest(Contest { publication, removed, corp_id, contest_id: id, ..Contest::default() })
+            }
+        })
+    }
+}
+
+fn required(name: &str, value: Option<String>, longest: usize) -> Result<String, String> {
+    let value = optional(name, value, longest)?;
+    if value.is_empty() { Err(format!("`{name}` is missing")) } else { Ok(value) }
+}
+
+fn optional(name: &str, value: Option<String>, longest: usize) -> Result<String, String> {
+    let value = value.unwrap_or_default();
+    if value.len() > longest {
+        return Err(format!("`{name}` is longer than {longest} bytes"));
+    }
+    if value.contains('\0') {
+        return Err(format!("`{name}` holds U+0000"));
+    }
+    Ok(value)
+}
+
+fn one_of(name: &str, value: Option<String>, allowed: &[&str]) -> Result<String, String> {
+    let value = required(name, value, 64)?;
+    if allowed.contains(&value.as_str()) {
+        Ok(value)
+    } else {
+        Err(format!("`{name}` is none of {}", allowed.join(", ")))
+    }
+}
+
+fn date(name: &str, value: Option<String>) -> Result<String, String> {
+    let value = required(name, value, 10)?;
+    let date = value.parse::<jiff::civil::Date>().ok().and_then(crate::window::date_of);
+    date.map(|_| value).ok_or_else(|| format!("`{name}` is no day between 1970-01-01 and 2149-06-06"))
+}
+
+/// As `occurred_at` is written: integer milliseconds or RFC 3339; null and `""` are absent.
+fn moment(name: &str, value: Option<&RawValue>) -> Result<Option<i64>, String> {
+    let Some(value) = value else { return Ok(None) };
+    if matches!(value.get(), "null" | "\"\"") {
+        return Ok(None);
+    }
+    instant(value.get())
+        .map(Some)
+        .ok_or_else(|| format!("`{name}` is neither milliseconds since the epoch nor RFC 3339"))
+}

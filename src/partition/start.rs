@@ -1,0 +1,204 @@
+//! The state of a partition out of what the warehouse holds of it.
+//!
+//! Invariant: rows that do not add up to the ledger are never built upon.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::{Config, Decision, Partition};
+use crate::{
+    batch::{Origin, Tally, encode_origin, encode_place},
+    chunk::{COUNTERS, Grain, Key, Places, Registers},
+    dedup::Horizon,
+    directory::Channel,
+    enrich::Dimensions,
+    window::{Date, Window},
+};
+
+/// What the warehouse holds of one partition.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The ledger's position; `None` where no flush was ever completed.
+    pub next_offset: Option<u64>,
+    /// Of the chunk of minutes in which the position lies; all 0 at its start.
+    pub tally: Tally,
+    /// Records counted in the chunk of days in which the position lies, by the ledger.
+    pub day_counted: u64,
+    /// Earliest and latest business day of these.
+    pub day_dates: Option<(Date, Date)>,
+    /// Registers of the chunks in which the position lies, and of later ones.
+    pub minutes: Vec<Row>,
+    pub days: Vec<Row>,
+    /// Facts at and beyond the position.
+    pub facts: Vec<Fact>,
+    /// The topic whose records the ledger counted; `None` where it is not known.
+    pub topic_id: Option<String>,
+}
+
+/// One register as the warehouse holds it; by day, `window.minute` has no meaning.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub chunk: u64,
+    pub corp_id: String,
+    pub region_id: String,
+    pub store_id: String,
+    pub staff_id: String,
+    pub channel: String,
+    pub window: Window,
+    pub values: [u64; COUNTERS],
+    pub events: u32,
+    /// The row is complete below this offset.
+    pub upto: u64,
+}
+
+/// One counted record as the warehouse holds it.
+#[derive(Clone, Debug)]
+pub struct Fact {
+    pub offset: u64,
+    pub corp_id: String,
+    pub staff_id: String,
+    pub region_id: String,
+    pub store_id: String,
+    pub channel: String,
+    pub channel_group: String,
+    pub window: Window,
+}
+
+/// The rows of a chunk do not add up to the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger counts {ledger} records in chunk {chunk}, its rows by {grain} count {rows}")]
+pub struct Mismatch {
+    grain: &'static str,
+    chunk: u64,
+    ledger: u64,
+    rows: u64,
+}
+
+impl Partition {
+    /// Starts a partition whose log begins at `log_start`.
+    ///
+    /// Where retention took records that were never read, counting goes on at the start of the log.
+    ///
+    /// # Errors
+    /// The rows do not add up to the ledger.
+    pub fn start(config: &Config, origin: Origin, loaded: Loaded, log_start: u64) -> Result<Self, Mismatch> {
+        let ledger_position = loaded.next_offset.unwrap_or(0);
+        let position = ledger_position.max(log_start);
+        let mut partition = Self {
+            encoded: encode_origin(&origin),
+            origin,
+            topic_id: Arc::from(loaded.topic_id.as_deref().unwrap_or_default()),
+            position,
+            warmed: 0,
+            horizon: Horizon::new(&config.dedup),
+            places: Places::default(),
+            minute: Registers::new(Grain::Minute, config.chunk.bits, ledger_position),
+            day: Registers::new(Grain::Day, config.chunk.day_bits, ledger_position),
+            tally: loaded.tally,
+            changed: false,
+            decided: FxHashMap::default(),
+            decided_below: ledger_position,
+        };
+        partition.load(Grain::Minute, &loaded.minutes, ledger_position);
+        partition.load(Grain::Day, &loaded.days, ledger_position);
+        partition.check(Grain::Minute, &loaded, loaded.tally.counted)?;
+        partition.check(Grain::Day, &loaded, loaded.day_counted)?;
+        partition.adopt_unread(&loaded, position);
+        let upto = loaded.minutes.iter().chain(&loaded.days).map(|row| row.upto);
+        partition.decided_below = upto.max().unwrap_or(0).max(ledger_position);
+        partition.decided = loaded.facts.into_iter().map(|fact| (fact.offset, fact.into())).collect();
+        Ok(partition)
+    }
+
+    /// The first offset to read: that of the oldest record which one at the position could repeat.
+    #[must_use]
+    pub fn read_from(&self, config: &Config, log_start: u64) -> u64 {
+        self.position.saturating_sub(u64::from(config.dedup.records)).max(log_start)
+    }
+
+    fn load(&mut self, grain: Grain, rows: &[Row], position: u64) {
+        let mut encoded = Vec::new();
+        let chunk = self.registers_of(grain).chunk();
+        for row in rows.iter().filter(|row| row.chunk == chunk) {
+            encode_place(&mut encoded, &row.corp_id, &row.staff_id, &row.dimensions());
+            let place = self.places.intern(&encoded);
+            let key = Key::new(grain, place, row.window);
+            self.registers_of(grain).load(key, &row.values, row.events, row.upto, position);
+        }
+    }
+
+    /// The records that the rows count, less those beyond the position, are those that the ledger counts.
+    fn check(&mut self, grain: Grain, loaded: &Loaded, ledger: u64) -> Result<(), Mismatch> {
+        let chunk = self.registers_of(grain).chunk();
+        let (name, rows) = match grain {
+            Grain::Minute => ("minute", &loaded.minutes),
+            Grain::Day => ("day", &loaded.days),
+        };
+        let all: u64 = rows.iter().filter(|row| row.chunk == chunk).map(|row| u64::from(row.events)).sum();
+        let mut beyond = 0;
+        for fact in &loaded.facts {
+            beyond += u64::from(self.holds(grain, fact));
+        }
+        match all.checked_sub(beyond) {
+            Some(rows) if rows == ledger => Ok(()),
+            _ => Err(Mismatch { grain: name, chunk, ledger, rows: all.saturating_sub(beyond) }),
+        }
+    }
+
+    /// Whether a loaded register counts this fact already.
+    fn holds(&mut self, grain: Grain, fact: &Fact) -> bool {
+        let mut encoded = Vec::new();
+        encode_place(&mut encoded, &fact.corp_id, &fact.staff_id, &fact.dimensions());
+        let place = self.places.intern(&encoded);
+        let registers = self.registers_of(grain);
+        fact.offset < registers.end()
+            && registers.high_water(Key::new(grain, place, fact.window)).is_some_and(|upto| fact.offset < upto)
+    }
+
+    /// Records that a former owner counted but did not enter, and that retention has removed since: the registers hold
+    /// them, so the ledger has to.
+    fn adopt_unread(&mut self, loaded: &Loaded, position: u64) {
+        for fact in loaded.facts.iter().filter(|fact| fact.offset < position) {
+            if self.holds(Grain::Minute, fact) {
+                self.tally.received += 1;
+                self.tally.counted += 1;
+                self.tally.extend_dates(fact.window.date);
+                self.changed = true;
+            }
+        }
+    }
+
+    const fn registers_of(&mut self, grain: Grain) -> &mut Registers {
+        match grain {
+            Grain::Minute => &mut self.minute,
+            Grain::Day => &mut self.day,
+        }
+    }
+}
+
+impl Row {
+    /// The group of the channel is no part of a register.
+    fn dimensions(&self) -> Dimensions<'_> {
+        let channel = Channel { key: &self.channel, group: "" };
+        Dimensions { region_id: &self.region_id, store_id: &self.store_id, channel }
+    }
+}
+
+impl Fact {
+    fn dimensions(&self) -> Dimensions<'_> {
+        let channel = Channel { key: &self.channel, group: &self.channel_group };
+        Dimensions { region_id: &self.region_id, store_id: &self.store_id, channel }
+    }
+}
+
+impl From<Fact> for Decision {
+    fn from(fact: Fact) -> Self {
+        Self {
+            region_id: fact.region_id,
+            store_id: fact.store_id,
+            channel: fact.channel,
+            channel_group: fact.channel_group,
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! What the warehouse holds of a partition: its ledger, the registers of its open chunks, the facts beyond the ledger.
+//!
+//! Invariant: reads only; of several versions of a row the largest holds.
+
+use std::collections::HashMap;
+
+use clickhouse::{Client, Row, error::Error};
+use serde::Deserialize;
+
+use crate::{
+    batch::{Origin, Tally},
+    chunk::{self, COUNTERS, Grain},
+    event::Counter,
+    partition::{self, Fact, Loaded},
+    sink::Table,
+    window::{Date, Minute, Window},
+};
+
+#[derive(Row, Deserialize)]
+struct Entry {
+    src_topic: String,
+    src_partition: u32,
+    src_chunk: u64,
+    next_offset: u64,
+    received: u64,
+    rejected: u64,
+    duplicate: u64,
+    counted: u64,
+    first_date: u16,
+    last_date: u16,
+    topic_id: String,
+}
+
+#[derive(Row, Deserialize)]
+struct StoredFact {
+    src_topic: String,
+    src_partition: u32,
+    src_offset: u64,
+    corp_id: String,
+    staff_id: String,
+    region_id: String,
+    store_id: String,
+    channel: String,
+    channel_group: String,
+    business_date: u16,
+    occurred_at: i64,
+    recorded_at: i64,
+}
+
+#[derive(Row, Deserialize)]
+struct Register {
+    src_topic: String,
+    src_partition: u32,
+    src_chunk: u64,
+    corp_id: String,
+    region_id: String,
+    store_id: String,
+    staff_id: String,
+    channel: String,
+    minute: u32,
+    business_date: u16,
+    late: bool,
+    counters: Vec<u64>,
+    events: u32,
+    version: u64,
+}
+
+/// How long before the ledger's last row a fact beyond it may have been inserted, by the clocks of two servers.
+const CLOCKS_APART: &str = "INTERVAL 1 DAY";
+
+pub(super) async fn load(
+    client: &Client,
+    origins: &[Origin],
+    chunk: &chunk::Config,
+) -> Result<HashMap<Origin, Loaded>, Error> {
+    if origins.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut loaded: HashMap<Origin, Loaded> =
+        origins.iter().map(|origin| (origin.clone(), Loaded::default())).collect();
+    for entries in ledger(client, origins).await?.into_values() {
+        let Some(newest) = entries.iter().max_by_key(|entry| entry.next_offset) else { continue };
+        let origin = origin(&newest.src_topic, newest.src_partition);
+        loaded.insert(origin, state(&entries, newest, chunk));
+    }
+    for (origin, fact) in facts(client, &loaded).await? {
+        if let Some(loaded) = loaded.get_mut(&origin) {
+            loaded.facts.push(fact);
+        }
+    }
+    for (origin, row) in registers(client, Grain::Minute, chunk.bits, &loaded).await? {
+        if let Some(loaded) = loaded.get_mut(&origin) {
+            loaded.minutes.push(row);
+        }
+    }
+    for (origin, row) in registers(client, Grain::Day, chunk.day_bits, &loaded).await? {
+        if let Some(loaded) = loaded.get_mut(&origin) {
+            loaded.days.push(row);
+        }
+    }
+    Ok(loaded)
+}
+
+/// `('topic', 0), …`: names of topics hold neither quotes nor backslashes.
+pub(super) fn tuples(origins: &[Origin]) -> String {
+    let tuples: Vec<_> = origins.iter().map(|origin| format!("('{}', {})", origin.topic, origin.partition)).collect();
+    tuples.join(", ")
+}
+
+async fn ledger(client: &Client, origins: &[Origin]) -> Result<HashMap<Origin, Vec<Entry>>, Error> {
+    let sql = format!(
+        "SELECT src_topic, src_partition, src_chunk, next_offset, received, rejected, duplicate, counted, \
+         first_date, last_date, topic_id FROM ledger FINAL WHERE (src_topic, src_partition) IN ({})",
+        tuples(origins)
+    );
+    let mut entries: HashMap<Origin, Vec<Entry>> = HashMap::new();
+    for entry in client.query(&sql).fetch_all::<Entry>().await? {
+        entries.entry(origin(&entry.src_topic, entry.src_partition)).or_default().push(entry);
+    }
+    Ok(entries)
+}
+
+fn state(entries: &[Entry], newest: &Entry, chunk: &chunk::Config) -> Loaded {
+    let position = newest.next_offset;
+    let open = entries.iter().find(|entry| entry.src_chunk == position >> chunk.bits);
+    let day = position >> chunk.day_bits;
+    let in_day = |entry: &&Entry| entry.src_chunk >> (chunk.day_bits - chunk.bits) == day;
+    Loaded {
+        next_offset: Some(position),
+        tally: open.map(tally).unwrap_or_default(),
+        day_counted: entries.iter().filter(in_day).map(|entry| entry.counted).sum(),
+        day_dates: entries.iter().filter(in_day).filter_map(|entry| tally(entry).dates).reduce(join),
+        topic_id: (!newest.topic_id.is_empty()).then(|| newest.topic_id.clone()),
+        ..Loaded::default()
+    }
+}
+
+fn tally(entry: &Entry) -> Tally {
+    let &Entry { received, rejected, duplicate, counted, first_date, last_date, .. } = entry;
+    Tally {
+        received,
+        rejected,
+        duplicate,
+        counted,
+        dates: (counted > 0).then_some((Date(first_date), Date(last_date))),
+    }
+}
+
+fn join(one: (Date, Date), other: (Date, Date)) -> (Date, Date) {
+    (one.0.min(other.0), one.1.max(other.1))
+}
+
+async fn facts(client: &Client, loaded: &HashMap<Origin, Loaded>) -> Result<Vec<(Origin, Fact)>, Error> {
+    let beyond: Vec<_> = loaded
+        .iter()
+        .map(|(origin, loaded)| {
+            let position = loaded.next_offset.unwrap_or(0);
+            format!(
+                "(src_topic = '{}' AND src_partition = {} AND src_offset >= {position})",
+                origin.topic, origin.partition
+            )
+        })
+        .collect();
+    // Facts beyond the ledger were inserted after its last row, so that old parts are passed over; a partition without
+    // a ledger looks through all of them, once.
+    let known: Vec<_> =
+        loaded.iter().filter(|(_, loaded)| loaded.next_offset.is_some()).map(|(origin, _)| origin.clone()).collect();
+    let since = if known.len() < loaded.len() {
+        "toDateTime64(0, 3)".to_owned()
+    } else {
+        format!(
+            "(SELECT min(latest) - {CLOCKS_APART} FROM (SELECT max(updated_at) AS latest FROM ledger \
+             WHERE (src_topic, src_partition) IN ({}) GROUP BY src_topic, src_partition))",
+            tuples(&known)
+        )
+    };
+    let sql = format!(
+        "SELECT src_topic, src_partition, src_offset, corp_id, staff_id, region_id, store_id, channel, channel_group, \
+         business_date, occurred_at, recorded_at FROM facts WHERE ingested_at >= {since} AND ({}) \
+         ORDER BY version DESC LIMIT 1 BY src_topic, src_partition, src_offset",
+        beyond.join(" OR ")
+    );
+    let rows = client.query(&sql).fetch_all::<StoredFact>().await?;
+    Ok(rows.into_iter().map(|fact| (origin(&fact.src_topic, fact.src_partition), fact.into())).collect())
+}
+
+async fn registers(
+    client: &Client,
+    grain: Grain,
+    bits: u32,
+    loaded: &HashMap<Origin, Loaded>,
+) -> Result<Vec<(Origin, partition::Row)>, Error> {
+    // Rows lie on the days that the ledger names, or on those of the facts beyond it.
+    let dates = loaded.values().flat_map(|loaded| {
+        let facts = loaded.facts.iter().map(|fact| (fact.window.date, fact.window.date));
+        facts.chain(loaded.tally.dates).chain(loaded.day_dates)
+    });
+    let Some((first, last)) = dates.reduce(join) else { return Ok(Vec::new()) };
+    let chunks: Vec<_> = loaded
+        .iter()
+        .flat_map(|(origin, loaded)| {
+            let chunk = loaded.next_offset.unwrap_or(0) >> bits;
+            [chunk, chunk + 1].map(|chunk| format!("('{}', {}, {chunk})", origin.topic, origin.partition))
+        })
+        .collect();
+    let counters: Vec<_> = Counter::ALL.iter().map(|counter| counter.name()).collect();
+    let (table, minute, window) = match grain {
+        Grain::Minute => (Table::Minutes.name(), "intDiv(toUInt32(window_start), 60)", "window_start, "),
+        Grain::Day => (Table::Days.name(), "toUInt32(0)", ""),
+    };
+    let sql = format!(
+        "SELECT src_topic, src_partition, src_chunk, corp_id, region_id, store_id, staff_id, channel, {minute} AS minute, \
+         business_date, late, [{}] AS counters, events, version FROM {table} \
+         WHERE (src_topic, src_partition, src_chunk) IN ({}) AND business_date BETWEEN toDate({}) AND toDate({}) \
+         ORDER BY version DESC \
+         LIMIT 1 BY src_topic, src_partition, src_chunk, corp_id, region_id, store_id, staff_id, channel, {window}\
+         business_date, late",
+        counters.join(", "),
+        chunks.join(", "),
+        first.0,
+        last.0,
+    );
+    let rows = client.query(&sql).fetch_all::<Register>().await?;
+    Ok(rows.into_iter().map(|row| (origin(&row.src_topic, row.src_partition), row.into())).collect())
+}
+
+fn origin(topic: &str, partition: u32) -> Origin {
+    Origin { topic: topic.into(), partition }
+}
+
+impl From<StoredFact> for Fact {
+    fn from(fact: StoredFact) -> Self {
+        Self {
+            offset: fact.src_offset,
+            corp_id: fact.corp_id,
+            staff_id: fact.staff_id,
+            region_id: fact.region_id,
+            store_id: fact.store_id,
+            channel: fact.channel,
+            channel_group: fact.channel_group,
+            window: Window::new(fact.occurred_at, fact.recorded_at, Date(fact.business_date)),
+        }
+    }
+}
+
+impl From<Register> for partition::Row {
+    fn from(row: Register) -> Self {
+        let mut values = [0; COUNTERS];
+        values.iter_mut().zip(row.counters).for_each(|(value, counter)| *value = counter);
+        Self {
+            chunk: row.src_chunk,
+            corp_id: row.corp_id,
+            region_id: row.region_id,
+            store_id: row.store_id,
+            staff_id: row.staff_id,
+            channel: row.channel,
+            window: Window { minute: Minute(row.minute), date: Date(row.business_date), late: row.late },
+            values,
+            events: row.events,
+            upto: crate::batch::upto(row.version),
+        }
+    }
+}
