@@ -122,8 +122,7 @@ struct Reports {
 
 /// Writes letters, and knows which ones have not arrived.
 pub struct Letters {
-    producer: ThreadedProducer<Arc<Reports>>,
-    reports: Arc<Reports>,
+    producer: ThreadedProducer<Reports>,
     topic: String,
 }
 
@@ -145,27 +144,25 @@ impl Letters {
         for (key, value) in &config.options {
             settings.set(key, value);
         }
-        let reports = Arc::new(Reports { state: Mutex::default(), metrics });
-        let context = rdkafka::config::FromClientConfigAndContext::from_config_and_context;
-        let producer = context(&settings, Arc::clone(&reports))?;
-        Ok(Self { producer, reports, topic: config.topics.dead_letter.clone() })
+        let producer = settings.create_with_context(Reports { state: Mutex::default(), metrics })?;
+        Ok(Self { producer, topic: config.topics.dead_letter.clone() })
     }
 
     /// Sends a letter; until the brokers have it, it counts as outstanding.
     pub fn write(&self, letter: Letter) {
         {
-            let mut state = self.reports.lock();
+            let mut state = self.reports().lock();
             let outstanding = state.outstanding.entry(letter.origin.clone()).or_default();
             outstanding.letters.insert(letter.offset, Instant::now());
             outstanding.bytes += letter.bytes();
         }
-        self.reports.metrics.records_rejected(letter.refusal.reason).inc();
+        self.reports().metrics.records_rejected(letter.refusal.reason).inc();
         self.send(letter);
     }
 
     /// Sends again what came back. To be called every second or so.
     pub fn resend(&self) {
-        let returned = std::mem::take(&mut self.reports.lock().returned);
+        let returned = std::mem::take(&mut self.reports().lock().returned);
         for letter in returned {
             self.send(letter);
         }
@@ -174,20 +171,21 @@ impl Letters {
     /// The offset of the first letter of this partition that the brokers do not have.
     #[must_use]
     pub fn first_outstanding(&self, origin: &Origin) -> Option<u64> {
-        let state = self.reports.lock();
+        let state = self.reports().lock();
         state.outstanding.get(origin)?.letters.keys().next().copied()
     }
 
     /// Why a partition should not be read on, if so.
     #[must_use]
     pub fn stuck(&self, origin: &Origin) -> Option<String> {
-        let state = self.reports.lock();
+        let state = self.reports().lock();
         let outstanding = state.outstanding.get(origin)?;
         let count = outstanding.letters.len();
         let waits = outstanding.letters.values().next().is_some_and(|since| since.elapsed() > WAIT_MAX);
         let stuck = count > LETTERS_MAX || outstanding.bytes > LETTER_BYTES_MAX || waits;
         stuck.then(|| {
-            let error = outstanding.error.map_or_else(|| "the brokers do not answer".to_owned(), |error| error.to_string());
+            let error =
+                outstanding.error.map_or_else(|| "the brokers do not answer".to_owned(), |error| error.to_string());
             format!("{count} refused records cannot be written to `{}`: {error}", self.topic)
         })
     }
@@ -205,6 +203,10 @@ impl Letters {
         }
     }
 
+    fn reports(&self) -> &Reports {
+        self.producer.client().context()
+    }
+
     fn send(&self, letter: Letter) {
         let headers = letter.kafka_headers();
         let letter = Box::new(letter);
@@ -214,7 +216,7 @@ impl Letters {
         record.key = key.as_deref();
         record.payload = value.as_deref();
         if let Err((error, record)) = self.producer.send(record) {
-            self.reports.came_back(*record.delivery_opaque, &error);
+            self.reports().came_back(*record.delivery_opaque, &error);
         }
     }
 }

@@ -151,10 +151,7 @@ impl Metrics {
             ),
             rejected: Reason::ALL.iter().map(|reason| rejected.with_label_values(&[reason.name()])).collect(),
             counted: Type::ALL.iter().map(|kind| counted.with_label_values(&[kind.name()])).collect(),
-            insert_retries: Class::ALL
-                .iter()
-                .map(|error| insert_retries.with_label_values(&[error.name()]))
-                .collect(),
+            insert_retries: Class::ALL.iter().map(|error| insert_retries.with_label_values(&[error.name()])).collect(),
             held: Cause::ALL.iter().map(|cause| held.with_label_values(&[cause.name()])).collect(),
             rows: Table::ALL.iter().map(|table| rows.with_label_values(&[table.name()])).collect(),
             lag: input_topics.iter().map(|topic| (topic.clone(), lag.with_label_values(&[topic]))).collect(),

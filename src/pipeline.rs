@@ -131,13 +131,14 @@ pub async fn run(config: &config::Config, outside: Outside, shutdown: Cancellati
     let workers = workers();
     let (batches, gathered) = tokio::sync::mpsc::channel(workers);
     let (requests, requested) = tokio::sync::mpsc::unbounded_channel();
-    let (samples, sampled) = mpsc::channel();
+    let (samples, sampled) = tokio::sync::mpsc::unbounded_channel();
     let monitor = monitor::start(&config.kafka, log.clone(), Arc::clone(&shared), samples, shutdown.clone());
     let (mut threads, mut receipts) = (Vec::new(), Vec::new());
     for number in 0..workers {
         let (receipt_to, from_flush) = mpsc::channel();
         let (answer_to, answers) = mpsc::channel();
-        let links = Links { batches: batches.clone(), receipts: from_flush, requests: requests.clone(), answers, answer_to };
+        let links =
+            Links { batches: batches.clone(), receipts: from_flush, requests: requests.clone(), answers, answer_to };
         receipts.push(receipt_to);
         threads.push(spawn(number, config.kafka.clone(), Arc::clone(&shared), links, shutdown.clone())?);
     }

@@ -82,7 +82,12 @@ impl Reference {
                 while !shutdown.is_cancelled() {
                     // What earlier processes kept comes first: the topics may have forgotten it.
                     match runtime.block_on(rows::load(&keeper)) {
-                        Ok(rows) => break rows.into_iter().for_each(|row| drop(reader.insert(&row))),
+                        Ok(rows) => {
+                            rows.iter().for_each(|row| {
+                                reader.insert(row);
+                            });
+                            break;
+                        }
                         Err(error) => fault(&error, &mut faults),
                     }
                 }

@@ -1,1 +1,4 @@
 //! Tests that need more than one room.
+
+mod cases;
+mod warehouse;

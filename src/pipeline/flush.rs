@@ -137,10 +137,10 @@ impl<K: Sink> Flush<K> {
     /// Writes facts, then registers. The answer names partitions of which the warehouse knows less than it did, before
     /// which nothing may be written: rows on top of a hole would hide it.
     async fn write(&mut self, batch: &Batch) -> Result<Vec<Origin>, Stopped> {
-        for stage in [[(Table::Facts, &batch.facts), (Table::Letters, &batch.letters)], [
-            (Table::Minutes, &batch.minute),
-            (Table::Days, &batch.day),
-        ]] {
+        for stage in [
+            [(Table::Facts, &batch.facts), (Table::Letters, &batch.letters)],
+            [(Table::Minutes, &batch.minute), (Table::Days, &batch.day)],
+        ] {
             let mut backoff = Backoff::default();
             loop {
                 let attempt = async {
@@ -246,7 +246,9 @@ impl<K: Sink> Flush<K> {
         self.shared.health.report("clickhouse", Some(&format!("ClickHouse: {text}")));
         match self.faults.failed(Instant::now()) {
             Say::First => tracing::warn!(error = %text, "ClickHouse takes no rows; they are kept and sent again"),
-            Say::Again { times, lasting } => tracing::warn!(error = %text, times, ?lasting, "ClickHouse still takes no rows"),
+            Say::Again { times, lasting } => {
+                tracing::warn!(error = %text, times, ?lasting, "ClickHouse still takes no rows")
+            }
             Say::Nothing | Say::Recovered { .. } => {}
         }
         tokio::time::sleep(backoff.next()).await;

@@ -4,7 +4,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -41,11 +41,11 @@ impl Positions {
 }
 
 /// Samples until `shutdown`.
-pub fn start(
+pub(super) fn start(
     kafka: &source::Config,
     log: Arc<Log>,
     shared: Arc<Shared>,
-    samples: mpsc::Sender<Sample>,
+    samples: tokio::sync::mpsc::UnboundedSender<Sample>,
     shutdown: CancellationToken,
 ) -> thread::JoinHandle<()> {
     let mut monitor = Monitor {
@@ -71,7 +71,7 @@ struct Monitor {
     topics: Vec<String>,
     log: Arc<Log>,
     shared: Arc<Shared>,
-    samples: mpsc::Sender<Sample>,
+    samples: tokio::sync::mpsc::UnboundedSender<Sample>,
     /// Partitions of each topic, and when that was asked for.
     known: HashMap<String, (u32, i64)>,
     faults: Repeated,
@@ -107,7 +107,9 @@ impl Monitor {
                 health.report("kafka", Some(&format!("Kafka: {text}")));
                 match self.faults.failed(Instant::now()) {
                     Say::First => tracing::warn!(error = %text, "Kafka does not answer; waiting for it"),
-                    Say::Again { lasting, .. } => tracing::warn!(error = %text, ?lasting, "Kafka still does not answer"),
+                    Say::Again { lasting, .. } => {
+                        tracing::warn!(error = %text, ?lasting, "Kafka still does not answer")
+                    }
                     Say::Nothing | Say::Recovered { .. } => {}
                 }
             }

@@ -3,10 +3,9 @@
 //! Invariant: pure; a partition is complete through the moment at which an end of its log was asked for, once
 //! everything below that end is in the warehouse. Timestamps of records play no part: a producer may set them at will.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::mpsc,
-};
+use std::collections::{BTreeMap, VecDeque};
+
+use tokio::sync::mpsc;
 
 use crate::batch::Origin;
 
@@ -25,7 +24,7 @@ pub struct Sample {
 /// The partitions that this process counts.
 #[derive(Debug)]
 pub struct Progress {
-    samples: mpsc::Receiver<Sample>,
+    samples: mpsc::UnboundedReceiver<Sample>,
     partitions: BTreeMap<Origin, Partition>,
     born: Vec<(Origin, i64)>,
 }
@@ -41,7 +40,7 @@ struct Partition {
 
 impl Progress {
     #[must_use]
-    pub const fn new(samples: mpsc::Receiver<Sample>) -> Self {
+    pub const fn new(samples: mpsc::UnboundedReceiver<Sample>) -> Self {
         Self { samples, partitions: BTreeMap::new(), born: Vec::new() }
     }
 
@@ -85,7 +84,10 @@ impl Progress {
             }
             if partition.ends.len() > ENDS_MAX {
                 let mut odd = false;
-                partition.ends.retain(|_| std::mem::replace(&mut odd, !odd));
+                partition.ends.retain(|_| {
+                    odd = !odd;
+                    !odd
+                });
             }
             partition.reach();
         }
@@ -117,7 +119,7 @@ mod tests {
     }
 
     fn check(steps: &[(i64, u64, Option<u64>)], expected: Option<i64>) {
-        let (sender, receiver) = mpsc::channel();
+        let (sender, receiver) = mpsc::unbounded_channel();
         let mut progress = Progress::new(receiver);
         let mut told = None;
         for &(asked_at, end, position) in steps {
@@ -152,7 +154,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_while_a_partition_is_behind() {
-        let (sender, receiver) = mpsc::channel();
+        let (sender, receiver) = mpsc::unbounded_channel();
         let mut progress = Progress::new(receiver);
         for second in 0..20_000_u32 {
             let ends = vec![(origin(), u64::from(second) + 1)];

@@ -80,7 +80,9 @@ enum Phase {
     Live(Box<Partition>, Tail),
     /// Refused records of it cannot be written; read on from its position once they are.
     Muted(Box<Partition>),
-    Held { cause: Cause, until: Instant },
+    Held {
+        until: Instant,
+    },
 }
 
 /// What statistics say about the end of a live partition.
@@ -196,7 +198,7 @@ impl<S: Source> Worker<S> {
         let Some(assigned) = self.assigned.get_mut(&slot) else { return Ok(()) };
         tracing::warn!(origin = ?assigned.origin, "the partition starts again from the ledger");
         self.source.hold(slot)?;
-        assigned.phase = Phase::Held { cause: Cause::Ledger, until: now };
+        assigned.phase = Phase::Held { until: now };
         Ok(())
     }
 
@@ -223,7 +225,7 @@ impl<S: Source> Worker<S> {
                 }
                 loader::Outcome::Held { cause, detail } => {
                     self.shared.holds.hold(&assigned.origin, cause, detail);
-                    assigned.phase = Phase::Held { cause, until: now + HELD_RETRY };
+                    assigned.phase = Phase::Held { until: now + HELD_RETRY };
                 }
             }
         }
@@ -275,7 +277,7 @@ impl<S: Source> Worker<S> {
                     let position = partition.position();
                     Phase::Starting(partition, position)
                 }
-                Phase::Held { until, .. } if until <= now => {
+                Phase::Held { until } if until <= now => {
                     again.push((slot, origin.clone()));
                     Phase::Loading
                 }

@@ -61,8 +61,12 @@ impl File {
         }
         let failed = |source| Error::Read { path: self.path.clone(), source };
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_path(&self.path).map_err(failed)?;
-        let columns: Vec<_> =
-            reader.headers().map_err(failed)?.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
+        let columns: Vec<_> = reader
+            .headers()
+            .map_err(failed)?
+            .iter()
+            .map(|name| name.trim_start_matches('\u{feff}').to_owned())
+            .collect();
         let at = written.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(0));
         let (mut offset, mut present) = (0, HashMap::new());
         for record in reader.records() {
@@ -73,7 +77,9 @@ impl File {
                 let publication = Publication { at, partition: 0, offset };
                 match directory::Reference::read(self.kind, None, Some(body.as_bytes()), publication) {
                     Ok(row) => reference.publish(row),
-                    Err(why) => reference.ignore(self.kind, Some(key.as_bytes()), &format!("line {}: {why}", offset + 2)),
+                    Err(why) => {
+                        reference.ignore(self.kind, Some(key.as_bytes()), &format!("line {}: {why}", offset + 2))
+                    }
                 }
             }
             present.insert(key, body);
