@@ -2,7 +2,7 @@
 //!
 //! Invariant: what cannot be unpacked to its last byte is refused.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
@@ -58,20 +58,37 @@ impl Unpacker {
         match self {
             Self::Plain => Ok(Bytes::new()),
             Self::Blocks(decoder) => decoder.finish().map(|()| Bytes::new()).map_err(|error| broken(&error)),
-            Self::Frame(frame) => unpack_frame(&frame),
+            Self::Frame(frames) => unpack_frames(&frames),
         }
     }
 }
 
-fn unpack_frame(frame: &[u8]) -> Result<Bytes, Exception> {
-    let mut raw = Vec::new();
+/// A body may be several frames, one after another: the Python client makes one of each block.
+fn unpack_frames(frames: &[u8]) -> Result<Bytes, Exception> {
     let limit = u64::try_from(FRAME_BYTES_MAX).expect("256 MiB fits").saturating_add(1);
-    FrameDecoder::new(frame).take(limit).read_to_end(&mut raw).map_err(|error| broken(&error))?;
-    if raw.len() > FRAME_BYTES_MAX {
-        let detail = format!("The body is larger than {FRAME_BYTES_MAX} bytes");
-        return Err(Exception::of_request(Fault::TooLarge, &detail));
+    let mut rest = Rest(frames);
+    let mut raw = Vec::new();
+    while !rest.0.is_empty() {
+        // One more than allowed, to see that there is more.
+        FrameDecoder::new(&mut rest).take(limit).read_to_end(&mut raw).map_err(|error| broken(&error))?;
+        if raw.len() > FRAME_BYTES_MAX {
+            let detail = format!("The body is larger than {FRAME_BYTES_MAX} bytes");
+            return Err(Exception::of_request(Fault::TooLarge, &detail));
+        }
     }
     Ok(raw.into())
+}
+
+/// The decoder takes the end of its input for the end of the frame, wherever it is; a whole frame never reaches it.
+struct Rest<'a>(&'a [u8]);
+
+impl Read for Rest<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.0.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the frame is cut off"));
+        }
+        self.0.read(buffer)
+    }
 }
 
 fn broken(error: &dyn std::error::Error) -> Exception {
@@ -105,4 +122,47 @@ fn pack_frame(raw: &[u8]) -> Option<Vec<u8>> {
     let mut encoder = FrameEncoder::new(Vec::new());
     encoder.write_all(raw).ok()?;
     encoder.finish().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames() -> Vec<u8> {
+        let long = "long ".repeat(100_000);
+        [b"one ".as_slice(), b"two ", long.as_bytes()].into_iter().flat_map(|raw| pack_frame(raw).unwrap()).collect()
+    }
+
+    fn unpack(body: &[u8]) -> Result<Bytes, Exception> {
+        let mut unpacker = Unpacker::new(Input::Frame);
+        for piece in body.chunks(1000) {
+            assert_eq!(unpacker.push(Bytes::copy_from_slice(piece)), Ok(Bytes::new()));
+        }
+        unpacker.finish()
+    }
+
+    #[test]
+    fn every_frame_of_a_body_is_read() {
+        assert_eq!(unpack(&frames()).unwrap(), format!("one two {}", "long ".repeat(100_000)));
+    }
+
+    #[test]
+    fn a_cut_frame_is_refused_wherever_it_is_cut() {
+        let frame = pack_frame(b"one two three").unwrap();
+        for length in 1..frame.len() {
+            assert!(unpack(&frame[..length]).is_err(), "cut after {length} bytes");
+        }
+        let frames = frames();
+        assert!(unpack(&frames[..frames.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn what_follows_the_last_frame_is_refused() {
+        assert!(unpack(&[frames(), b"x".to_vec()].concat()).is_err());
+    }
+
+    #[test]
+    fn an_empty_body_is_empty() {
+        assert_eq!(unpack(b"").unwrap(), "");
+    }
 }

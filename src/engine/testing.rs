@@ -3,6 +3,8 @@
 //! Invariant: each caller gets a database of its own; nothing is shared between tests but the engine.
 
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, mpsc};
 use std::thread;
@@ -20,6 +22,7 @@ pub(crate) fn address() -> SocketAddr {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async {
                 let folder = TempDir::new().unwrap();
+                remove_at_exit(&folder);
                 let engine = Engine::start(&config(&folder)).await.unwrap();
                 sender.send(engine.address()).unwrap();
                 std::future::pending::<()>().await;
@@ -27,6 +30,15 @@ pub(crate) fn address() -> SocketAddr {
         });
         receiver.recv().unwrap()
     })
+}
+
+/// Nothing is dropped when a test binary ends. A shell that waits for the end of its input sees that end too.
+fn remove_at_exit(folder: &TempDir) {
+    let mut command = Command::new("sh");
+    command.args(["-c", "read -r line; rm -rf \"$1\"", "remove"]).arg(folder.path());
+    let shell = command.stdin(Stdio::piped()).stdout(Stdio::null()).process_group(0).spawn().unwrap();
+    // Forgotten with its pipe, which the system closes with this process.
+    std::mem::forget(shell);
 }
 
 /// A fresh database on the shared engine, and its address as a URL.

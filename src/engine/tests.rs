@@ -159,6 +159,18 @@ async fn a_statement_and_its_data_may_share_the_body() {
     assert_eq!(answer, b"1,\"x\"\n2,\"y\"\n10,\"\n\n\"\n");
 }
 
+/// An answer of 2 MB: several blocks, and well above what is left as it is.
+#[tokio::test]
+async fn packed_answers_hold_the_same_bytes() {
+    let plain = "/?query=SELECT%20number%20FROM%20numbers(300000)";
+    let (_, expected) = send("GET", plain, b"").await;
+    let (head, blocks) = send("GET", &format!("{plain}&compress=1"), b"").await;
+    assert!(!head.contains("content-encoding") && blocks.len() < expected.len(), "{head}");
+    let mut decoder = super::blocks::Decoder::default();
+    assert!(decoder.push(&blocks).unwrap() == expected);
+    decoder.finish().unwrap();
+}
+
 #[tokio::test]
 async fn answers_tell_their_format_and_their_query() {
     let target = "/?query=SELECT%201%20AS%20a&default_format=JSONEachRow&query_id=mine";
