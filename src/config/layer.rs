@@ -90,8 +90,8 @@ impl Layers {
             let at_key = source.origin(key.span().start);
             match (node.child(key.get_ref()), value) {
                 (None, _) => {
-                    let meant = node.nearest(&path).map(|path| path.join("."));
-                    self.unknown(at_key, &format!("key `{}`", path.join(".")), meant);
+                    let hint = node.hint(&path, &|path| path.join("."));
+                    self.mistake(at_key, format!("unknown key `{}`{hint}", path.join(".")));
                 }
                 (Some(Node::Number | Node::Other), value) => {
                     let origin = source.origin(place.span().start);
@@ -132,7 +132,7 @@ impl Layers {
         let Some(rest) = name.strip_prefix(PREFIX) else {
             // Kubernetes makes `YINLIU_PORT` and the like for a service `yinliu`, never with two underscores.
             if let Some(rest) = name.strip_prefix("YINLIU_").filter(|rest| rest.contains("__")) {
-                self.unknown(origin, "variable", Some(format!("{PREFIX}{rest}")));
+                self.mistake(origin, format!("unknown variable, did you mean `{PREFIX}{rest}`?"));
             }
             return;
         };
@@ -167,8 +167,9 @@ impl Layers {
                 break;
             }
             let Some(child) = node.child(name) else {
-                let meant = node.nearest(&path[..=depth]).map(|near| [near.as_slice(), &path[depth + 1..]].concat());
-                return self.unknown(origin, what, meant.map(|path| spell(&path)));
+                let rest = &path[depth + 1..];
+                let hint = node.hint(&path[..=depth], &|near| spell(&[near, rest].concat()));
+                return self.mistake(origin, format!("unknown {what}{hint}"));
             };
             node = child;
         }
@@ -189,11 +190,6 @@ impl Layers {
             None => self.assignments.push(assignment),
             Some(text) => self.mistake(assignment.origin, text),
         }
-    }
-
-    fn unknown(&mut self, origin: Origin, what: &str, meant: Option<String>) {
-        let hint = meant.map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_default();
-        self.mistake(origin, format!("unknown {what}{hint}"));
     }
 
     fn is_section(&mut self, origin: Origin, path: &[String]) {
