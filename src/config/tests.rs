@@ -103,9 +103,9 @@ fn every_mistake_of_form_is_told_with_its_place_and_the_nearest_name() {
     let found =
         mistakes(load_all(&[text], &variables, &["dedup.record=5", "flush", "nothing.here=1", "chunk.bits.x=1"]));
     let expected = [
-        "0.toml:6:10: `chunk.bits`: invalid type: string \"x\", expected u32",
         "0.toml:2:1: unknown key `kafka.brokres`, did you mean `kafka.brokers`?",
         "0.toml:3:9: `kafka.group`: invalid type: integer `7`, expected a string",
+        "0.toml:6:10: `chunk.bits`: invalid type: string \"x\", expected u32",
         "0.toml:7:2: unknown key `topics`, did you mean `kafka.topics`?",
         "YINLIU__CLICKHOUSE__PASWORD: unknown variable, did you mean `YINLIU__CLICKHOUSE__PASSWORD`?",
         "YINLIU_CHUNK__BITS: unknown variable, did you mean `YINLIU__CHUNK__BITS`?",
