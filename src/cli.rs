@@ -2,10 +2,10 @@
 //!
 //! Invariant: a command is one line of the enum and one call; it decides nothing here.
 
-use std::{io::Write as _, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::{config::Config, log, validate};
 
@@ -59,6 +59,27 @@ impl From<Exit> for ExitCode {
     }
 }
 
+impl Arguments {
+    /// Reads a command line, the program's name first.
+    ///
+    /// # Errors
+    /// Wrong usage, or a wish for help or the version: print it and exit with its code.
+    pub fn read(line: &[OsString]) -> Result<Self, clap::Error> {
+        let arguments = Self::try_parse_from(line)?;
+        let given = |option: &str| {
+            let with_value = format!("{option}=");
+            let is_given = |word: &str| word == option || word.starts_with(&with_value);
+            line.iter().filter(|word| word.to_str().is_some_and(is_given)).count()
+        };
+        // Of a repeated option that stands on both sides of the command, clap keeps one side and drops the other.
+        if given("--config") != arguments.config.len() || given("--set") != arguments.set.len() {
+            let text = "give every `--config` and `--set` on the same side of the command";
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, text));
+        }
+        Ok(arguments)
+    }
+}
+
 impl Command {
     /// Does what was asked.
     pub async fn run(self, config: Config) -> anyhow::Result<Exit> {
@@ -76,9 +97,11 @@ impl Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
+
+    fn read(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::read(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
+    }
 
     #[test]
     fn command_line_is_consistent() {
@@ -86,17 +109,28 @@ mod tests {
     }
 
     #[test]
-    fn global_options_are_taken_before_and_after_the_command_and_repeat() {
-        let line = ["yinliu", "--config", "a", "validate", "--config", "b", "--set", "a.b=1", "--set", "a.c=2"];
-        let arguments = Arguments::try_parse_from(line).unwrap();
-        assert_eq!(arguments.set, ["a.b=1", "a.c=2"]);
-        assert!(arguments.config.contains(&PathBuf::from("b")), "{arguments:?}");
+    fn files_and_settings_repeat_on_either_side_of_the_command() {
+        for line in [
+            "yinliu validate --config a --config=b --set a.b=1 --set=a.c=--set",
+            "yinliu --config a --config=b --set a.b=1 --set=a.c=--set validate --no-environment",
+            "yinliu --set a.b=1 --set=a.c=--set validate --config a --config=b",
+        ] {
+            let arguments = read(line).unwrap();
+            assert_eq!(arguments.config, [PathBuf::from("a"), PathBuf::from("b")], "{line}");
+            assert_eq!(arguments.set, ["a.b=1", "a.c=--set"], "{line}");
+        }
     }
 
     #[test]
-    fn unreadable_log_filter_and_unknown_command_are_wrong_usage() {
-        for line in [["yinliu", "validate", "--log=yinliu=loud"], ["yinliu", "validat", "--log=info"]] {
-            assert_eq!(Arguments::try_parse_from(line).unwrap_err().exit_code(), 2);
+    fn wrong_usage_is_told_and_no_setting_is_dropped_silently() {
+        for line in [
+            "yinliu",
+            "yinliu validat",
+            "yinliu validate --log=yinliu=loud",
+            "yinliu --config a validate --config b",
+            "yinliu --set a.b=1 validate --set a.c=1",
+        ] {
+            assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
         }
     }
 }

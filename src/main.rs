@@ -5,19 +5,19 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser as _;
 use yinliu::{
     cli::{Arguments, Exit},
     config, log,
 };
 
 fn main() -> ExitCode {
-    run(Arguments::parse())
-        .unwrap_or_else(|error| {
-            report(&error);
-            Exit::Failure
-        })
-        .into()
+    let line: Vec<_> = std::env::args_os().collect();
+    let arguments = Arguments::read(&line).unwrap_or_else(|error| error.exit());
+    let exit = run(arguments).unwrap_or_else(|error| {
+        report(&error);
+        Exit::Failure
+    });
+    exit.into()
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<Exit> {

@@ -79,26 +79,26 @@ impl Faults {
         self.0.push(Fault { path: path.iter().map(|&name| name.to_owned()).collect(), text: text.into() });
     }
 
-    fn unless(&mut self, holds: bool, path: &[&str], text: &str) {
-        if !holds {
+    fn require(&mut self, condition: bool, path: &[&str], text: &str) {
+        if !condition {
             self.add(path, text);
         }
     }
 
     fn range<T: PartialOrd>(&mut self, path: &[&str], value: &T, range: &RangeInclusive<T>, text: &str) {
-        self.unless(range.contains(value), path, &format!("must be {text}"));
+        self.require(range.contains(value), path, &format!("must be {text}"));
     }
 
     fn kafka(&mut self, kafka: &source::Config) {
-        self.unless(!kafka.brokers.is_empty(), &["kafka", "brokers"], "must name a broker as `host:port`");
+        self.require(!kafka.brokers.is_empty(), &["kafka", "brokers"], "must name a broker as `host:port`");
         for broker in &kafka.brokers {
-            self.unless(
+            self.require(
                 is_host_port(broker),
                 &["kafka", "brokers"],
                 &format!("has `{broker}`, which is not `host:port`"),
             );
         }
-        self.unless(!kafka.group.is_empty(), &["kafka", "group"], "must not be empty");
+        self.require(!kafka.group.is_empty(), &["kafka", "group"], "must not be empty");
         self.topics(&kafka.topics);
         for (name, value) in &kafka.options {
             self.option(name, value);
@@ -106,7 +106,7 @@ impl Faults {
     }
 
     fn topics(&mut self, topics: &source::Topics) {
-        self.unless(!topics.input.is_empty(), &["kafka", "topics", "input"], "must name a topic");
+        self.require(!topics.input.is_empty(), &["kafka", "topics", "input"], "must name a topic");
         let input = topics.input.iter().map(|topic| ("input", topic));
         let others = [
             ("dead_letter", &topics.dead_letter),
@@ -146,15 +146,15 @@ impl Faults {
         if let Err(why) = check_url(&clickhouse.url) {
             self.add(&["clickhouse", "url"], why);
         }
-        self.unless(
+        self.require(
             is_identifier(&clickhouse.database),
             &["clickhouse", "database"],
             "must be letters, digits and `_`, not starting with a digit",
         );
-        self.unless(!clickhouse.user.is_empty(), &["clickhouse", "user"], "must not be empty");
+        self.require(!clickhouse.user.is_empty(), &["clickhouse", "user"], "must not be empty");
         // A cluster stands in statements between quotation marks; a macro such as `{cluster}` is allowed.
         let quotable = !clickhouse.cluster.chars().any(|c| matches!(c, '\'' | '"' | '`' | '\\') || c.is_control());
-        self.unless(quotable, &["clickhouse", "cluster"], "must not hold quotation marks or backslashes");
+        self.require(quotable, &["clickhouse", "cluster"], "must not hold quotation marks or backslashes");
     }
 
     fn listen(&mut self, config: &Config) {
@@ -166,12 +166,12 @@ impl Faults {
 
     fn corp(&mut self, id: &str, corp: &corp::Config) {
         let valid = (1..=CORP_ID_BYTES_MAX).contains(&id.len()) && !id.contains('/');
-        self.unless(valid, &["corp", id], "must have an id of 1 to 64 bytes without `/`");
+        self.require(valid, &["corp", id], "must have an id of 1 to 64 bytes without `/`");
         if TimeZone::get(&corp.time_zone).is_err() {
             self.add(&["corp", id, "time_zone"], format!("is `{}`, which is no known time zone", corp.time_zone));
         }
         let currency = corp.currency.len() == 3 && corp.currency.bytes().all(|byte| byte.is_ascii_uppercase());
-        self.unless(currency, &["corp", id, "currency"], "must be three upper-case letters, such as `CNY`");
+        self.require(currency, &["corp", id, "currency"], "must be three upper-case letters, such as `CNY`");
     }
 
     fn dedup(&mut self, dedup: &dedup::Config) {

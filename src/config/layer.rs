@@ -72,7 +72,7 @@ impl Layers {
     }
 
     fn text(&mut self, file: &Path, text: &str) {
-        let source = Source { file, text };
+        let (source, told) = (Source { file, text }, self.mistakes.len());
         match (DeTable::parse(text), text.parse::<Table>()) {
             (Ok(places), Ok(values)) => self.section(&source, &ROOT, &[], (places.get_ref(), &values)),
             (Err(error), _) | (_, Err(error)) => {
@@ -80,6 +80,11 @@ impl Layers {
                 self.mistake(origin, error.message().to_owned());
             }
         }
+        // Tables come sorted by name; whoever corrects the file goes through it from the top.
+        self.mistakes[told..].sort_by_key(|mistake| match mistake.origin {
+            Origin::File { line, column, .. } => (line, column),
+            Origin::Variable(_) | Origin::Argument(_) | Origin::Default => (0, 0),
+        });
     }
 
     /// One section of a file, given with the places of its keys and with its values.
@@ -90,8 +95,8 @@ impl Layers {
             let at_key = source.origin(key.span().start);
             match (node.child(key.get_ref()), value) {
                 (None, _) => {
-                    let meant = node.nearest(&path).map(|path| path.join("."));
-                    self.unknown(at_key, &format!("key `{}`", path.join(".")), meant);
+                    let hint = node.hint(&path, &|path| path.join("."));
+                    self.mistake(at_key, format!("unknown key `{}`{hint}", path.join(".")));
                 }
                 (Some(Node::Number | Node::Other), value) => {
                     let origin = source.origin(place.span().start);
@@ -132,12 +137,12 @@ impl Layers {
         let Some(rest) = name.strip_prefix(PREFIX) else {
             // Kubernetes makes `YINLIU_PORT` and the like for a service `yinliu`, never with two underscores.
             if let Some(rest) = name.strip_prefix("YINLIU_").filter(|rest| rest.contains("__")) {
-                self.unknown(origin, "variable", Some(format!("{PREFIX}{rest}")));
+                self.mistake(origin, format!("unknown variable, did you mean `{PREFIX}{rest}`?"));
             }
             return;
         };
         let path = variable_path(rest);
-        self.outside(origin, "variable", &path, value, |path| format!("{PREFIX}{}", path.join("__").to_uppercase()));
+        self.outside(origin, &path, value);
     }
 
     /// `section.key=value`, as after `--set`; a name with a dot of its own stands in quotation marks.
@@ -145,30 +150,23 @@ impl Layers {
         let (key, value) = argument.split_once('=').unwrap_or((argument, ""));
         let origin = Origin::Argument(key.to_owned());
         match argument_path(key) {
-            Some(path) if argument.contains('=') => {
-                self.outside(origin, "key", &path, value, |path| path.join("."));
-            }
+            Some(path) if argument.contains('=') => self.outside(origin, &path, value),
             Some(_) | None => self.mistake(origin, "give `section.key=value`".to_owned()),
         }
     }
 
-    /// A value given as text; `spell` writes a path the way in which this layer names it.
-    fn outside(
-        &mut self,
-        origin: Origin,
-        what: &str,
-        path: &[String],
-        text: &str,
-        spell: impl Fn(&[String]) -> String,
-    ) {
+    /// A value given as text.
+    fn outside(&mut self, origin: Origin, path: &[String], text: &str) {
         let mut node: &Node = &ROOT;
         for (depth, name) in path.iter().enumerate() {
             if matches!(node, Node::Options) {
                 break;
             }
             let Some(child) = node.child(name) else {
-                let meant = node.nearest(&path[..=depth]).map(|near| [near.as_slice(), &path[depth + 1..]].concat());
-                return self.unknown(origin, what, meant.map(|path| spell(&path)));
+                let rest = &path[depth + 1..];
+                let hint = node.hint(&path[..=depth], &|near| spell(&origin, &[near, rest].concat()));
+                let what = if matches!(origin, Origin::Variable(_)) { "variable" } else { "key" };
+                return self.mistake(origin, format!("unknown {what}{hint}"));
             };
             node = child;
         }
@@ -191,17 +189,20 @@ impl Layers {
         }
     }
 
-    fn unknown(&mut self, origin: Origin, what: &str, meant: Option<String>) {
-        let hint = meant.map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_default();
-        self.mistake(origin, format!("unknown {what}{hint}"));
-    }
-
     fn is_section(&mut self, origin: Origin, path: &[String]) {
         self.mistake(origin, format!("`{}` is a section, not a setting", path.join(".")));
     }
 
     fn mistake(&mut self, origin: Origin, text: String) {
         self.mistakes.push(Mistake { origin, text });
+    }
+}
+
+/// A path, written the way in which the layer of this origin names it.
+fn spell(origin: &Origin, path: &[String]) -> String {
+    match origin {
+        Origin::Variable(_) => format!("{PREFIX}{}", path.join("__").to_uppercase()),
+        Origin::File { .. } | Origin::Argument(_) | Origin::Default => path.join("."),
     }
 }
 

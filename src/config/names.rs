@@ -58,9 +58,24 @@ impl Node {
         }
     }
 
+    /// What to say after a wrong name, the last of `path`: what was probably meant, as `spell` writes it, else every
+    /// name of this section.
+    pub(super) fn hint(&self, path: &[String], spell: &dyn Fn(&[String]) -> String) -> String {
+        match (self.nearest(path), self) {
+            (Some(meant), _) => format!(", did you mean `{}`?", spell(&meant)),
+            (None, Self::Section(children)) => {
+                let names: Vec<String> = children.keys().map(|name| format!("`{name}`")).collect();
+                format!("; there are {}", names.join(", "))
+            }
+            (None, Self::Number | Self::Other | Self::Each(_) | Self::Options) => path
+                .split_last()
+                .map_or_else(String::new, |(_, setting)| format!("; `{}` has no parts", setting.join("."))),
+        }
+    }
+
     /// The path that was probably meant by `path`, whose last name is not in this section: the most similar name
     /// here, else the same name in another section.
-    pub(super) fn nearest(&self, path: &[String]) -> Option<Vec<String>> {
+    fn nearest(&self, path: &[String]) -> Option<Vec<String>> {
         let (name, parent) = path.split_last()?;
         let Self::Section(children) = self else { return None };
         let similar = children

@@ -100,18 +100,21 @@ fn corp_id_keeps_its_case_and_its_dots() {
 fn every_mistake_of_form_is_told_with_its_place_and_the_nearest_name() {
     let variables = [("YINLIU__CLICKHOUSE__PASWORD", "x"), ("YINLIU_CHUNK__BITS", "9"), ("YINLIU__BOARD", "1")];
     let text = "[kafka]\nbrokres = 'a:1'\ngroup = 7\n\n[chunk]\n  bits = 'x'\n[topics]\ninput = 'a'\n";
-    let found = mistakes(load_all(&[text], &variables, &["dedup.record=5", "flush", "nothing.here=1"]));
+    let found =
+        mistakes(load_all(&[text], &variables, &["dedup.record=5", "flush", "nothing.here=1", "chunk.bits.x=1"]));
     let expected = [
-        "0.toml:6:10: `chunk.bits`: invalid type: string \"x\", expected u32",
         "0.toml:2:1: unknown key `kafka.brokres`, did you mean `kafka.brokers`?",
         "0.toml:3:9: `kafka.group`: invalid type: integer `7`, expected a string",
+        "0.toml:6:10: `chunk.bits`: invalid type: string \"x\", expected u32",
         "0.toml:7:2: unknown key `topics`, did you mean `kafka.topics`?",
         "YINLIU__CLICKHOUSE__PASWORD: unknown variable, did you mean `YINLIU__CLICKHOUSE__PASSWORD`?",
         "YINLIU_CHUNK__BITS: unknown variable, did you mean `YINLIU__CHUNK__BITS`?",
         "YINLIU__BOARD: `board` is a section, not a setting",
         "--set dedup.record: unknown key, did you mean `dedup.records`?",
         "--set flush: give `section.key=value`",
-        "--set nothing.here: unknown key",
+        "--set nothing.here: unknown key; there are `admin`, `board`, `chunk`, `clickhouse`, `corp`, `dedup`, \
+         `directory`, `flush`, `kafka`",
+        "--set chunk.bits.x: unknown key; `chunk.bits` has no parts",
     ];
     assert_eq!(found, expected);
 }

@@ -11,8 +11,7 @@ use std::{
 use rdkafka::{
     ClientConfig, ClientContext,
     admin::{AdminClient, AdminOptions, ResourceSpecifier},
-    client::DefaultClientContext,
-    config::RDKafkaLogLevel,
+    config::{FromClientConfigAndContext as _, RDKafkaLogLevel},
     consumer::{BaseConsumer, Consumer as _, ConsumerContext},
     error::KafkaError,
     metadata::Metadata,
@@ -70,8 +69,7 @@ fn unreachable(brokers: &str, why: &str) -> Finding {
 fn client_config(kafka: &source::Config) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.extend(kafka.options.clone());
-    // What the client would log, the finding says.
-    config.set("bootstrap.servers", kafka.brokers.join(",")).set_log_level(RDKafkaLogLevel::Emerg);
+    config.set("bootstrap.servers", kafka.brokers.join(","));
     config
 }
 
@@ -80,6 +78,9 @@ fn client_config(kafka: &source::Config) -> ClientConfig {
 struct Complaints(Mutex<Option<String>>);
 
 impl ClientContext for Complaints {
+    /// What the client would log, the finding says.
+    fn log(&self, _level: RDKafkaLogLevel, _facility: &str, _message: &str) {}
+
     fn error(&self, _error: KafkaError, reason: &str) {
         let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         first.get_or_insert_with(|| reason.to_owned());
@@ -114,7 +115,7 @@ async fn settings(
     partitions: &Partitions,
     topics: &source::Topics,
 ) -> Result<Settings, KafkaError> {
-    let admin: AdminClient<DefaultClientContext> = config.create()?;
+    let admin = AdminClient::from_config_and_context(config, Complaints::default())?;
     let ours = topics.input.iter().chain(references(topics).map(|(_, topic)| topic));
     let asked: Vec<_> =
         ours.filter(|topic| partitions.contains_key(*topic)).map(|topic| ResourceSpecifier::Topic(topic)).collect();
