@@ -51,6 +51,26 @@ pub struct Origin {
     pub partition: u32,
 }
 
+impl Origin {
+    /// The partition as it stands in the tables, for this incarnation of its topic; the first one is 1.
+    #[must_use]
+    pub fn label(&self, incarnation: u32) -> Self {
+        if incarnation <= 1 {
+            return self.clone();
+        }
+        Self { topic: format!("{}#{incarnation}", self.topic).into(), partition: self.partition }
+    }
+
+    /// The partition as the brokers know it: names of topics hold no `#`.
+    #[must_use]
+    pub fn broker(&self) -> Self {
+        match self.topic.split_once('#') {
+            None => self.clone(),
+            Some((topic, _)) => Self { topic: topic.into(), partition: self.partition },
+        }
+    }
+}
+
 /// Rows of one table, encoded one after another.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {

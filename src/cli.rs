@@ -7,7 +7,14 @@ use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
 use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
-use crate::{config::Config, log, validate};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::Config,
+    demo, engine, generate, log, migrate,
+    service::{self, Ports},
+    validate,
+};
 
 /// Exact, live counts of WeCom friend acquisition: Kafka in, ClickHouse out.
 #[derive(Clone, Debug, Parser)]
@@ -19,15 +26,26 @@ pub struct Arguments {
     /// One setting, over files and environment.
     #[arg(long, global = true, value_name = "SECTION.KEY=VALUE")]
     pub set: Vec<String>,
-    /// Which log lines are written, such as `info` or `info,yinliu=debug`.
-    #[arg(long, global = true, value_name = "FILTER", default_value = "info")]
-    pub log: log::Filter,
+    /// Which log lines are written, such as `info` or `info,yinliu=debug`; by default `info`, in the demo `warn`.
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<log::Filter>,
     #[command(subcommand)]
     pub command: Command,
 }
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Run the pipeline with the board and the port for operators.
+    Run(Run),
+    /// Run everything embedded, on generated events: broker, ClickHouse engine, generator, pipeline, board.
+    Demo(demo::Settings),
+    /// Make realistic events, to Kafka or to standard output.
+    Generate(generate::Settings),
+    /// Create or upgrade the ClickHouse schema.
+    Migrate(Migrate),
+    /// Run the embedded ClickHouse engine alone.
+    #[command(hide = true)]
+    Engine(EngineAlone),
     /// Check the configuration, then Kafka, ClickHouse and the schema.
     Validate(Validate),
 }
@@ -37,6 +55,38 @@ pub struct Validate {
     /// Check the configuration alone; ask neither Kafka nor ClickHouse.
     #[arg(long)]
     no_environment: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Run {
+    /// Run this part alone; other processes run the other.
+    #[arg(long, value_enum)]
+    only: Option<service::Part>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Migrate {
+    /// Print the statements instead of running them.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct EngineAlone {
+    /// The folder of its data.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    listen: std::net::SocketAddr,
+}
+
+/// What a command is given beside its arguments.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// The wall clock: milliseconds since the epoch.
+    pub wall_ms: fn() -> i64,
+    /// The process is asked to end.
+    pub shutdown: CancellationToken,
 }
 
 /// How the program ends. Wrong usage ends it with 2, from within clap.
@@ -80,18 +130,65 @@ impl Arguments {
     }
 }
 
+impl Arguments {
+    /// Which log lines are written.
+    ///
+    /// # Errors
+    /// None: the default filters are valid.
+    #[must_use]
+    pub fn log(&self) -> log::Filter {
+        let default = if matches!(self.command, Command::Demo(_)) { "warn" } else { "info" };
+        self.log.clone().unwrap_or_else(|| default.parse().expect("a level is a filter"))
+    }
+}
+
 impl Command {
-    /// Does what was asked.
-    pub async fn run(self, config: Config) -> anyhow::Result<Exit> {
+    /// Whether SIGTERM and Ctrl-C are a request to this command rather than its end.
+    #[must_use]
+    pub const fn ends_by_signal(&self) -> bool {
         match self {
+            Self::Run(_) | Self::Demo(_) | Self::Generate(_) => true,
+            // The engine listens for itself.
+            Self::Migrate(_) | Self::Validate(_) | Self::Engine(_) => false,
+        }
+    }
+
+    /// Does what was asked.
+    pub async fn run(self, config: Config, around: Surroundings) -> anyhow::Result<Exit> {
+        let Surroundings { wall_ms, shutdown } = around;
+        match self {
+            Self::Run(Run { only }) => {
+                let ports = Ports::bind(&config).await?;
+                service::run(&config, only, ports, wall_ms, shutdown).await?;
+            }
+            Self::Demo(settings) => demo::run(settings, config, wall_ms, shutdown).await?,
+            Self::Generate(settings) => {
+                let generated = move || generate::run(&settings, &config.kafka, &wall_ms, &shutdown);
+                let summary = tokio::task::spawn_blocking(generated).await.context("wait for the generator")??;
+                write!(std::io::stderr(), "{summary}").context("print the summary")?;
+                return Ok(if summary.failed == 0 { Exit::Success } else { Exit::Failure });
+            }
+            Self::Migrate(Migrate { dry_run: true }) => {
+                write!(std::io::stdout(), "{}", migrate::dry_run(&config.clickhouse)).context("print the schema")?;
+            }
+            Self::Migrate(Migrate { dry_run: false }) => {
+                let applied = migrate::run(&config.clickhouse, &config.chunk).await?;
+                let text = if applied.is_empty() { "nothing to apply".to_owned() } else { applied.join(", ") };
+                writeln!(std::io::stdout(), "{text}").context("print what was applied")?;
+            }
             Self::Validate(arguments) => {
                 let environment =
                     if arguments.no_environment { validate::Environment::Skip } else { validate::Environment::Check };
                 let report = validate::run(&config, environment).await;
                 write!(std::io::stdout(), "{report}").context("print the report")?;
-                Ok(if report.is_good() { Exit::Success } else { Exit::Failure })
+                return Ok(if report.is_good() { Exit::Success } else { Exit::Failure });
+            }
+            Self::Engine(EngineAlone { data, listen }) => {
+                let library = engine::Engine::default_library();
+                engine::process::run(&engine::Config { library, data, listen }).await?;
             }
         }
+        Ok(Exit::Success)
     }
 }
 

@@ -50,9 +50,10 @@ pub struct Letter {
 
 impl Letter {
     #[must_use]
+    /// `origin` as it stands in the tables.
     pub fn new(origin: &Origin, record: &Record<'_>, refusal: &Refusal) -> Self {
         Self {
-            origin: origin.clone(),
+            origin: origin.broker(),
             offset: record.offset,
             timestamp: record.timestamp,
             key: record.key.map(<[u8]>::to_vec),

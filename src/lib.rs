@@ -22,6 +22,7 @@ pub mod migrate;
 pub mod partition;
 pub mod pipeline;
 pub mod reference;
+pub mod service;
 pub mod sink;
 pub mod source;
 pub mod validate;

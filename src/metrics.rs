@@ -129,12 +129,7 @@ impl Metrics {
             ),
             rejected: new.family(IntCounterVec::new, rejected, "reason", Reason::ALL.iter().map(|each| each.name())),
             counted: new.family(IntCounterVec::new, counted, "type", Type::ALL.iter().map(|each| each.name())),
-            insert_retries: new.family(
-                IntCounterVec::new,
-                retries,
-                "error",
-                Class::ALL.iter().map(|each| each.name()),
-            ),
+            insert_retries: new.family(IntCounterVec::new, retries, "error", Class::ALL.iter().map(|each| each.name())),
             held: new.family(IntGaugeVec::new, held, "cause", Cause::ALL.iter().map(|each| each.name())),
             rows: new.family(HistogramVec::new, rows, "table", Table::ALL.iter().map(|each| each.name())),
             lag: input_topics.iter().cloned().zip(lag).collect(),

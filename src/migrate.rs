@@ -53,11 +53,25 @@ pub enum Error {
         #[source]
         source: clickhouse::error::Error,
     },
-    #[error("read the state of the schema")]
-    State(#[source] clickhouse::error::Error),
+    #[error(transparent)]
+    State(#[from] sink::Error),
     #[error("use the database `{database}`: {state}")]
     Unfit { database: String, state: State },
 }
+
+impl Error {
+    /// Whether a person must mend it: waiting does not help.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        match self {
+            Self::State(error) => matches!(error, sink::Error::Final { .. }),
+            Self::Apply { .. } | Self::Unfit { .. } => true,
+        }
+    }
+}
+
+/// What is being done in most of the errors below.
+const STATE: &str = "read the state of the schema";
 
 impl std::fmt::Display for State {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -137,7 +151,9 @@ pub fn dry_run(config: &sink::Config) -> String {
     for (name, statements) in std::iter::once(("foundation", foundation(config))).chain(files) {
         // Text grows without limit.
         let _ = writeln!(text, "-- {name}");
-        statements.iter().for_each(|statement| drop(writeln!(text, "{statement};\n")));
+        for statement in statements {
+            let _ = writeln!(text, "{statement};\n");
+        }
     }
     text
 }
@@ -183,7 +199,7 @@ pub async fn state(client: &Client, chunk: &chunk::Config) -> Result<State, Erro
     let applied = match found {
         Ok(applied) => applied,
         Err(error) if is_missing(&error) => Vec::new(),
-        Err(error) => return Err(Error::State(error)),
+        Err(error) => return Err(Error::State(sink::Error::new(STATE, error))),
     };
     let known = migrations();
     let of = |name: &str| applied.iter().find(|applied| applied.name == name);
@@ -210,7 +226,7 @@ pub async fn state(client: &Client, chunk: &chunk::Config) -> Result<State, Erro
     let fixed =
         client.query("SELECT value FROM settings FINAL WHERE name = 'chunk_bits'").fetch_optional::<String>().await;
     let configuration = chunks(chunk);
-    Ok(match fixed.map_err(Error::State)? {
+    Ok(match fixed.map_err(|source| sink::Error::new(STATE, source))? {
         Some(database) if database != configuration => State::Chunks { database, configuration },
         // None: an interruption came between the last file and this row; the next `migrate` writes it.
         None => State::Behind(vec!["settings".to_owned()]),

@@ -136,6 +136,9 @@ pub trait Sink: Send + Sync + 'static {
     /// The ledger's position of each origin that has one.
     fn positions(&self, origins: &[Origin]) -> impl Future<Output = Result<HashMap<Origin, u64>, Error>> + Send;
 
+    /// The incarnation of each topic that was adopted after it was recreated.
+    fn incarnations(&self) -> impl Future<Output = Result<HashMap<String, u32>, Error>> + Send;
+
     /// What the warehouse holds of each origin; every acknowledged row is seen.
     fn load(
         &self,

@@ -9,3 +9,14 @@ CREATE TABLE settings (
 ENGINE = ReplacingMergeTree(set_at)
 ORDER BY (name)
 COMMENT '建库时固定的参数（chunk_bits 等） / settings fixed when the database was created, such as chunk_bits';
+
+-- sharding: cityHash64(topic)
+CREATE TABLE incarnations (
+    topic LowCardinality(String) COMMENT '主题 / topic',
+    incarnation UInt32 COMMENT '第几代（首代为1，不入表） / which one of its name; the first is 1 and has no row',
+    topic_id String COMMENT '主题唯一标识 / id of the topic',
+    adopted_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT '接管时间 / when it was adopted'
+)
+ENGINE = ReplacingMergeTree(incarnation)
+ORDER BY (topic)
+COMMENT '重建后被接管的主题 / topics that were adopted after they were recreated';

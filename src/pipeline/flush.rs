@@ -118,7 +118,7 @@ impl<K: Sink> Flush<K> {
     async fn flush(&mut self, mut batch: Batch) -> Result<(), Stopped> {
         let began = Instant::now();
         for Opened { origin, ledger, position } in batch.opened.drain(..) {
-            self.progress.flushed(&origin, position);
+            self.progress.flushed(&origin.broker(), position);
             ledger.map(|ledger| self.acknowledged.insert(origin, ledger));
         }
         if !batch.is_empty() || !self.waiting.is_empty() {
@@ -167,7 +167,7 @@ impl<K: Sink> Flush<K> {
             self.waiting.insert((entry.origin.clone(), entry.chunk), entry);
         }
         let arrived = |entry: &Entry| {
-            let first = self.shared.letters.first_outstanding(&entry.origin);
+            let first = self.shared.letters.first_outstanding(&entry.origin.broker());
             first.is_none_or(|offset| entry.next_offset <= offset)
         };
         let ready: Vec<_> = self.waiting.values().filter(|entry| arrived(entry)).cloned().collect();
@@ -183,7 +183,7 @@ impl<K: Sink> Flush<K> {
         }
         for (origin, position) in &positions {
             self.acknowledged.insert(origin.clone(), *position);
-            self.progress.flushed(origin, *position);
+            self.progress.flushed(&origin.broker(), *position);
         }
         Ok(positions.into_iter().collect())
     }

@@ -66,6 +66,10 @@ struct Bounds {
     ends: HashMap<Origin, u64>,
 }
 
+fn label(origin: &Origin, incarnations: &HashMap<String, u32>) -> Origin {
+    origin.label(incarnations.get(&*origin.topic).copied().unwrap_or(1))
+}
+
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("load partitions from ClickHouse")]
@@ -112,10 +116,14 @@ impl<K: Sink> Loader<K> {
     async fn answer(&self, requests: &[Request]) -> Result<(), Error> {
         let origins: Vec<_> = requests.iter().flat_map(|request| &request.partitions).map(|(_, o)| o.clone()).collect();
         let began = Instant::now();
+        let mut incarnations;
         let (bounds, mut loaded) = loop {
             let bounds = self.bounds(origins.clone()).await?;
-            let loaded = self.sink.load(&origins, &self.config.chunk).await?;
-            let beyond = |(origin, loaded): (&Origin, &Loaded)| loaded.next_offset > bounds.ends.get(origin).copied();
+            incarnations = self.sink.incarnations().await?;
+            let labels: Vec<_> = origins.iter().map(|origin| label(origin, &incarnations)).collect();
+            let loaded = self.sink.load(&labels, &self.config.chunk).await?;
+            let beyond =
+                |(label, loaded): (&Origin, &Loaded)| loaded.next_offset > bounds.ends.get(&label.broker()).copied();
             if began.elapsed() > SETTLE || !loaded.iter().any(beyond) {
                 break (bounds, loaded);
             }
@@ -123,8 +131,9 @@ impl<K: Sink> Loader<K> {
         };
         for request in requests {
             for (slot, origin) in &request.partitions {
-                let loaded = loaded.remove(origin).unwrap_or_default();
-                let outcome = self.start(origin, loaded, &bounds);
+                let label = label(origin, &incarnations);
+                let loaded = loaded.remove(&label).unwrap_or_default();
+                let outcome = self.start(origin, &label, loaded, &bounds);
                 // A worker that is gone needs no answer.
                 let _ = request.answer_to.send(Answer { slot: *slot, outcome });
             }
@@ -132,7 +141,7 @@ impl<K: Sink> Loader<K> {
         Ok(())
     }
 
-    fn start(&self, origin: &Origin, mut loaded: Loaded, bounds: &Bounds) -> Outcome {
+    fn start(&self, origin: &Origin, label: &Origin, mut loaded: Loaded, bounds: &Bounds) -> Outcome {
         let topic_id = bounds.topic_ids.get(&origin.topic).cloned().unwrap_or_default();
         let end = bounds.ends.get(origin).copied().unwrap_or(0);
         let log_start = bounds.starts.get(origin).copied().unwrap_or(0);
@@ -155,7 +164,7 @@ impl<K: Sink> Loader<K> {
         }
         let ledger = loaded.next_offset;
         loaded.topic_id = Some(topic_id);
-        match Partition::start(&self.config, origin.clone(), loaded, log_start) {
+        match Partition::start(&self.config, label.clone(), loaded, log_start) {
             Ok(partition) => {
                 let read_from = partition.read_from(&self.config, log_start);
                 Outcome::Ready { partition: Box::new(partition), read_from, ledger }

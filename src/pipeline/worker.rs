@@ -219,7 +219,7 @@ impl<S: Source> Worker<S> {
             match answer.outcome {
                 loader::Outcome::Ready { partition, read_from, ledger } => {
                     self.shared.holds.release(&assigned.origin);
-                    let (origin, position) = (assigned.origin.clone(), partition.position());
+                    let (origin, position) = (partition.origin().clone(), partition.position());
                     self.batch.opened.push(Opened { origin, ledger, position });
                     assigned.phase = Phase::Starting(partition, read_from);
                 }
@@ -231,7 +231,7 @@ impl<S: Source> Worker<S> {
         }
         while let Ok(receipt) = self.links.receipts.try_recv() {
             self.commit(&receipt)?;
-            let regressed = |assigned: &Assigned| receipt.regressed.contains(&assigned.origin);
+            let regressed = |assigned: &Assigned| receipt.regressed.iter().any(|o| o.broker() == assigned.origin);
             let slots: Vec<_> = self.assigned.iter().filter(|(_, a)| regressed(a)).map(|(slot, _)| *slot).collect();
             for slot in slots {
                 self.reload(slot, now)?;
@@ -242,7 +242,8 @@ impl<S: Source> Worker<S> {
 
     fn commit(&mut self, receipt: &Receipt) -> Result<(), Error> {
         let owned = |origin: &Origin| self.assigned.values().any(|assigned| assigned.origin == *origin);
-        let positions: Vec<_> = receipt.positions.iter().filter(|(origin, _)| owned(origin)).cloned().collect();
+        let positions = receipt.positions.iter().map(|(origin, position)| (origin.broker(), *position));
+        let positions: Vec<_> = positions.filter(|(origin, _)| owned(origin)).collect();
         if positions.is_empty() { Ok(()) } else { self.source.commit(&positions) }
     }
 
@@ -354,7 +355,8 @@ impl<S: Source> Worker<S> {
             Phase::Live(partition, _) | Phase::Muted(partition) | Phase::Starting(partition, _) => Some(partition),
             Phase::Loading | Phase::Held { .. } => None,
         });
-        let positions = live.map(|partition| (partition.origin().clone(), partition.position(), partition.registers()));
+        let positions =
+            live.map(|partition| (partition.origin().broker(), partition.position(), partition.registers()));
         self.shared.positions.tell(positions);
     }
 }

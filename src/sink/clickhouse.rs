@@ -85,6 +85,12 @@ struct Position {
     next_offset: u64,
 }
 
+#[derive(Row, Deserialize)]
+struct Incarnation {
+    topic: String,
+    incarnation: u32,
+}
+
 impl ClickHouse {
     #[must_use]
     pub fn new(config: &Config) -> Self {
@@ -133,6 +139,13 @@ impl Sink for ClickHouse {
         let position =
             |row: Position| (Origin { topic: row.src_topic.into(), partition: row.src_partition }, row.next_offset);
         Ok(rows.into_iter().map(position).collect())
+    }
+
+    async fn incarnations(&self) -> Result<HashMap<String, u32>, Error> {
+        let sql = "SELECT topic, max(i.incarnation) AS incarnation FROM incarnations AS i GROUP BY topic";
+        let rows =
+            limited("read the incarnations of topics", self.client.query(sql).fetch_all::<Incarnation>()).await?;
+        Ok(rows.into_iter().map(|row| (row.topic, row.incarnation)).collect())
     }
 
     async fn load(&self, origins: &[Origin], chunk: &chunk::Config) -> Result<HashMap<Origin, Loaded>, Error> {

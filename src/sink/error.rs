@@ -37,7 +37,7 @@ pub enum Error {
 }
 
 impl Error {
-    pub(super) fn new(doing: &'static str, source: clickhouse::error::Error) -> Self {
+    pub(crate) fn new(doing: &'static str, source: clickhouse::error::Error) -> Self {
         match kind(&source) {
             Kind::Retry(class) => Self::Retry { doing, class, source },
             Kind::Final(remedy) => Self::Final { doing, remedy, source },

@@ -1,0 +1,120 @@
+//! One process: the pipeline, the board and the port for operators, from the first check to the last flush.
+//!
+//! Invariant: nothing starts on a database that it cannot work with; whatever ends one part ends the process.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    admin::{self, Health},
+    config::Config,
+    log::{Repeated, Say, chain},
+    metrics::Metrics,
+    migrate,
+    pipeline::{self, Outside, flush::Backoff},
+};
+
+/// Which parts of the process run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    Pipeline,
+    Board,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("open the port for operators")]
+    Admin(#[from] admin::Error),
+    #[error("look at the schema")]
+    Migrate(#[from] migrate::Error),
+    #[error("run the pipeline")]
+    Pipeline(#[from] pipeline::Error),
+}
+
+/// The addresses of a process, taken before anything else starts.
+#[derive(Debug)]
+pub struct Ports {
+    pub admin: TcpListener,
+}
+
+impl Ports {
+    /// Takes the addresses of the configuration.
+    pub async fn bind(config: &Config) -> Result<Self, Error> {
+        Ok(Self { admin: admin::bind(&config.admin).await? })
+    }
+
+    /// Likewise, but takes a free port where one of the configuration is taken.
+    pub async fn bind_near(config: &Config) -> Result<Self, Error> {
+        let free = |mut listen: SocketAddr| {
+            listen.set_port(0);
+            listen
+        };
+        let admin = match admin::bind(&config.admin).await {
+            Err(_) => admin::bind(&admin::Config { listen: free(config.admin.listen) }).await?,
+            Ok(admin) => admin,
+        };
+        Ok(Self { admin })
+    }
+
+    /// Where the board and the port for operators listen.
+    #[must_use]
+    pub fn addresses(&self) -> (String, String) {
+        let address = |listener: &TcpListener| listener.local_addr().map_or_else(|_| "?".to_owned(), |a| a.to_string());
+        (address(&self.admin), address(&self.admin))
+    }
+}
+
+/// Runs until `shutdown`. `only` leaves out the other parts.
+pub async fn run(
+    config: &Config,
+    only: Option<Part>,
+    ports: Ports,
+    wall_ms: fn() -> i64,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let metrics = Arc::new(Metrics::new(&config.kafka.topics.input));
+    let health = Arc::new(Health::default());
+    let admin = admin::serve(ports.admin, Arc::clone(&metrics), Arc::clone(&health), shutdown.clone());
+    let admin = tokio::spawn(admin);
+    let outside = Outside { metrics, health, wall_ms };
+    let work = async {
+        schema(config, &outside.health, &shutdown).await?;
+        outside.health.set_ready();
+        match only {
+            Some(Part::Board) => {}
+            None | Some(Part::Pipeline) => pipeline::run(config, outside, shutdown.clone()).await?,
+        }
+        Ok(())
+    };
+    let result = work.await;
+    shutdown.cancel();
+    // The port answers to the last: an operator sees why the process is not ready.
+    let _ = admin.await;
+    result
+}
+
+/// Waits for ClickHouse, and refuses a schema that does not fit.
+async fn schema(config: &Config, health: &Health, shutdown: &CancellationToken) -> Result<(), Error> {
+    let (mut faults, mut backoff) = (Repeated::new(Duration::from_secs(30)), Backoff::default());
+    while !shutdown.is_cancelled() {
+        let error = match migrate::check(&config.clickhouse, &config.chunk).await {
+            Ok(()) => break,
+            Err(error) if error.is_final() => return Err(error.into()),
+            Err(error) => chain(&error),
+        };
+        health.report("clickhouse", Some(&format!("ClickHouse: {error}")));
+        match faults.failed(std::time::Instant::now()) {
+            Say::First => tracing::warn!(error, "ClickHouse does not answer; waiting for it"),
+            Say::Again { lasting, .. } => tracing::warn!(error, ?lasting, "ClickHouse still does not answer"),
+            Say::Nothing | Say::Recovered { .. } => {}
+        }
+        tokio::select! {
+            () = tokio::time::sleep(backoff.next()) => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+    health.report("clickhouse", None);
+    Ok(())
+}
