@@ -8,4 +8,5 @@
 )]
 
 mod components;
+mod engine_process;
 mod support;
