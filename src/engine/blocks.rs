@@ -78,7 +78,8 @@ fn decode(block: &[u8], raw: &mut Vec<u8>) -> Result<(), Error> {
     let raw_bytes =
         usize::try_from(raw_size).ok().filter(|bytes| *bytes <= BLOCK_BYTES_MAX).ok_or(Error::Size(raw_size))?;
     match method {
-        METHOD_NONE => raw.extend_from_slice(payload),
+        METHOD_NONE if payload.len() == raw_bytes => raw.extend_from_slice(payload),
+        METHOD_NONE => return Err(Error::Payload(raw_size)),
         METHOD_LZ4 => {
             let start = raw.len();
             raw.resize(start + raw_bytes, 0);
@@ -130,11 +131,11 @@ mod tests {
         for piece_bytes in [1_usize, 24, 25, 26, 4096, 1 << 20, blocks.len()] {
             let blocks = if piece_bytes == 1 { encode(&raw[..1000]) } else { blocks.clone() };
             let mut decoder = Decoder::default();
-            let decoded: Vec<u8> =
+            let read: Vec<u8> =
                 blocks.chunks(piece_bytes).flat_map(|piece| decoder.push(piece).unwrap().to_vec()).collect();
             decoder.finish().unwrap();
-            assert_eq!(decoded, raw[..decoded.len()]);
-            assert_eq!(decoded.len(), if piece_bytes == 1 { 1000 } else { raw.len() });
+            assert_eq!(read, raw[..read.len()]);
+            assert_eq!(read.len(), if piece_bytes == 1 { 1000 } else { raw.len() });
         }
     }
 

@@ -9,7 +9,7 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 /// What the engine says when a statement fails: `Code: 60. DB::Exception: … (UNKNOWN_TABLE)`.
@@ -291,7 +291,7 @@ impl AsRef<[u8]> for Answer {
         let bytes = unsafe { (self.library.result_length)(self.handle.as_ptr()) };
         // SAFETY: the handle is open; reads its pointer.
         let start = unsafe { (self.library.result_buffer)(self.handle.as_ptr()) };
-        if bytes == 0 || start == ptr::null_mut() {
+        if bytes == 0 || start.is_null() {
             return &[];
         }
         // SAFETY: the buffer holds that many bytes, and nobody changes them until the handle is given back.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: an insert is committed only when its body has ended as it should; else it is cancelled.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -78,7 +78,7 @@ impl Sessions {
 
     async fn run<F>(&self, work: F) -> Result<Answer, Exception>
     where
-        F: FnOnce(&'static Library, &PathBuf) -> Result<Answer, Exception> + Send + 'static,
+        F: FnOnce(&'static Library, &Path) -> Result<Answer, Exception> + Send + 'static,
     {
         let stopping = || Exception::of_request(Fault::Stopping, "The engine is stopping");
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_closed| stopping())?;
@@ -115,7 +115,7 @@ fn insert_pieces(connection: &Connection, scope: &Scope, mut body: Insert) -> Re
     Err(Exception::of_request(Fault::CutOff, "The body ended before its time; nothing was inserted"))
 }
 
-fn open(library: &'static Library, data: &PathBuf, scope: &Scope) -> Result<Connection, Exception> {
+fn open(library: &'static Library, data: &Path, scope: &Scope) -> Result<Connection, Exception> {
     let connection =
         library.connect(data).ok_or_else(|| Exception::of_request(Fault::Stopping, "The engine gave no connection"))?;
     let run = |statement: &str| {

@@ -1,0 +1,179 @@
+//! A real Apache Kafka: one process, broker and controller in one.
+//!
+//! Invariant: it keeps its ports and its folder through `kill` and `restart`, as a broker does.
+
+use std::ffi::OsStr;
+use std::fmt::Write;
+use std::fs;
+use std::io::Read;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use tempfile::TempDir;
+
+use super::process::{Process, Signal};
+
+/// After kill -9 a start recovers its logs and takes about 10 s on an idle machine; this allows for a busy one.
+const READY_WAIT: Duration = Duration::from_secs(90);
+
+#[derive(Debug)]
+pub(crate) struct Kafka {
+    process: Option<Process>,
+    folder: PathBuf,
+    port: u16,
+}
+
+/// The broker that all tests of the binary share, each with topics of its own.
+pub(crate) fn shared() -> &'static Kafka {
+    static SHARED: OnceLock<Kafka> = OnceLock::new();
+    SHARED.get_or_init(Kafka::start)
+}
+
+impl Kafka {
+    /// A broker of its own, for tests that kill it. Returns when it answers: about 5 s.
+    pub(crate) fn start() -> Self {
+        // Removed by the guard of the process, which also sees the test binary die.
+        let folder = TempDir::new().unwrap().keep();
+        let port = configure(&folder);
+        let format = java(&["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c"], &folder).output().unwrap();
+        assert!(format.status.success(), "{}", String::from_utf8_lossy(&format.stderr));
+        let mut kafka = Self { process: None, folder, port };
+        kafka.restart();
+        kafka
+    }
+
+    /// For `bootstrap.servers`.
+    pub(crate) fn brokers(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// kill -9. The folder and the port stay.
+    pub(crate) fn kill(&mut self) {
+        self.process.take().expect("a running broker").end(Signal::Kill);
+    }
+
+    /// Starts it again after `kill`; returns when it answers.
+    pub(crate) fn restart(&mut self) {
+        assert!(self.process.is_none(), "the broker runs already");
+        let command = java(&["kafka.Kafka"], &self.folder);
+        let (process, mut output) = Process::start(command.get_program(), command.get_args(), &self.folder);
+        // Kafka must not stop for a full pipe; what it has to say stands in its log.
+        thread::spawn(move || output.read_to_end(&mut Vec::new()));
+        self.process = Some(process);
+        self.wait_until_ready();
+    }
+
+    /// A topic of a name that no other test uses: `prefix` and a number.
+    pub(crate) async fn fresh_topic(&self, prefix: &str, partitions: i32, settings: &[(&str, &str)]) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("{prefix}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        self.create_topic(&name, partitions, settings).await;
+        name
+    }
+
+    pub(crate) async fn create_topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        for (key, value) in settings {
+            topic = topic.set(key, value);
+        }
+        let options = AdminOptions::new().operation_timeout(Some(READY_WAIT));
+        let results = self.admin().create_topics([&topic], &options).await.unwrap();
+        for result in results {
+            result.unwrap();
+        }
+    }
+
+    /// With its records, so that one of the same name starts again at offset 0.
+    pub(crate) async fn delete_topic(&self, name: &str) {
+        let options = AdminOptions::new().operation_timeout(Some(READY_WAIT));
+        for result in self.admin().delete_topics(&[name], &options).await.unwrap() {
+            result.unwrap();
+        }
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        ClientConfig::new().set("bootstrap.servers", self.brokers()).create().unwrap()
+    }
+
+    /// A port that accepts is not yet a broker that answers.
+    fn wait_until_ready(&self) {
+        let mut config = ClientConfig::new();
+        // The log of refused connections while it starts is of no use.
+        config.set("bootstrap.servers", self.brokers()).set("log_level", "0").set("reconnect.backoff.max.ms", "200");
+        let client: BaseConsumer = config.create().unwrap();
+        let began = Instant::now();
+        while client.fetch_metadata(None, Duration::from_millis(500)).is_err() {
+            let log = || fs::read_to_string(self.folder.join("broker.log")).unwrap_or_default();
+            assert!(began.elapsed() < READY_WAIT, "Kafka does not answer; its log: {}", log());
+        }
+    }
+}
+
+/// Any 16 bytes in base64; each folder has its own cluster.
+const CLUSTER: &str = "eWlubGl1LXRlc3RzLTAwMQ";
+
+/// Writes `server.properties`; returns the port of the broker.
+fn configure(folder: &Path) -> u16 {
+    // Both are held until both are known, so that they differ.
+    let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [port, controller] = ports.map(|listener| listener.local_addr().unwrap().port());
+    let mut text = format!(
+        "process.roles=broker,controller\nnode.id=1\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         controller.quorum.voters=1@127.0.0.1:{controller}\n\
+         log.dirs={}\n",
+        folder.join("log").display()
+    );
+    for (key, value) in SETTINGS {
+        writeln!(text, "{key}={value}").unwrap();
+    }
+    fs::write(folder.join("server.properties"), text).unwrap();
+    port
+}
+
+const SETTINGS: [(&str, &str); 17] = [
+    ("controller.listener.names", "CONTROLLER"),
+    ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT"),
+    ("offsets.topic.replication.factor", "1"),
+    ("transaction.state.log.replication.factor", "1"),
+    ("transaction.state.log.min.isr", "1"),
+    // Few, so that the first member of a group does not wait for fifty partitions.
+    ("offsets.topic.num.partitions", "4"),
+    ("transaction.state.log.num.partitions", "4"),
+    ("group.initial.rebalance.delay.ms", "0"),
+    // Lets a test notice a killed member after a second.
+    ("group.min.session.timeout.ms", "1000"),
+    ("auto.create.topics.enable", "false"),
+    // Test records carry the timestamps of their story; retention would remove the old ones at once.
+    ("log.retention.ms", "-1"),
+    ("log.message.timestamp.before.max.ms", "9223372036854775807"),
+    ("log.message.timestamp.after.max.ms", "9223372036854775807"),
+    // Twice the contract's largest value, and room for the frame: too large values must reach the pipeline.
+    ("message.max.bytes", "2162688"),
+    ("replica.fetch.max.bytes", "2162688"),
+    ("num.partitions", "1"),
+    ("controlled.shutdown.enable", "false"),
+];
+
+/// A program of Kafka with its configuration as the last argument.
+fn java(arguments: &[&str], folder: &Path) -> Command {
+    let jars = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/kafka");
+    assert!(jars.is_dir(), "Kafka is not fetched: run deploy/fetch-kafka.sh, or `make test`");
+    let mut class_path = jars.into_os_string();
+    class_path.push(OsStr::new("/*"));
+    let mut command = Command::new("java");
+    command.arg("-Xmx512m").arg("-XX:+UseSerialGC").arg("-XX:TieredStopAtLevel=1");
+    command.arg(format!("-Dorg.slf4j.simpleLogger.logFile={}", folder.join("broker.log").display()));
+    command.arg("-cp").arg(class_path).args(arguments).arg(folder.join("server.properties"));
+    command
+}
