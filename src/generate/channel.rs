@@ -54,7 +54,7 @@ enum Group {
     Store,
     Telesales,
     Referral,
-    GroupChat,
+    Community,
     StaffActive,
     /// Never drawn: transfers and what resolves to nothing.
     Aside,
@@ -88,7 +88,7 @@ const fn way(numbers: &'static [i16], opening: Opening) -> (Named, Opening) {
 }
 
 /// Every channel of the contract. The weights are a chain with about a third of its adds over the counter.
-pub static CHANNELS: [Channel; 45] = [
+pub static CHANNELS: [Channel; 46] = [
     row(("package_card", "包裹卡"), Group::Ecommerce, CODE, 160),
     row(("order_sms", "下单短信"), Group::Ecommerce, CODE, 60),
     row(("ai_call", "AI外呼"), Group::Ecommerce, CALL, 50),
@@ -128,10 +128,11 @@ pub static CHANNELS: [Channel; 45] = [
     row(("distribution", "分销"), Group::Referral, CODE, 10),
     row(("group_buy", "拼团"), Group::Referral, CODE, 20),
     row(("card_share", "名片推荐"), Group::Referral, way(&[3], Opening::AskedByCustomer), 30),
-    row(("group_chat", "社群"), Group::GroupChat, way(&[4], Opening::AskedByCustomer), 50),
+    row(("group_chat", "社群"), Group::Community, way(&[4], Opening::AskedByCustomer), 50),
     row(("wechat_contact", "微信联系人"), Group::StaffActive, way(&[6, 7, 13, 24], Opening::AskedByStaff), 60),
     row(("search", "搜索添加"), Group::StaffActive, way(&[2, 9], Opening::AskedByCustomer), 50),
     row(("work_context", "日程会议等"), Group::StaffActive, way(&[11, 12], Opening::AskedByCustomer), 8),
+    row(("shared", "内部共享"), Group::Aside, way(&[201], Opening::Scan), 0),
     row(("assigned", "继承分配"), Group::Aside, way(&[202], Opening::Scan), 0),
     row(("unattributed", "未归因"), Group::Aside, KEY, 0),
 ];
@@ -183,7 +184,7 @@ impl Mix {
                 Group::Store => 3,
                 Group::Telesales => 4,
                 Group::Referral => 5,
-                Group::GroupChat => 6,
+                Group::Community => 6,
                 Group::StaffActive => 7,
                 Group::Aside => 8,
             }];

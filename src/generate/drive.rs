@@ -159,7 +159,7 @@ impl Stream<'_> {
         const TELL_EVERY: u64 = 1_024;
         self.outlet.send(delivery)?;
         self.sent += 1;
-        if self.sent % TELL_EVERY == 0 {
+        if self.sent.is_multiple_of(TELL_EVERY) {
             self.progress.tell(self.sent);
         }
         Ok(())
@@ -171,7 +171,7 @@ impl Stream<'_> {
             if self.shutdown.is_cancelled() || self.sent >= self.limit {
                 return Next::Stop;
             }
-            match pace.ahead() {
+            match pace.ahead(Instant::now()) {
                 None => return Next::Go,
                 Some(ahead) => {
                     self.progress.tell(self.sent);
@@ -200,14 +200,14 @@ impl Pace {
     }
 
     /// Takes a turn, or says how long it is until there is one.
-    fn ahead(&mut self) -> Option<Duration> {
+    fn ahead(&mut self, now: Instant) -> Option<Duration> {
         if self.rate == 0 {
             return None;
         }
         let due = Duration::from_secs(u64::from(self.taken)) / self.rate;
-        let elapsed = self.from.elapsed();
-        if due > elapsed {
-            return Some(due - elapsed);
+        let elapsed = now.saturating_duration_since(self.from);
+        if let Some(ahead) = due.checked_sub(elapsed).filter(|ahead| !ahead.is_zero()) {
+            return Some(ahead);
         }
         if elapsed > due + Duration::from_secs(1) || self.taken >= self.rate {
             // Begins anew from where it should be, at most a second ago.

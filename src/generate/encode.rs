@@ -304,12 +304,11 @@ fn push_escaped(name: &str, text: &str, out: &mut Vec<u8>) {
     push_text(name, "", out);
     out.pop();
     for unit in text.encode_utf16() {
-        match u8::try_from(unit).ok().filter(u8::is_ascii) {
-            Some(ascii) => out.push(ascii),
-            None => {
-                out.extend_from_slice(b"\\u");
-                push_hex(&unit.to_be_bytes(), out);
-            }
+        if let Some(ascii) = u8::try_from(unit).ok().filter(u8::is_ascii) {
+            out.push(ascii);
+        } else {
+            out.extend_from_slice(b"\\u");
+            push_hex(&unit.to_be_bytes(), out);
         }
     }
     out.push(b'"');

@@ -115,7 +115,7 @@ fn unpack(key: u64) -> (usize, usize, usize, usize) {
 fn meant(fact: &Fact, timestamp_ms: i64) -> [Option<(Counter, u64)>; 2] {
     let count = u64::from(fact.count);
     let amount = u64::from(fact.amount_fen);
-    let transfer = channel::channel(fact.given.channel).key == "assigned";
+    let transfer = matches!(channel::channel(fact.given.channel).key, "shared" | "assigned");
     let first = match fact.kind {
         Type::TouchExposed => (Counter::Exposures, count),
         Type::TouchScanned => (Counter::Scans, count),

@@ -121,6 +121,7 @@ pub(super) struct World {
     /// What happened since it was last taken, in no order.
     pub(super) happened: Vec<Fact>,
     unattributed: Index,
+    shared: Index,
     assigned: Index,
 }
 
@@ -139,6 +140,7 @@ impl World {
             midnight_ms,
             happened: Vec::new(),
             unattributed,
+            shared: channel::index("shared"),
             assigned: channel::index("assigned"),
             brand,
         }

@@ -29,7 +29,7 @@ use crate::{
 /// Longer than a broker takes to answer, shorter than patience.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// An ordinary end waits out a broker's restart; one that was asked for does not.
-const FLUSH_WITHIN: Duration = Duration::from_secs(60);
+const FLUSH_WITHIN: Duration = Duration::from_mins(1);
 const FLUSH_WITHIN_WHEN_STOPPED: Duration = Duration::from_secs(5);
 /// How long a wait for room goes on before it looks whether it shall stop.
 const WAIT: Duration = Duration::from_millis(100);

@@ -192,10 +192,10 @@ impl World {
             let seen = 20 + self.dice.exponential(400);
             let count = u32::try_from(seen).unwrap_or(1);
             let staff = fact.staff.filter(|_| self.dice.per_mille(300));
-            self.happened.push(Fact { serial, count, staff, ..fact });
+            self.happened.push(Fact { staff, serial, count, ..fact });
         } else {
             let kind = if self.dice.per_mille(300) { Type::TouchScanned } else { Type::TouchExposed };
-            self.happened.push(Fact { serial, kind, ..fact });
+            self.happened.push(Fact { kind, serial, ..fact });
         }
     }
 
@@ -262,11 +262,13 @@ impl World {
         let Some(given) = self.part(place, friend.customer) else { return };
         let out = self.fact(Type::FriendTransferredOut, at_ms, staff, (friend.customer, given));
         self.happened.push(out);
-        let assigned = Given { channel: self.assigned, via: Via::AddWay(202) };
+        // A third shares a customer, the others inherit one from somebody who left.
+        let (channel, way) = if self.dice.per_mille(333) { (self.shared, 201) } else { (self.assigned, 202) };
+        let given = Given { channel, via: Via::AddWay(way) };
         let kind = if self.dice.per_mille(150) { Type::FriendAdded } else { Type::FriendTransferredIn };
-        let arrival = self.fact(kind, at_ms + SECOND_MS, colleague, (friend.customer, assigned));
+        let arrival = self.fact(kind, at_ms + SECOND_MS, colleague, (friend.customer, given));
         self.happened.push(arrival);
-        self.friends.insert(colleague, Friend { given: assigned, standing: Standing::Friend, ..friend });
+        self.friends.insert(colleague, Friend { given, standing: Standing::Friend, ..friend });
     }
 
     /// One to three days ago somebody was added and wrote; nobody could tell until now.
