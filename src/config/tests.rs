@@ -158,6 +158,7 @@ fn setting_without_sense_is_refused() {
     check_refused("kafka.topics.input=a,a", "already");
     check_refused("kafka.topics.org=yinliu.order.v1", "`kafka.topics.input` has already");
     check_refused("kafka.topics.org=a b", "cannot be a topic");
+    check_refused("kafka.topics.org=..", "cannot be a topic");
     check_refused("clickhouse.url=127.0.0.1:8123", "`http://host:port`");
     check_refused("clickhouse.url=tcp://a:9000", "`http://host:port`");
     check_refused("clickhouse.database=a-b", "`_`");
