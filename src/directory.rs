@@ -31,7 +31,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            delay: Duration::from_secs(60),
+            delay: Duration::from_mins(1),
             org_file: None,
             channel_file: None,
             target_file: None,

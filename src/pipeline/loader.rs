@@ -21,6 +21,9 @@ use crate::{
 /// Brokers answer within this time, or are away.
 pub const BROKER_LIMIT: Duration = Duration::from_secs(10);
 
+/// Brokers that have just told where the topics begin and end tell their ids as fast, or do not know the request.
+const ID_LIMIT: Duration = Duration::from_secs(1);
+
 /// Partitions that are assigned one after another within this time are loaded together.
 const GATHER: Duration = Duration::from_millis(20);
 
@@ -187,13 +190,12 @@ impl<K: Sink> Loader<K> {
             let mut names: Vec<_> = origins.iter().map(|origin| origin.topic.to_string()).collect();
             names.sort_unstable();
             names.dedup();
-            let topics = log.topics(&names, BROKER_LIMIT)?;
             let starts = log.starts(&origins, BROKER_LIMIT)?;
             let ends = log.ends(&origins, BROKER_LIMIT)?;
             if origins.iter().any(|origin| !starts.contains_key(origin) || !ends.contains_key(origin)) {
                 return Err(Error::NoLeader);
             }
-            let topic_ids = topics.into_iter().map(|topic| (Arc::from(topic.name), topic.id)).collect();
+            let topic_ids = log.ids(&names, ID_LIMIT).into_iter().map(|(name, id)| (Arc::from(name), id)).collect();
             Ok(Bounds { topic_ids, starts, ends })
         });
         asked.await.unwrap_or(Err(Error::NoLeader))

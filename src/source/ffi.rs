@@ -196,21 +196,12 @@ pub(super) fn list_offsets<C: ClientContext>(
     }
 }
 
-/// A topic as the brokers describe it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Topic {
-    pub name: String,
-    /// Told by Kafka 2.8 and later; else empty.
-    pub id: String,
-    pub partitions: u32,
-}
-
-/// The topics of these names that exist; none is created by asking.
-pub(super) fn describe_topics<C: ClientContext>(
+/// The names and ids of those of these topics that exist; none is created by asking. Kafka before 2.8 tells no ids.
+pub(super) fn topic_ids<C: ClientContext>(
     client: &Client<C>,
     names: &[String],
     limit: Duration,
-) -> Result<Vec<Topic>, RDKafkaErrorCode> {
+) -> Result<Vec<(String, String)>, RDKafkaErrorCode> {
     let names: Vec<_> = names.iter().filter_map(|name| CString::new(name.as_str()).ok()).collect();
     let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
     let call = Call::new(client, sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, limit);
@@ -229,23 +220,18 @@ pub(super) fn describe_topics<C: ClientContext>(
     }
 }
 
-unsafe fn describe(topic: *const sys::rd_kafka_TopicDescription_t) -> Option<Topic> {
+unsafe fn describe(topic: *const sys::rd_kafka_TopicDescription_t) -> Option<(String, String)> {
     // SAFETY: the caller holds the answer that the description belongs to.
     unsafe {
         if sys::rd_kafka_error_code(sys::rd_kafka_TopicDescription_error(topic)) != NO_ERROR {
             return None;
         }
-        let mut partitions = 0;
-        sys::rd_kafka_TopicDescription_partitions(topic, &raw mut partitions);
         let id = sys::rd_kafka_TopicDescription_topic_id(topic);
         let id = if id.is_null() { ptr::null() } else { sys::rd_kafka_Uuid_base64str(id) };
         let id = if id.is_null() { String::new() } else { CStr::from_ptr(id).to_string_lossy().into_owned() };
-        Some(Topic {
-            name: CStr::from_ptr(sys::rd_kafka_TopicDescription_name(topic)).to_string_lossy().into_owned(),
-            // All zeros: the broker tells none.
-            id: if id.trim_matches('A').is_empty() { String::new() } else { id },
-            partitions: u32::try_from(partitions).unwrap_or(0),
-        })
+        let name = CStr::from_ptr(sys::rd_kafka_TopicDescription_name(topic)).to_string_lossy().into_owned();
+        // All zeros: the broker tells none.
+        (!id.trim_matches('A').is_empty()).then_some((name, id))
     }
 }
 

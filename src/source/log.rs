@@ -2,18 +2,28 @@
 //!
 //! Invariant: an end was true at or after the moment at which it was asked for.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::{Config, Error, client_settings, ffi};
 use crate::batch::Origin;
 
-pub use super::ffi::Topic;
+/// A topic that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    pub name: String,
+    pub partitions: u32,
+}
 
 /// A client that belongs to no group.
 pub struct Log {
     client: BaseConsumer,
+    without_ids: AtomicBool,
 }
 
 impl std::fmt::Debug for Log {
@@ -27,13 +37,34 @@ impl Log {
         let mut settings = client_settings(config);
         settings.extend(config.options.clone());
         let client = settings.create().map_err(|source| Error::new("create a client", source))?;
-        Ok(Self { client })
+        Ok(Self { client, without_ids: AtomicBool::new(false) })
     }
 
-    /// The topics of these names that exist. Blocks up to `limit`.
+    /// The topics of these names that exist. Blocks up to `limit` for each.
     pub fn topics(&self, names: &[String], limit: Duration) -> Result<Vec<Topic>, Error> {
-        ffi::describe_topics(self.client.client(), names, limit)
-            .map_err(|source| Error::Asked { what: "topics", source })
+        let mut topics = Vec::new();
+        for name in names {
+            let metadata = self.client.fetch_metadata(Some(name), limit);
+            let metadata = metadata.map_err(|source| Error::new("ask the brokers for a topic", source))?;
+            let found = metadata.topics().iter().find(|topic| topic.name() == name && topic.error().is_none());
+            let partitions = found.map_or(0, |topic| topic.partitions().len());
+            if let (1.., Ok(partitions)) = (partitions, u32::try_from(partitions)) {
+                topics.push(Topic { name: name.clone(), partitions });
+            }
+        }
+        Ok(topics)
+    }
+
+    /// The ids of these topics, by name, as far as the brokers tell them: Kafka before 2.8 does not. Blocks up to `limit`.
+    #[must_use]
+    pub fn ids(&self, names: &[String], limit: Duration) -> HashMap<String, String> {
+        if self.without_ids.load(Ordering::Relaxed) {
+            return HashMap::new();
+        }
+        let ids = ffi::topic_ids(self.client.client(), names, limit);
+        // A broker that answers everything else but this does not know the request.
+        self.without_ids.store(ids.is_err(), Ordering::Relaxed);
+        ids.unwrap_or_default().into_iter().collect()
     }
 
     /// The offset of the first record of each partition. Blocks up to `limit`.
@@ -61,5 +92,24 @@ impl Log {
             Some((origin, u64::try_from(offset).ok()?))
         });
         Ok(found.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brokers_tell_topics_and_ends() {
+        let cluster = rdkafka::mocking::MockCluster::new(1).unwrap();
+        cluster.create_topic("t", 2, 1).unwrap();
+        let log = Log::new(&Config { brokers: vec![cluster.bootstrap_servers()], ..Config::default() }).unwrap();
+        let limit = Duration::from_secs(5);
+        let topics = log.topics(&["t".to_owned(), "none".to_owned()], limit).unwrap();
+        assert_eq!(topics, [Topic { name: "t".to_owned(), partitions: 2 }]);
+        let origins: Vec<_> = (0..2).map(|partition| Origin { topic: "t".into(), partition }).collect();
+        let expected: HashMap<_, _> = origins.iter().map(|origin| (origin.clone(), 0)).collect();
+        assert_eq!(log.ends(&origins, limit).unwrap(), expected);
+        assert_eq!(log.starts(&origins, limit).unwrap(), expected);
     }
 }
