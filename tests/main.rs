@@ -1,1 +1,5 @@
 //! Tests that need more than one room.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop where it cannot go on, its own functions as well")]
+
+mod schemas;
