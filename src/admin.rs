@@ -70,7 +70,7 @@ pub async fn serve(
         .fallback(unknown);
     let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tokio::select! {
-        served = server => served.map_err(Error::Serve),
+        ended = server => ended.map_err(Error::Serve),
         () = async { shutdown.cancelled().await; tokio::time::sleep(DRAIN).await } => Ok(()),
     }
 }

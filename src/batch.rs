@@ -104,8 +104,21 @@ pub struct Batch {
     pub ledger: Vec<Entry>,
     /// The latest `occurred_at` counted, by corp.
     pub activity: FxHashMap<String, i64>,
-    /// Earliest record timestamp in this batch, by which the delay up to the acknowledged insert is told.
-    pub oldest_ms: Option<i64>,
+    /// Record timestamps of counted records in tenths of a second, and how many follow each other with the same: by
+    /// these the delay up to the acknowledged insert is told.
+    pub recorded: Vec<(i64, u32)>,
+    /// Partitions that were started since the last drain.
+    pub opened: Vec<Opened>,
+}
+
+/// A partition that was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    pub origin: Origin,
+    /// The ledger's position; `None` where it has no row yet.
+    pub ledger: Option<u64>,
+    /// Everything below it is in the warehouse, or in the log no more.
+    pub position: u64,
 }
 
 /// The part of a fact that the record alone decides, encoded but not yet accepted.
@@ -125,7 +138,7 @@ impl Batch {
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.bytes() == 0 && self.ledger.is_empty()
+        self.bytes() == 0 && self.ledger.is_empty() && self.opened.is_empty()
     }
 
     /// Encodes what the record says. Follow it by [`Self::accept`] or [`Self::withdraw`].
@@ -182,7 +195,15 @@ impl Batch {
 
     /// Notes a counted event for freshness.
     pub fn note(&mut self, corp_id: &str, occurred_at: i64, timestamp: i64) {
-        self.oldest_ms = Some(self.oldest_ms.map_or(timestamp, |oldest| oldest.min(timestamp)));
+        let tenth = timestamp.div_euclid(100);
+        match self.recorded.last_mut() {
+            Some((last, count)) if *last == tenth => *count += 1,
+            _ => self.recorded.push((tenth, 1)),
+        }
+        self.active(corp_id, occurred_at);
+    }
+
+    fn active(&mut self, corp_id: &str, occurred_at: i64) {
         match self.activity.get_mut(corp_id) {
             Some(latest) => *latest = (*latest).max(occurred_at),
             None => {
@@ -237,12 +258,10 @@ impl Batch {
             self.enter(entry);
         }
         for (corp_id, occurred_at) in other.activity {
-            self.note(&corp_id, occurred_at, i64::MAX);
+            self.active(&corp_id, occurred_at);
         }
-        self.oldest_ms = match (self.oldest_ms, other.oldest_ms) {
-            (Some(mine), Some(theirs)) => Some(mine.min(theirs)),
-            (mine, theirs) => mine.or(theirs),
-        };
+        self.recorded.append(&mut other.recorded);
+        self.opened.append(&mut other.opened);
     }
 }
 

@@ -71,20 +71,22 @@ pub struct Channel<'a> {
 }
 
 impl Directory {
-    pub fn insert_org(&mut self, row: OrgRow) {
+    /// Takes in a row; `true` if it is new.
+    pub fn insert_org(&mut self, row: OrgRow) -> bool {
         let corp = self.corps.entry(row.corp_id.clone()).or_default();
         let rows = corp.members.entry(row.staff_id.clone()).or_default();
-        insert_in_order(rows, row, |row| row.publication);
+        insert_in_order(rows, row, |row| row.publication)
     }
 
-    pub fn insert_channel(&mut self, row: ChannelRow) {
+    /// Takes in a row; `true` if it is new.
+    pub fn insert_channel(&mut self, row: ChannelRow) -> bool {
         let corp = self.corps.entry(row.corp_id.clone()).or_default();
         if !row.group.is_empty() && channels::builtin(&row.channel).is_none() {
             let groups = corp.keys.entry(row.channel.clone()).or_default();
             insert_in_order(groups, (row.publication, row.group.clone()), |(publication, _)| *publication);
         }
         let rows = corp.states.entry(row.state.clone()).or_default();
-        insert_in_order(rows, row, |row| row.publication);
+        insert_in_order(rows, row, |row| row.publication)
     }
 
     /// Where the member worked, for an event that happened at `occurred_at`, by the rows published up to `until`
@@ -137,10 +139,12 @@ impl Directory {
 }
 
 /// Keeps `rows` in order of publication; a row that is there already is not taken in twice.
-fn insert_in_order<T>(rows: &mut Vec<T>, row: T, publication: impl Fn(&T) -> Publication) {
+fn insert_in_order<T>(rows: &mut Vec<T>, row: T, publication: impl Fn(&T) -> Publication) -> bool {
     let at = publication(&row);
     let position = rows.partition_point(|other| publication(other) < at);
-    if rows.get(position).is_none_or(|other| publication(other) != at) {
+    let new = rows.get(position).is_none_or(|other| publication(other) != at);
+    if new {
         rows.insert(position, row);
     }
+    new
 }

@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod migrate;
 pub mod partition;
 pub mod pipeline;
+pub mod reference;
 pub mod sink;
 pub mod source;
 pub mod validate;

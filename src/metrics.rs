@@ -12,7 +12,10 @@ use prometheus::{
     process_collector::ProcessCollector,
 };
 
-use crate::event::{Reason, Type, named};
+use crate::{
+    event::{Reason, Type, named},
+    sink::Class,
+};
 
 named! {
     /// Why a partition is held: read no further until somebody or something resolves it.
@@ -27,18 +30,6 @@ named! {
         Directory = "directory",
         /// Retention has removed records that were not counted yet.
         LogTruncated = "log_truncated",
-    }
-}
-
-named! {
-    /// The classes of a failed insert, by what an operator would look at.
-    InsertError {
-        Network = "network",
-        Timeout = "timeout",
-        TooManyParts = "too_many_parts",
-        Memory = "memory",
-        Readonly = "readonly",
-        Other = "other",
     }
 }
 
@@ -103,36 +94,14 @@ impl Metrics {
         let new = Register(&registry);
         new.metric(ProcessCollector::for_self());
         new.build_info();
-        let rejected = new.family(
-            IntCounterVec::new,
-            opts("records_rejected_total", "Records refused and sent to the dead-letter topic, by reason."),
-            "reason",
-        );
-        let counted = new.family(
-            IntCounterVec::new,
-            opts("events_counted_total", "Events counted for the first time, by type."),
-            "type",
-        );
-        let insert_retries = new.family(
-            IntCounterVec::new,
-            opts("insert_retries_total", "Inserts into ClickHouse that failed and are tried again, by error."),
-            "error",
-        );
-        let lag = new.family(
-            IntGaugeVec::new,
-            opts("kafka_lag_records", "Records behind the end of the assigned partitions, by topic."),
-            "topic",
-        );
-        let held = new.family(
-            IntGaugeVec::new,
-            opts("partitions_held", "Partitions that are not read until a fault is resolved, by cause."),
-            "cause",
-        );
-        let rows = new.family(
-            HistogramVec::new,
-            histogram("flush_rows", "Rows of one insert, by table.", &ROW_BOUNDS),
-            "table",
-        );
+        let rejected = opts("records_rejected_total", "Records refused and sent to the dead-letter topic, by reason.");
+        let counted = opts("events_counted_total", "Events counted for the first time, by type.");
+        let retries =
+            opts("insert_retries_total", "Inserts into ClickHouse that failed and are tried again, by error.");
+        let held = opts("partitions_held", "Partitions that are not read until a fault is resolved, by cause.");
+        let rows = histogram("flush_rows", "Rows of one insert, by table.", &ROW_BOUNDS);
+        let lag = opts("kafka_lag_records", "Records behind the end of the assigned partitions, by topic.");
+        let lag = new.family(IntGaugeVec::new, lag, "topic", input_topics.iter().map(String::as_str));
         Self {
             records_received: new.counter("records_received_total", "Records read from the input topics."),
             events_duplicate: new.counter("events_duplicate_total", "Events that repeat an earlier one."),
@@ -158,15 +127,17 @@ impl Metrics {
                 "complete_through_timestamp_seconds",
                 "Every record that the brokers held by then is in ClickHouse; 0: not known yet.",
             ),
-            rejected: Reason::ALL.iter().map(|reason| rejected.with_label_values(&[reason.name()])).collect(),
-            counted: Type::ALL.iter().map(|kind| counted.with_label_values(&[kind.name()])).collect(),
-            insert_retries: InsertError::ALL
-                .iter()
-                .map(|error| insert_retries.with_label_values(&[error.name()]))
-                .collect(),
-            held: Cause::ALL.iter().map(|cause| held.with_label_values(&[cause.name()])).collect(),
-            rows: Table::ALL.iter().map(|table| rows.with_label_values(&[table.name()])).collect(),
-            lag: input_topics.iter().map(|topic| (topic.clone(), lag.with_label_values(&[topic]))).collect(),
+            rejected: new.family(IntCounterVec::new, rejected, "reason", Reason::ALL.iter().map(|each| each.name())),
+            counted: new.family(IntCounterVec::new, counted, "type", Type::ALL.iter().map(|each| each.name())),
+            insert_retries: new.family(
+                IntCounterVec::new,
+                retries,
+                "error",
+                Class::ALL.iter().map(|each| each.name()),
+            ),
+            held: new.family(IntGaugeVec::new, held, "cause", Cause::ALL.iter().map(|each| each.name())),
+            rows: new.family(HistogramVec::new, rows, "table", Table::ALL.iter().map(|each| each.name())),
+            lag: input_topics.iter().cloned().zip(lag).collect(),
             registry,
         }
     }
@@ -182,8 +153,8 @@ impl Metrics {
     }
 
     #[must_use]
-    pub fn insert_retries(&self, error: InsertError) -> &IntCounter {
-        &self.insert_retries[error.index()]
+    pub fn insert_retries(&self, class: Class) -> &IntCounter {
+        &self.insert_retries[class.index()]
     }
 
     #[must_use]
@@ -252,20 +223,23 @@ impl Register<'_> {
         self.kept(Histogram::with_opts(opts))
     }
 
-    /// Metrics of one name that differ in one label.
-    fn family<O, B: MetricVecBuilder<M: Metric> + 'static>(
+    /// The handles of one name, one for each value of its label, in their order.
+    fn family<'a, O, B: MetricVecBuilder<M: Metric> + 'static>(
         &self,
         make: impl FnOnce(O, &[&str]) -> prometheus::Result<MetricVec<B>>,
         opts: O,
         label: &str,
-    ) -> MetricVec<B> {
-        self.kept(make(opts, &[label]))
+        values: impl Iterator<Item = &'a str>,
+    ) -> Vec<B::M> {
+        let family = self.kept(make(opts, &[label]));
+        values.map(|value| family.with_label_values(&[value])).collect()
     }
 
     fn build_info(&self) {
-        let family =
-            self.family(IntGaugeVec::new, opts("build_info", "Always 1; the version is the label."), "version");
-        family.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let opts = opts("build_info", "Always 1; the version is the label.");
+        for version in self.family(IntGaugeVec::new, opts, "version", std::iter::once(env!("CARGO_PKG_VERSION"))) {
+            version.set(1);
+        }
     }
 }
 
@@ -312,7 +286,7 @@ mod tests {
         let samples = |prefix: &str| text.lines().filter(|line| line.starts_with(prefix)).count();
         assert_eq!(samples("yinliu_records_rejected_total{"), Reason::ALL.len());
         assert_eq!(samples("yinliu_events_counted_total{"), Type::ALL.len());
-        assert_eq!(samples("yinliu_insert_retries_total{"), InsertError::ALL.len());
+        assert_eq!(samples("yinliu_insert_retries_total{"), Class::ALL.len());
         assert_eq!(samples("yinliu_partitions_held{"), Cause::ALL.len());
         assert_eq!(samples("yinliu_flush_rows_count{"), Table::ALL.len());
     }

@@ -91,7 +91,7 @@ pub struct Partition {
     /// Whether `tally` or `position` changed since the last drain.
     changed: bool,
     decided: FxHashMap<u64, Decision>,
-    /// Below it all facts are in the warehouse: an offset without one was not counted.
+    /// Below it an offset without a fact was not counted by its former owner.
     decided_below: u64,
 }
 

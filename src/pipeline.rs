@@ -1,8 +1,40 @@
 //! The stages in the order of the picture, and the one arrow that returns.
+//!
+//! Invariant: the only back-pressure is the absence of a poll; the only way back is the receipt.
 
-use std::time::Duration;
+pub mod flush;
+pub mod hold;
+pub mod loader;
+mod monitor;
+pub mod progress;
+pub mod worker;
+
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    admin::Health,
+    config,
+    corp::{self, Corps},
+    letters::Letters,
+    metrics::Metrics,
+    partition,
+    reference::Reference,
+    sink::{self, ClickHouse},
+    source::{self, Kafka, log::Log},
+};
+use flush::{Flush, Stopped};
+use hold::Holds;
+use loader::Loader;
+use monitor::Positions;
+use progress::Progress;
+use worker::{Links, Step, Worker};
 
 /// Section `flush`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -17,4 +49,205 @@ impl Default for Config {
     fn default() -> Self {
         Self { interval: Duration::from_secs(1) }
     }
+}
+
+/// More threads than this would share too few partitions; a larger machine runs more processes.
+const WORKERS_MAX: usize = 8;
+
+/// How long a step waits for records: short, so that signals are served and flushes begin in time.
+const READ_LIMIT: Duration = Duration::from_millis(10);
+
+/// The process stops within 10 s: so much of it for the last flush, the rest for leaving the group.
+const LAST_FLUSH_LIMIT: Duration = Duration::from_secs(6);
+const LEAVE_LIMIT: Duration = Duration::from_secs(3);
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("set up the tenants")]
+    Corps(#[from] corp::Error),
+    #[error("set up Kafka")]
+    Kafka(#[from] source::Error),
+    #[error("set up the writing of dead letters")]
+    Letters(#[source] rdkafka::error::KafkaError),
+    #[error("start partitions")]
+    Start(#[source] sink::Error),
+    #[error("flush")]
+    Flush(#[from] Stopped),
+    #[error("start a thread")]
+    Thread(#[source] std::io::Error),
+    #[error("a thread ended unexpectedly; its last words are in the log")]
+    Gone,
+}
+
+/// What all stages of a process share.
+#[derive(Debug)]
+pub struct Shared {
+    pub corps: Corps,
+    /// `directory.delay`, milliseconds.
+    pub delay_ms: i64,
+    pub reference: Arc<Reference>,
+    pub letters: Letters,
+    pub holds: Holds,
+    pub positions: Positions,
+    pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
+    pub flush_interval: Duration,
+    /// All workers flush at the same moments: this one and each interval after it.
+    pub flush_epoch: Instant,
+    /// Milliseconds since the epoch.
+    pub wall_ms: fn() -> i64,
+}
+
+impl Shared {
+    /// The first moment to flush after `now`.
+    #[must_use]
+    pub fn next_flush(&self, now: Instant) -> Instant {
+        let since = now.saturating_duration_since(self.flush_epoch);
+        let remainder = since.as_nanos() % self.flush_interval.as_nanos().max(1);
+        now + self.flush_interval.saturating_sub(Duration::from_nanos(u64::try_from(remainder).unwrap_or(0)))
+    }
+}
+
+/// What a process shows of itself while it runs.
+#[derive(Clone, Debug)]
+pub struct Outside {
+    pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
+    /// Milliseconds since the epoch.
+    pub wall_ms: fn() -> i64,
+}
+
+/// Runs until `shutdown`, then flushes, enters, commits and leaves the group.
+///
+/// # Errors
+/// Something that a person must mend; what was read but not entered will be read again.
+pub async fn run(config: &config::Config, outside: Outside, shutdown: CancellationToken) -> Result<(), Error> {
+    let sink = Arc::new(ClickHouse::new(&config.clickhouse));
+    let log = Arc::new(Log::new(&config.kafka)?);
+    let reference = Reference::start(config, &log, sink.client().clone(), outside.clone(), shutdown.clone());
+    let shared = Arc::new(shared(config, outside, Arc::clone(&reference))?);
+
+    // The stages, first to last.
+    let workers = workers();
+    let (batches, gathered) = tokio::sync::mpsc::channel(workers);
+    let (requests, requested) = tokio::sync::mpsc::unbounded_channel();
+    let (samples, sampled) = tokio::sync::mpsc::unbounded_channel();
+    let monitor = monitor::start(&config.kafka, log.clone(), Arc::clone(&shared), samples, shutdown.clone());
+    let (mut threads, mut receipts) = (Vec::new(), Vec::new());
+    for number in 0..workers {
+        let (receipt_to, from_flush) = mpsc::channel();
+        let (answer_to, answers) = mpsc::channel();
+        let links =
+            Links { batches: batches.clone(), receipts: from_flush, requests: requests.clone(), answers, answer_to };
+        receipts.push(receipt_to);
+        threads.push(spawn(number, config.kafka.clone(), Arc::clone(&shared), links, shutdown.clone())?);
+    }
+    drop((batches, requests));
+    let loader = Loader { sink: Arc::clone(&sink), log, shared: Arc::clone(&shared), config: partition_config(config) };
+    let loader = tokio::spawn(loader.run(requested));
+    let abandon = CancellationToken::new();
+    let flush = Flush::new(sink, Arc::clone(&shared), gathered, receipts, Progress::new(sampled));
+    let flush = tokio::spawn(flush.run(abandon.clone()));
+
+    let result = supervise(flush, loader, &shutdown, &abandon).await;
+    shared.health.set_not_ready("stopping");
+    shutdown.cancel();
+    let threads = tokio::task::spawn_blocking(move || threads.into_iter().try_for_each(thread::JoinHandle::join));
+    // Closing a consumer can hang in librdkafka; by now nothing depends on it.
+    if tokio::time::timeout(LEAVE_LIMIT, threads).await.is_err() {
+        tracing::warn!("left without waiting for the consumer group");
+    }
+    drop(monitor);
+    result
+}
+
+/// Waits for the end: by `shutdown`, or because a stage cannot go on.
+async fn supervise(
+    mut flush: tokio::task::JoinHandle<Result<(), Stopped>>,
+    mut loader: tokio::task::JoinHandle<Result<(), sink::Error>>,
+    shutdown: &CancellationToken,
+    abandon: &CancellationToken,
+) -> Result<(), Error> {
+    tokio::select! {
+        ended = &mut flush => return ended.map_err(|_| Error::Gone)?.map_err(Error::from).and(Err(Error::Gone)),
+        ended = &mut loader => return ended.map_err(|_| Error::Gone)?.map_err(Error::Start).and(Err(Error::Gone)),
+        () = shutdown.cancelled() => {}
+    }
+    if let Ok(ended) = tokio::time::timeout(LAST_FLUSH_LIMIT, &mut flush).await {
+        return Ok(ended.map_err(|_| Error::Gone)??);
+    }
+    abandon.cancel();
+    tracing::warn!("ClickHouse did not take the last batch in time; its records will be read again at the next start");
+    Ok(())
+}
+
+fn shared(config: &config::Config, outside: Outside, reference: Arc<Reference>) -> Result<Shared, Error> {
+    let Outside { metrics, health, wall_ms } = outside;
+    Ok(Shared {
+        corps: Corps::new(&config.corp)?,
+        delay_ms: i64::try_from(config.directory.delay.as_millis()).unwrap_or(i64::MAX),
+        reference,
+        letters: Letters::new(&config.kafka, Arc::clone(&metrics)).map_err(Error::Letters)?,
+        holds: Holds::new(Arc::clone(&metrics), Arc::clone(&health)),
+        positions: Positions::default(),
+        metrics,
+        health,
+        flush_interval: config.flush.interval,
+        flush_epoch: Instant::now(),
+        wall_ms,
+    })
+}
+
+/// The settings of each partition.
+#[must_use]
+pub fn partition_config(config: &config::Config) -> partition::Config {
+    partition::Config { chunk: config.chunk.clone(), dedup: config.dedup.clone() }
+}
+
+fn workers() -> usize {
+    thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX)
+}
+
+/// One thread: a member of the group and its worker.
+fn spawn(
+    number: usize,
+    kafka: source::Config,
+    shared: Arc<Shared>,
+    links: Links,
+    shutdown: CancellationToken,
+) -> Result<thread::JoinHandle<()>, Error> {
+    let name = format!("worker-{number}");
+    let thread = thread::Builder::new().name(name.clone());
+    let body = move || {
+        if let Err(error) = work(&name, &kafka, &shared, links, &shutdown) {
+            tracing::error!(error = %crate::log::chain(&error), worker = name, "the worker cannot go on");
+            shutdown.cancel();
+        }
+    };
+    thread.spawn(body).map_err(Error::Thread)
+}
+
+fn work(
+    name: &str,
+    kafka: &source::Config,
+    shared: &Arc<Shared>,
+    links: Links,
+    shutdown: &CancellationToken,
+) -> Result<(), source::Error> {
+    let batches = links.batches.clone();
+    let mut worker = Worker::new(Kafka::join(kafka)?, Arc::clone(shared), links, Instant::now());
+    while !shutdown.is_cancelled() {
+        let now = Instant::now();
+        shared.health.beat(name, now);
+        if worker.step(now, (shared.wall_ms)(), READ_LIMIT)? == Step::Held {
+            thread::sleep(READ_LIMIT);
+        }
+    }
+    shared.letters.flush(Duration::from_secs(2));
+    let last = worker.finish();
+    if batches.blocking_send(last).is_ok() {
+        drop(batches);
+        worker.commit_last(LAST_FLUSH_LIMIT)?;
+    }
+    Ok(())
 }

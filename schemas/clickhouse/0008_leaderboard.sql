@@ -11,8 +11,8 @@ CREATE VIEW v_qualified_adds_1d (
 )
 AS
 SELECT
-    a.corp_id, a.business_date, a.region_id, a.store_id, a.staff_id, a.channel,
-    count() AS qualified_adds
+    a.corp_id AS corp_id, a.business_date AS business_date, a.region_id AS region_id, a.store_id AS store_id,
+    a.staff_id AS staff_id, a.channel AS channel, count() AS qualified_adds
 FROM (
     SELECT
         corp_id, business_date, region_id, store_id, staff_id, channel, customer_id, occurred_at,
@@ -45,7 +45,8 @@ CREATE VIEW v_leaderboard_1d (
 )
 AS
 SELECT
-    b.corp_id, b.business_date, b.level, b.id, n.name, b.adds, b.net_adds, q.qualified_adds,
+    b.corp_id AS corp_id, b.business_date AS business_date, b.level AS level, b.id AS id, n.name AS name,
+    b.adds AS adds, b.net_adds AS net_adds, q.qualified_adds AS qualified_adds,
     toUInt32(rank() OVER (PARTITION BY b.corp_id, b.business_date, b.level ORDER BY b.adds DESC)) AS rank
 FROM (
     SELECT

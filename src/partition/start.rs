@@ -105,8 +105,12 @@ impl Partition {
         partition.check(Grain::Minute, &loaded, loaded.tally.counted)?;
         partition.check(Grain::Day, &loaded, loaded.day_counted)?;
         partition.adopt_unread(&loaded, position);
-        let upto = loaded.minutes.iter().chain(&loaded.days).map(|row| row.upto);
-        partition.decided_below = upto.max().unwrap_or(0).max(ledger_position);
+        // Where the log still holds the whole horizon, the same duplicates are found again. Where it does not, a record
+        // below the high water that has no fact was one, though its first delivery is gone.
+        if log_start > 0 && log_start > ledger_position.saturating_sub(u64::from(config.dedup.records)) {
+            let upto = loaded.minutes.iter().chain(&loaded.days).map(|row| row.upto);
+            partition.decided_below = upto.max().unwrap_or(0).max(ledger_position);
+        }
         partition.decided = loaded.facts.into_iter().map(|fact| (fact.offset, fact.into())).collect();
         Ok(partition)
     }

@@ -1,0 +1,224 @@
+//! Runs the model: finds the day's midnights, keeps the pace, tells how far it is, stops when asked.
+//!
+//! Invariant: blocks its thread; the only clocks are the one that it is given, for what the records say, and a
+//! monotonic one, for the pace.
+
+use std::{
+    io::{self, BufWriter},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::{Timestamp, civil::Date};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Day, Delivery, Destination, Error, Model, Settings, Summary,
+    brand::Brand,
+    outlet::{Kafka, Lines, Names, Outlet},
+    progress::Progress,
+    reference,
+    rhythm::Span,
+};
+use crate::source;
+
+/// Gives the time: milliseconds since the epoch.
+pub type Clock<'a> = &'a dyn Fn() -> i64;
+
+/// Generates until the day is told, or, live, until `shutdown`. Blocks; from async code call it on a thread for that.
+///
+/// # Errors
+/// Settings that fit no brand or no day, brokers that do not answer, an output that takes nothing any more. A reader who
+/// has read enough (a closed pipe) is no error.
+pub fn run(
+    settings: &Settings,
+    kafka: &source::Config,
+    clock: Clock<'_>,
+    shutdown: &CancellationToken,
+) -> Result<Summary, Error> {
+    match settings.destination {
+        Destination::Kafka => drive(settings, &mut Kafka::connect(kafka, shutdown.clone())?, clock, shutdown),
+        Destination::Stdout => {
+            let writer = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+            drive(settings, &mut Lines::new(writer, Names::new(&kafka.topics)?), clock, shutdown)
+        }
+    }
+}
+
+/// Generates into any outlet.
+///
+/// # Errors
+/// As [`run`].
+pub fn drive(
+    settings: &Settings,
+    outlet: &mut dyn Outlet,
+    clock: Clock<'_>,
+    shutdown: &CancellationToken,
+) -> Result<Summary, Error> {
+    if (settings.count == 0 && !settings.live) || settings.limit == Some(0) {
+        return Err(Error::Nothing);
+    }
+    let brand = Arc::new(Brand::new(settings)?);
+    let (span, date) = span(settings, &brand, clock())?;
+    let total = if settings.live { settings.limit } else { Some(settings.count) };
+    let mut stream = Stream {
+        outlet,
+        shutdown,
+        progress: Progress::new(total),
+        started: Instant::now(),
+        sent: 0,
+        limit: settings.limit.unwrap_or(u64::MAX),
+    };
+    let mut model = Model::new(Arc::clone(&brand), span.start_ms, span.midnight_ms);
+    let rows = reference::rows(&brand, date, span.start_ms).map_err(Error::Calendar)?;
+    let told = stream.tell(&rows, &mut model, settings, (span, clock));
+    stream.progress.end();
+    match told {
+        Err(Error::Write(source)) if source.kind() == io::ErrorKind::BrokenPipe => {}
+        other => other?,
+    }
+    let elapsed = stream.started.elapsed();
+    let (failed, last_failure) = match stream.outlet.finish() {
+        Err(Error::Write(source)) if source.kind() == io::ErrorKind::BrokenPipe => (0, None),
+        other => other?,
+    };
+    Ok(Summary {
+        tally: model.tally().clone(),
+        reference: u64::try_from(rows.len()).unwrap_or(0),
+        failed,
+        last_failure,
+        elapsed,
+        planned: model.into_planned(),
+    })
+}
+
+/// The day to tell and its date: all of a past one, today's until now.
+fn span(settings: &Settings, brand: &Brand, now_ms: i64) -> Result<(Span, Date), Error> {
+    let calendar = Error::Calendar;
+    let now = Timestamp::from_millisecond(now_ms).map_err(calendar)?.to_zoned(brand.time_zone.clone());
+    let date = match settings.day {
+        Day::Past(date) if date > now.date() => return Err(Error::FutureDay(date)),
+        Day::Past(date) if settings.live && date != now.date() => return Err(Error::LiveAfterPast(date)),
+        Day::Past(date) => date,
+        Day::Today => now.date(),
+    };
+    let start = date.to_zoned(brand.time_zone.clone()).map_err(calendar)?;
+    let start_ms = start.timestamp().as_millisecond();
+    let end = start.tomorrow().and_then(|next| next.start_of_day()).map_err(calendar)?;
+    let end_ms = end.timestamp().as_millisecond().min(now_ms);
+    Ok((Span { start_ms, end_ms, midnight_ms: start_ms }, date))
+}
+
+/// The way from the model to the outlet.
+struct Stream<'a> {
+    outlet: &'a mut dyn Outlet,
+    shutdown: &'a CancellationToken,
+    progress: Progress,
+    started: Instant,
+    sent: u64,
+    limit: u64,
+}
+
+/// Whether to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Go,
+    Stop,
+}
+
+impl Stream<'_> {
+    /// The reference rows, the day, and, live, what comes after.
+    fn tell(
+        &mut self,
+        rows: &[Delivery],
+        model: &mut Model,
+        settings: &Settings,
+        (span, clock): (Span, Clock<'_>),
+    ) -> Result<(), Error> {
+        for row in rows {
+            self.outlet.send(row)?;
+        }
+        // The story so far of a live stream is told at once.
+        let mut pace = Pace::new(if settings.live { 0 } else { settings.rate });
+        let mut day = model.day(span, settings.count);
+        while settings.count > 0 && self.wait(&mut pace) == Next::Go {
+            let Some(delivery) = day.next() else { break };
+            self.send(&delivery)?;
+        }
+        if settings.live {
+            let mut pace = Pace::new(settings.rate);
+            while self.wait(&mut pace) == Next::Go {
+                self.send(&model.now(clock()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, delivery: &Delivery) -> Result<(), Error> {
+        // A bar or a line wants to know every so often, not a million times a second.
+        const TELL_EVERY: u64 = 1_024;
+        self.outlet.send(delivery)?;
+        self.sent += 1;
+        if self.sent % TELL_EVERY == 0 {
+            self.progress.tell(self.sent);
+        }
+        Ok(())
+    }
+
+    /// Waits until the next record is due.
+    fn wait(&mut self, pace: &mut Pace) -> Next {
+        loop {
+            if self.shutdown.is_cancelled() || self.sent >= self.limit {
+                return Next::Stop;
+            }
+            match pace.ahead() {
+                None => return Next::Go,
+                Some(ahead) => {
+                    self.progress.tell(self.sent);
+                    self.outlet.idle(ahead.min(LOOK_UP));
+                }
+            }
+        }
+    }
+}
+
+/// A wait looks up after this long, to stop when asked and to tell how far it is.
+const LOOK_UP: Duration = Duration::from_millis(100);
+
+/// Holds a rate on average over the last second: what was missed before that is not made up for in a burst.
+#[derive(Debug)]
+struct Pace {
+    /// 0 is as fast as it goes.
+    rate: u32,
+    from: Instant,
+    taken: u32,
+}
+
+impl Pace {
+    fn new(rate: u32) -> Self {
+        Self { rate, from: Instant::now(), taken: 0 }
+    }
+
+    /// Takes a turn, or says how long it is until there is one.
+    fn ahead(&mut self) -> Option<Duration> {
+        if self.rate == 0 {
+            return None;
+        }
+        let due = Duration::from_secs(u64::from(self.taken)) / self.rate;
+        let elapsed = self.from.elapsed();
+        if due > elapsed {
+            return Some(due - elapsed);
+        }
+        if elapsed > due + Duration::from_secs(1) || self.taken >= self.rate {
+            // Begins anew from where it should be, at most a second ago.
+            let begin = due.max(elapsed.saturating_sub(Duration::from_secs(1)));
+            self.from += begin;
+            self.taken = 0;
+        }
+        self.taken += 1;
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

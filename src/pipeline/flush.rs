@@ -1,0 +1,308 @@
+//! The end of the pipe and the arrow that returns: facts, then registers, then the ledger, then the receipt.
+//!
+//! Invariant: a ledger row is written only after every row that it vouches for is acknowledged, and after every letter
+//! below it has arrived.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Shared, progress::Progress};
+use crate::{
+    batch::{Batch, Entry, Opened, Origin, Rows, encode_ledger, encode_origin, put_text},
+    log::{Repeated, Say, chain},
+    metrics,
+    sink::{Error, Sink, Table},
+};
+
+/// How long a batch waits for those of the other workers, which tick at the same moment.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// Batches beyond this size are not joined by another: ClickHouse takes a block of about a million rows at most.
+const JOINED_BYTES_MAX: usize = 32 << 20;
+
+/// Retries wait twice as long each time, up to here: an outage ends unseen for at most this long.
+const BACKOFF: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(5);
+
+/// A lasting error is said again after this time.
+const SAY_AGAIN: Duration = Duration::from_secs(30);
+
+/// What a flush achieved.
+#[derive(Debug, Default)]
+pub struct Receipt {
+    /// Everything below these offsets is in the warehouse.
+    pub positions: Vec<(Origin, u64)>,
+    /// The warehouse has forgotten something of these: it was restored from an older copy. They start again from its
+    /// ledger.
+    pub regressed: Vec<Origin>,
+}
+
+/// Why a flush was not completed.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    #[error("write to ClickHouse")]
+    Sink(#[source] Error),
+    /// The process ends; the records will be read again.
+    #[error("flush before the end of the process")]
+    Shutdown,
+}
+
+/// Writes the batches of all workers.
+#[derive(Debug)]
+pub struct Flush<K> {
+    sink: Arc<K>,
+    shared: Arc<Shared>,
+    batches: tokio::sync::mpsc::Receiver<Batch>,
+    receipts: Vec<mpsc::Sender<Arc<Receipt>>>,
+    progress: Progress,
+    /// The ledger's positions as this process last wrote or read them.
+    acknowledged: HashMap<Origin, u64>,
+    /// Ledger rows that wait for letters.
+    waiting: BTreeMap<(Origin, u64), Entry>,
+    faults: Repeated,
+}
+
+impl<K: Sink> Flush<K> {
+    pub fn new(
+        sink: Arc<K>,
+        shared: Arc<Shared>,
+        batches: tokio::sync::mpsc::Receiver<Batch>,
+        receipts: Vec<mpsc::Sender<Arc<Receipt>>>,
+        progress: Progress,
+    ) -> Self {
+        let faults = Repeated::new(SAY_AGAIN);
+        let (acknowledged, waiting) = (HashMap::new(), BTreeMap::new());
+        Self { sink, shared, batches, receipts, progress, acknowledged, waiting, faults }
+    }
+
+    /// Flushes until the workers are gone. `abandon` ends an attempt that cannot succeed in time.
+    ///
+    /// # Errors
+    /// ClickHouse refuses what a person must mend.
+    pub async fn run(mut self, abandon: CancellationToken) -> Result<(), Stopped> {
+        let mut idle = tokio::time::interval(self.shared.flush_interval);
+        loop {
+            let batch = tokio::select! {
+                batch = self.gather() => batch,
+                // Idle partitions become complete through later moments too.
+                _ = idle.tick() => Some(Batch::default()),
+            };
+            let Some(batch) = batch else { return Ok(()) };
+            let flushed = tokio::select! {
+                flushed = self.flush(batch) => flushed,
+                () = abandon.cancelled() => Err(Stopped::Shutdown),
+            };
+            flushed?;
+        }
+    }
+
+    /// The batches that are ready; `None` once all workers are gone.
+    async fn gather(&mut self) -> Option<Batch> {
+        let mut joined = self.batches.recv().await?;
+        let deadline = tokio::time::Instant::now() + GATHER;
+        let mut count = 1;
+        while count < self.receipts.len() && joined.bytes() < JOINED_BYTES_MAX {
+            match tokio::time::timeout_at(deadline, self.batches.recv()).await {
+                Ok(Some(batch)) => joined.append(batch),
+                Ok(None) | Err(_) => break,
+            }
+            count += 1;
+        }
+        Some(joined)
+    }
+
+    async fn flush(&mut self, mut batch: Batch) -> Result<(), Stopped> {
+        let began = Instant::now();
+        for Opened { origin, ledger, position } in batch.opened.drain(..) {
+            self.progress.flushed(&origin, position);
+            ledger.map(|ledger| self.acknowledged.insert(origin, ledger));
+        }
+        if !batch.is_empty() || !self.waiting.is_empty() {
+            let regressed = self.write(&batch).await?;
+            if !regressed.is_empty() {
+                self.forget(&regressed);
+                return Ok(self.send(Receipt { regressed, ..Receipt::default() }));
+            }
+            let positions = self.enter(std::mem::take(&mut batch.ledger)).await?;
+            self.observe(&batch, began);
+            self.send(Receipt { positions, ..Receipt::default() });
+        }
+        self.write_progress(&batch).await
+    }
+
+    /// Writes facts, then registers. The answer names partitions of which the warehouse knows less than it did, before
+    /// which nothing may be written: rows on top of a hole would hide it.
+    async fn write(&mut self, batch: &Batch) -> Result<Vec<Origin>, Stopped> {
+        for stage in [
+            [(Table::Facts, &batch.facts), (Table::Letters, &batch.letters)],
+            [(Table::Minutes, &batch.minute), (Table::Days, &batch.day)],
+        ] {
+            let mut backoff = Backoff::default();
+            loop {
+                let attempt = async {
+                    let regressed = self.regressed().await?;
+                    if regressed.is_empty() {
+                        let [(one, rows), (other, other_rows)] = stage;
+                        tokio::try_join!(self.insert(one, rows), self.insert(other, other_rows))?;
+                    }
+                    Ok(regressed)
+                };
+                match attempt.await {
+                    Ok(regressed) if regressed.is_empty() => break,
+                    Ok(regressed) => return Ok(regressed),
+                    Err(error) => self.failed(error, &mut backoff).await?,
+                }
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Writes the ledger rows whose letters have arrived; the others wait.
+    async fn enter(&mut self, entries: Vec<Entry>) -> Result<Vec<(Origin, u64)>, Stopped> {
+        for entry in entries {
+            self.waiting.insert((entry.origin.clone(), entry.chunk), entry);
+        }
+        let arrived = |entry: &Entry| {
+            let first = self.shared.letters.first_outstanding(&entry.origin);
+            first.is_none_or(|offset| entry.next_offset <= offset)
+        };
+        let ready: Vec<_> = self.waiting.values().filter(|entry| arrived(entry)).cloned().collect();
+        if ready.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.insert_until_in(Table::Ledger, &encode_ledger(&ready)).await?;
+        let mut positions: BTreeMap<Origin, u64> = BTreeMap::new();
+        for entry in ready {
+            self.waiting.remove(&(entry.origin.clone(), entry.chunk));
+            let position = positions.entry(entry.origin).or_default();
+            *position = (*position).max(entry.next_offset);
+        }
+        for (origin, position) in &positions {
+            self.acknowledged.insert(origin.clone(), *position);
+            self.progress.flushed(origin, *position);
+        }
+        Ok(positions.into_iter().collect())
+    }
+
+    async fn write_progress(&mut self, batch: &Batch) -> Result<(), Stopped> {
+        let mut rows = Rows::default();
+        for (origin, complete_through) in self.progress.changed() {
+            rows.bytes.extend_from_slice(&encode_origin(&origin));
+            rows.bytes.extend_from_slice(&complete_through.to_le_bytes());
+            rows.count += 1;
+        }
+        let mut activity = Rows::default();
+        for (corp_id, occurred_at) in &batch.activity {
+            put_text(&mut activity.bytes, corp_id);
+            activity.bytes.extend_from_slice(&occurred_at.to_le_bytes());
+            activity.count += 1;
+        }
+        self.insert_until_in(Table::Progress, &rows).await?;
+        self.insert_until_in(Table::Activity, &activity).await
+    }
+
+    /// Partitions whose ledger says less than it said before.
+    async fn regressed(&self) -> Result<Vec<Origin>, Error> {
+        let known: Vec<_> = self.acknowledged.keys().cloned().collect();
+        let found = if known.is_empty() { HashMap::new() } else { self.sink.positions(&known).await? };
+        let forgot = |(origin, position): (&Origin, &u64)| {
+            (found.get(origin).copied().unwrap_or(0) < *position).then(|| origin.clone())
+        };
+        Ok(self.acknowledged.iter().filter_map(forgot).collect())
+    }
+
+    fn forget(&mut self, regressed: &[Origin]) {
+        tracing::warn!(?regressed, "ClickHouse was restored from an older copy: counting again from its ledger");
+        self.acknowledged.clear();
+        self.waiting.clear();
+    }
+
+    async fn insert(&self, table: Table, rows: &Rows) -> Result<(), Error> {
+        if rows.count == 0 {
+            return Ok(());
+        }
+        self.sink.insert(table, rows).await
+    }
+
+    async fn insert_until_in(&mut self, table: Table, rows: &Rows) -> Result<(), Stopped> {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.insert(table, rows).await {
+                Ok(()) => return Ok(()),
+                Err(error) => self.failed(error, &mut backoff).await?,
+            }
+        }
+    }
+
+    /// Waits before the next attempt, if there may be one.
+    async fn failed(&mut self, error: Error, backoff: &mut Backoff) -> Result<(), Stopped> {
+        let Error::Retry { class, .. } = &error else { return Err(Stopped::Sink(error)) };
+        self.shared.metrics.insert_retries(*class).inc();
+        let text = chain(&error);
+        self.shared.health.report("clickhouse", Some(&format!("ClickHouse: {text}")));
+        match self.faults.failed(Instant::now()) {
+            Say::First => tracing::warn!(error = %text, "ClickHouse takes no rows; they are kept and sent again"),
+            Say::Again { times, lasting } => {
+                tracing::warn!(error = %text, times, ?lasting, "ClickHouse still takes no rows")
+            }
+            Say::Nothing | Say::Recovered { .. } => {}
+        }
+        tokio::time::sleep(backoff.next()).await;
+        Ok(())
+    }
+
+    fn observe(&mut self, batch: &Batch, began: Instant) {
+        if let Say::Recovered { times, lasting } = self.faults.succeeded(Instant::now()) {
+            tracing::info!(times, ?lasting, "ClickHouse takes rows again");
+        }
+        self.shared.health.report("clickhouse", None);
+        let metrics = &self.shared.metrics;
+        metrics.flush.observe(began.elapsed().as_secs_f64());
+        for (table, rows) in [
+            (metrics::Table::Events, &batch.facts),
+            (metrics::Table::DeadLetters, &batch.letters),
+            (metrics::Table::CountsByMinute, &batch.minute),
+            (metrics::Table::CountsByDay, &batch.day),
+        ] {
+            if let (true, Ok(count)) = (rows.count > 0, u32::try_from(rows.count)) {
+                metrics.flush_rows(table).observe(count.into());
+            }
+        }
+        let now_ms = (self.shared.wall_ms)();
+        let delays = metrics.event_delay.local();
+        for &(tenth, count) in &batch.recorded {
+            let delay = Duration::from_millis(u64::try_from(now_ms - tenth * 100).unwrap_or(0)).as_secs_f64();
+            (0..count).for_each(|_| delays.observe(delay));
+        }
+        delays.flush();
+        if let Some(latest) = batch.activity.values().max().and_then(|&latest| u64::try_from(latest).ok()) {
+            let seconds = Duration::from_millis(latest).as_secs_f64();
+            metrics.last_event_timestamp.set(metrics.last_event_timestamp.get().max(seconds));
+        }
+    }
+
+    fn send(&self, receipt: Receipt) {
+        let receipt = Arc::new(receipt);
+        for worker in &self.receipts {
+            // A worker that is gone needs no receipt.
+            let _ = worker.send(Arc::clone(&receipt));
+        }
+    }
+}
+
+/// Twice as long each time, and a random part of that, so that many processes do not come back at once.
+#[derive(Debug, Default)]
+pub struct Backoff(Option<Duration>);
+
+impl Backoff {
+    /// The next time to wait.
+    pub fn next(&mut self) -> Duration {
+        let limit = self.0.map_or(*BACKOFF.start(), |last| (last * 2).min(*BACKOFF.end()));
+        self.0 = Some(limit);
+        limit.mul_f64(rand::random_range(0.5..=1.0))
+    }
+}

@@ -1,0 +1,192 @@
+//! The start of partitions: what the warehouse and the brokers hold of them, put together.
+//!
+//! Invariant: a partition is started from the ledger or not at all; whatever is unclear holds it, with the reason.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use super::{Shared, flush::Backoff};
+use crate::{
+    batch::Origin,
+    log::{Repeated, Say, chain},
+    metrics::Cause,
+    partition::{self, Loaded, Partition},
+    sink::{self, Sink},
+    source::{Slot, log::Log},
+};
+
+/// Brokers answer within this time, or are away.
+pub const BROKER_LIMIT: Duration = Duration::from_secs(10);
+
+/// Partitions that are assigned one after another within this time are loaded together.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// A broker that has just started may show an end below the true one until it has heard from the other replicas.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// Partitions to be started, and where the answers go.
+#[derive(Debug)]
+pub struct Request {
+    pub partitions: Vec<(Slot, Origin)>,
+    pub answer_to: mpsc::Sender<Answer>,
+}
+
+/// What became of one partition.
+#[derive(Debug)]
+pub struct Answer {
+    pub slot: Slot,
+    pub outcome: Outcome,
+}
+
+#[derive(Debug)]
+pub enum Outcome {
+    /// To be read from this offset on.
+    Ready { partition: Box<Partition>, read_from: u64, ledger: Option<u64> },
+    /// Not to be read until a person has looked, or time has passed.
+    Held { cause: Cause, detail: String },
+}
+
+/// Loads partitions for all workers.
+#[derive(Debug)]
+pub struct Loader<K> {
+    pub sink: Arc<K>,
+    pub log: Arc<Log>,
+    pub shared: Arc<Shared>,
+    pub config: partition::Config,
+}
+
+/// What the brokers hold of some partitions.
+#[derive(Debug, Default)]
+struct Bounds {
+    topic_ids: HashMap<Arc<str>, String>,
+    starts: HashMap<Origin, u64>,
+    ends: HashMap<Origin, u64>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("load partitions from ClickHouse")]
+    Sink(#[from] sink::Error),
+    #[error("look up partitions in Kafka")]
+    Source(#[from] crate::source::Error),
+    #[error("look up partitions in Kafka: some have no leader")]
+    NoLeader,
+}
+
+impl<K: Sink> Loader<K> {
+    /// Answers requests until the workers are gone.
+    ///
+    /// # Errors
+    /// ClickHouse refuses what a person must mend.
+    pub async fn run(self, mut requests: tokio::sync::mpsc::UnboundedReceiver<Request>) -> Result<(), sink::Error> {
+        let mut faults = Repeated::new(Duration::from_secs(30));
+        while let Some(first) = requests.recv().await {
+            let mut gathered = vec![first];
+            let deadline = tokio::time::Instant::now() + GATHER;
+            while let Ok(Some(next)) = tokio::time::timeout_at(deadline, requests.recv()).await {
+                gathered.push(next);
+            }
+            let mut backoff = Backoff::default();
+            while let Err(error) = self.answer(&gathered).await {
+                if let Error::Sink(error @ sink::Error::Final { .. }) = error {
+                    return Err(error);
+                }
+                let text = chain(&error);
+                self.shared.health.report("start", Some(&text));
+                match faults.failed(Instant::now()) {
+                    Say::First => tracing::warn!(error = %text, "partitions cannot be started yet"),
+                    Say::Again { lasting, .. } => tracing::warn!(error = %text, ?lasting, "partitions still wait"),
+                    Say::Nothing | Say::Recovered { .. } => {}
+                }
+                tokio::time::sleep(backoff.next()).await;
+            }
+            faults.succeeded(Instant::now());
+            self.shared.health.report("start", None);
+        }
+        Ok(())
+    }
+
+    async fn answer(&self, requests: &[Request]) -> Result<(), Error> {
+        let origins: Vec<_> = requests.iter().flat_map(|request| &request.partitions).map(|(_, o)| o.clone()).collect();
+        let began = Instant::now();
+        let (bounds, mut loaded) = loop {
+            let bounds = self.bounds(origins.clone()).await?;
+            let loaded = self.sink.load(&origins, &self.config.chunk).await?;
+            let beyond = |(origin, loaded): (&Origin, &Loaded)| loaded.next_offset > bounds.ends.get(origin).copied();
+            if began.elapsed() > SETTLE || !loaded.iter().any(beyond) {
+                break (bounds, loaded);
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        };
+        for request in requests {
+            for (slot, origin) in &request.partitions {
+                let loaded = loaded.remove(origin).unwrap_or_default();
+                let outcome = self.start(origin, loaded, &bounds);
+                // A worker that is gone needs no answer.
+                let _ = request.answer_to.send(Answer { slot: *slot, outcome });
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&self, origin: &Origin, mut loaded: Loaded, bounds: &Bounds) -> Outcome {
+        let topic_id = bounds.topic_ids.get(&origin.topic).cloned().unwrap_or_default();
+        let end = bounds.ends.get(origin).copied().unwrap_or(0);
+        let log_start = bounds.starts.get(origin).copied().unwrap_or(0);
+        let position = loaded.next_offset.unwrap_or(0);
+        let renamed = loaded.topic_id.as_ref().is_some_and(|known| !topic_id.is_empty() && *known != topic_id);
+        if renamed || position > end {
+            let known = loaded.topic_id.unwrap_or_default();
+            let detail = format!(
+                "`{}` is not the topic that was counted: its log ends at {end}, the ledger stands at {position} (topic id \
+                 `{topic_id}`, counted `{known}`); if it was recreated on purpose, run `yinliu adopt --topic {}`",
+                origin.topic, origin.topic
+            );
+            return Outcome::Held { cause: Cause::TopicRecreated, detail };
+        }
+        if loaded.next_offset.is_some() && log_start > position {
+            tracing::error!(
+                topic = %origin.topic, partition = origin.partition, from = position, to = log_start,
+                "retention removed records that were never counted; counting goes on behind them"
+            );
+        }
+        let ledger = loaded.next_offset;
+        loaded.topic_id = Some(topic_id);
+        match Partition::start(&self.config, origin.clone(), loaded, log_start) {
+            Ok(partition) => {
+                let read_from = partition.read_from(&self.config, log_start);
+                Outcome::Ready { partition: Box::new(partition), read_from, ledger }
+            }
+            Err(mismatch) => {
+                let detail = format!(
+                    "partition {} of `{}`: {}; run `yinliu verify` for its days",
+                    origin.partition,
+                    origin.topic,
+                    chain(&mismatch)
+                );
+                Outcome::Held { cause: Cause::Ledger, detail }
+            }
+        }
+    }
+
+    async fn bounds(&self, origins: Vec<Origin>) -> Result<Bounds, Error> {
+        let log = Arc::clone(&self.log);
+        let asked = tokio::task::spawn_blocking(move || {
+            let mut names: Vec<_> = origins.iter().map(|origin| origin.topic.to_string()).collect();
+            names.sort_unstable();
+            names.dedup();
+            let topics = log.topics(&names, BROKER_LIMIT)?;
+            let starts = log.starts(&origins, BROKER_LIMIT)?;
+            let ends = log.ends(&origins, BROKER_LIMIT)?;
+            if origins.iter().any(|origin| !starts.contains_key(origin) || !ends.contains_key(origin)) {
+                return Err(Error::NoLeader);
+            }
+            let topic_ids = topics.into_iter().map(|topic| (Arc::from(topic.name), topic.id)).collect();
+            Ok(Bounds { topic_ids, starts, ends })
+        });
+        asked.await.unwrap_or(Err(Error::NoLeader))
+    }
+}

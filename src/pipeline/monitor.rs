@@ -1,0 +1,155 @@
+//! Asks the brokers once a second where the logs end: for lag and for freshness.
+//!
+//! Invariant: an answer is never newer than the moment it is given out for.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Shared, progress::Sample};
+use crate::{
+    batch::Origin,
+    log::{Repeated, Say, chain},
+    source::{self, log::Log},
+};
+
+/// Between two samples: what freshness is told to.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// A broker that does not answer within this time does not for this sample.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Where the workers stand.
+#[derive(Debug, Default)]
+pub struct Positions(Mutex<HashMap<Origin, (u64, usize)>>);
+
+impl Positions {
+    /// Positions of the partitions of one worker, and the registers that each holds.
+    pub fn tell(&self, partitions: impl Iterator<Item = (Origin, u64, usize)>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(partitions.map(|(origin, position, registers)| (origin, (position, registers))));
+    }
+
+    fn take(&self) -> HashMap<Origin, (u64, usize)> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Samples until `shutdown`.
+pub(super) fn start(
+    kafka: &source::Config,
+    log: Arc<Log>,
+    shared: Arc<Shared>,
+    samples: tokio::sync::mpsc::UnboundedSender<Sample>,
+    shutdown: CancellationToken,
+) -> thread::JoinHandle<()> {
+    let mut monitor = Monitor {
+        topics: kafka.topics.input.clone(),
+        log,
+        shared,
+        samples,
+        known: HashMap::new(),
+        faults: Repeated::new(Duration::from_secs(30)),
+    };
+    thread::spawn(move || {
+        while !shutdown.is_cancelled() {
+            let began = Instant::now();
+            monitor.sample();
+            monitor.shared.letters.resend();
+            monitor.shared.health.beat("monitor", Instant::now());
+            thread::sleep(INTERVAL.saturating_sub(began.elapsed()));
+        }
+    })
+}
+
+struct Monitor {
+    topics: Vec<String>,
+    log: Arc<Log>,
+    shared: Arc<Shared>,
+    samples: tokio::sync::mpsc::UnboundedSender<Sample>,
+    /// Partitions of each topic, and when that was asked for.
+    known: HashMap<String, (u32, i64)>,
+    faults: Repeated,
+}
+
+impl Monitor {
+    fn sample(&mut self) {
+        let asked_at = (self.shared.wall_ms)();
+        let found = self.log.topics(&self.topics, LIMIT).and_then(|topics| {
+            let partitions = |topic: &source::log::Topic| {
+                let name: Arc<str> = topic.name.as_str().into();
+                (0..topic.partitions).map(move |partition| Origin { topic: Arc::clone(&name), partition })
+            };
+            let origins: Vec<_> = topics.iter().flat_map(partitions).collect();
+            self.log.ends(&origins, LIMIT).map(|ends| (topics, ends))
+        });
+        let health = &self.shared.health;
+        match found {
+            Ok((topics, ends)) => {
+                if let Say::Recovered { lasting, .. } = self.faults.succeeded(Instant::now()) {
+                    tracing::info!(?lasting, "Kafka answers again");
+                }
+                let missing: Vec<_> =
+                    self.topics.iter().filter(|name| !topics.iter().any(|topic| topic.name == **name)).collect();
+                let cause = format!("Kafka: no topic {missing:?}; create it, or correct `kafka.topics.input`");
+                health.report("kafka", (!missing.is_empty()).then_some(cause.as_str()));
+                self.lag(&ends);
+                let born = self.born(&topics, asked_at);
+                let _ = self.samples.send(Sample { asked_at, ends: ends.into_iter().collect(), born });
+            }
+            Err(error) => {
+                let text = chain(&error);
+                health.report("kafka", Some(&format!("Kafka: {text}")));
+                match self.faults.failed(Instant::now()) {
+                    Say::First => tracing::warn!(error = %text, "Kafka does not answer; waiting for it"),
+                    Say::Again { lasting, .. } => {
+                        tracing::warn!(error = %text, ?lasting, "Kafka still does not answer")
+                    }
+                    Say::Nothing | Say::Recovered { .. } => {}
+                }
+            }
+        }
+    }
+
+    /// Partitions that a topic gained since the last sample are complete through that one; those of a topic seen for
+    /// the first time through no moment yet.
+    fn born(&mut self, topics: &[source::log::Topic], asked_at: i64) -> Vec<(Origin, i64)> {
+        let mut born = Vec::new();
+        for topic in topics {
+            let (before, moment) = self.known.get(&topic.name).copied().unwrap_or((0, 0));
+            let name: Arc<str> = topic.name.as_str().into();
+            born.extend((before..topic.partitions).map(|partition| {
+                let origin = Origin { topic: Arc::clone(&name), partition };
+                (origin, moment)
+            }));
+            self.known.insert(topic.name.clone(), (topic.partitions, asked_at));
+        }
+        born
+    }
+
+    fn lag(&self, ends: &HashMap<Origin, u64>) {
+        let positions = self.shared.positions.take();
+        let mut lag: HashMap<&str, u64> = self.topics.iter().map(|topic| (topic.as_str(), 0)).collect();
+        let mut registers = 0;
+        for (origin, (position, held)) in &positions {
+            registers += held;
+            if let (Some(end), Some(lag)) = (ends.get(origin), lag.get_mut(&*origin.topic)) {
+                *lag += end.saturating_sub(*position);
+            }
+        }
+        if positions.is_empty() {
+            return;
+        }
+        for (topic, lag) in lag {
+            if let Some(gauge) = self.shared.metrics.kafka_lag(topic) {
+                gauge.set(i64::try_from(lag).unwrap_or(i64::MAX));
+            }
+        }
+        self.shared.metrics.registers.set(i64::try_from(registers).unwrap_or(i64::MAX));
+    }
+}

@@ -1,0 +1,168 @@
+//! Through which moment each partition is complete.
+//!
+//! Invariant: pure; a partition is complete through the moment at which an end of its log was asked for, once
+//! everything below that end is in the warehouse. Timestamps of records play no part: a producer may set them at will.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use tokio::sync::mpsc;
+
+use crate::batch::Origin;
+
+/// While a partition is behind, its ends of more than an hour are kept at one a second; beyond, every other one goes.
+const ENDS_MAX: usize = 4_096;
+
+/// Ends of the log, and when they were asked for (milliseconds since the epoch).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    pub asked_at: i64,
+    pub ends: Vec<(Origin, u64)>,
+    /// Partitions that did not exist a sample ago, which was asked for at that moment: complete through it.
+    pub born: Vec<(Origin, i64)>,
+}
+
+/// The partitions that this process counts.
+#[derive(Debug)]
+pub struct Progress {
+    samples: mpsc::UnboundedReceiver<Sample>,
+    partitions: BTreeMap<Origin, Partition>,
+    born: Vec<(Origin, i64)>,
+}
+
+#[derive(Debug, Default)]
+struct Partition {
+    position: Option<u64>,
+    /// Ends not yet reached, oldest first, each larger than the one before.
+    ends: VecDeque<(i64, u64)>,
+    complete_through: Option<i64>,
+    told: Option<i64>,
+}
+
+impl Progress {
+    #[must_use]
+    pub const fn new(samples: mpsc::UnboundedReceiver<Sample>) -> Self {
+        Self { samples, partitions: BTreeMap::new(), born: Vec::new() }
+    }
+
+    /// Everything below `position` is in the warehouse.
+    pub fn flushed(&mut self, origin: &Origin, position: u64) {
+        let partition = self.partitions.entry(origin.clone()).or_default();
+        partition.position = partition.position.max(Some(position));
+        partition.reach();
+    }
+
+    /// The partitions that became complete through a later moment, and that moment (milliseconds since the epoch).
+    pub fn changed(&mut self) -> Vec<(Origin, i64)> {
+        while let Ok(sample) = self.samples.try_recv() {
+            self.sampled(sample);
+        }
+        let mut changed = std::mem::take(&mut self.born);
+        for (origin, partition) in &mut self.partitions {
+            if partition.complete_through > partition.told {
+                partition.told = partition.complete_through;
+                changed.extend(partition.told.map(|moment| (origin.clone(), moment)));
+            }
+        }
+        changed
+    }
+
+    /// The moment through which all partitions of this process are complete.
+    #[must_use]
+    pub fn complete_through(&self) -> Option<i64> {
+        let counted = self.partitions.values().filter(|partition| partition.position.is_some());
+        counted.map(|partition| partition.complete_through).min().flatten()
+    }
+
+    fn sampled(&mut self, sample: Sample) {
+        self.born.extend(sample.born);
+        for (origin, end) in sample.ends {
+            let partition = self.partitions.entry(origin).or_default();
+            match partition.ends.back_mut() {
+                // Nothing came since: the later moment is as complete.
+                Some((asked_at, last)) if *last == end => *asked_at = sample.asked_at,
+                _ => partition.ends.push_back((sample.asked_at, end)),
+            }
+            if partition.ends.len() > ENDS_MAX {
+                let mut odd = false;
+                partition.ends.retain(|_| {
+                    odd = !odd;
+                    !odd
+                });
+            }
+            partition.reach();
+        }
+    }
+}
+
+impl Partition {
+    fn reach(&mut self) {
+        let Some(position) = self.position else { return };
+        while let Some(&(asked_at, end)) = self.ends.front()
+            && end <= position
+        {
+            self.complete_through = self.complete_through.max(Some(asked_at));
+            // The last one stays, for the next sample may be of the same end.
+            if self.ends.len() == 1 {
+                break;
+            }
+            self.ends.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin() -> Origin {
+        Origin { topic: "t".into(), partition: 0 }
+    }
+
+    fn check(steps: &[(i64, u64, Option<u64>)], expected: Option<i64>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut progress = Progress::new(receiver);
+        let mut told = None;
+        for &(asked_at, end, position) in steps {
+            sender.send(Sample { asked_at, ends: vec![(origin(), end)], born: Vec::new() }).unwrap();
+            if let Some(position) = position {
+                progress.flushed(&origin(), position);
+            }
+            told = progress.changed().last().map(|(_, moment)| *moment).or(told);
+        }
+        assert_eq!(told, expected, "{steps:?}");
+    }
+
+    #[test]
+    fn partition_is_complete_through_the_last_moment_whose_end_is_flushed() {
+        check(&[(1, 10, Some(9)), (2, 20, Some(10)), (3, 30, Some(29))], Some(2));
+    }
+
+    #[test]
+    fn idle_partition_advances() {
+        check(&[(1, 10, Some(10)), (2, 10, None), (3, 10, None)], Some(3));
+    }
+
+    #[test]
+    fn partition_that_was_never_flushed_is_complete_through_nothing() {
+        check(&[(1, 10, None), (2, 10, None)], None);
+    }
+
+    #[test]
+    fn empty_partition_is_complete_once_it_is_counted() {
+        check(&[(1, 0, Some(0)), (2, 0, None)], Some(2));
+    }
+
+    #[test]
+    fn memory_is_bounded_while_a_partition_is_behind() {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut progress = Progress::new(receiver);
+        for second in 0..20_000_u32 {
+            let ends = vec![(origin(), u64::from(second) + 1)];
+            sender.send(Sample { asked_at: second.into(), ends, born: Vec::new() }).unwrap();
+            progress.changed();
+        }
+        assert!(progress.partitions[&origin()].ends.len() <= ENDS_MAX);
+        progress.flushed(&origin(), 20_000);
+        assert_eq!(progress.changed().last().map(|(_, moment)| *moment), Some(19_999));
+    }
+}

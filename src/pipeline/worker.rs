@@ -1,0 +1,379 @@
+//! One thread's share of the partitions: takes part in the group, folds records, hands batches over.
+//!
+//! Invariant: never waits. What takes time (loading, inserting, writing letters) happens elsewhere and is collected
+//! at the next step, so that no partition waits for another.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use rustc_hash::FxHashMap;
+
+use super::{Shared, flush::Receipt, loader};
+use crate::{
+    batch::{Batch, Opened, Origin},
+    letters::Letter,
+    metrics::Cause,
+    partition::{Outcome, Partition, Rules},
+    source::{Error, Signal, Slot, Source, Started},
+    window::Calendar,
+};
+
+/// A batch of this size is handed over before the interval is over: some 25,000 events, enough for efficient inserts,
+/// and of the three that may be under way for each worker none weighs on memory.
+const BATCH_BYTES_FULL: usize = 8 << 20;
+
+/// Statistics are a second old or two; after so many of them since its start, what they say of a partition is true of it.
+const STATISTICS_SETTLED: u32 = 5;
+
+/// A held partition is looked at again after this time.
+const HELD_RETRY: Duration = Duration::from_secs(10);
+
+/// Where a step leaves the worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Read,
+    /// Nothing could be read: the batch is full, or the directory is behind.
+    Held,
+}
+
+/// What the worker is connected to.
+#[derive(Debug)]
+pub struct Links {
+    pub batches: tokio::sync::mpsc::Sender<Batch>,
+    pub receipts: mpsc::Receiver<Arc<Receipt>>,
+    pub requests: tokio::sync::mpsc::UnboundedSender<loader::Request>,
+    pub answers: mpsc::Receiver<loader::Answer>,
+    /// Cloned into each request.
+    pub answer_to: mpsc::Sender<loader::Answer>,
+}
+
+/// The partitions of one member of the group.
+#[derive(Debug)]
+pub struct Worker<S> {
+    source: S,
+    shared: Arc<Shared>,
+    links: Links,
+    assigned: FxHashMap<Slot, Assigned>,
+    batch: Batch,
+    calendar: Calendar,
+    scratch: Vec<u8>,
+    flush_at: Instant,
+    /// Where a batch waits for the one before it to be taken.
+    waiting: Option<Batch>,
+    seen: Seen,
+}
+
+#[derive(Debug)]
+struct Assigned {
+    origin: Origin,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Loading,
+    /// Loaded, and to be read from an offset as soon as the group lets us.
+    Starting(Box<Partition>, u64),
+    Live(Box<Partition>, Tail),
+    /// Refused records of it cannot be written; read on from its position once they are.
+    Muted(Box<Partition>),
+    Held {
+        until: Instant,
+    },
+}
+
+/// What statistics say about the end of a live partition.
+#[derive(Debug, Default)]
+struct Tail {
+    told: u32,
+    last: u64,
+}
+
+/// Counts since they were last added to the metrics.
+#[derive(Debug, Default)]
+struct Seen {
+    received: u64,
+    replayed: u64,
+    duplicate: u64,
+    conflicting: u64,
+    late: u64,
+    counted: BTreeMap<crate::event::Type, u64>,
+}
+
+impl<S: Source> Worker<S> {
+    pub fn new(source: S, shared: Arc<Shared>, links: Links, now: Instant) -> Self {
+        Self {
+            source,
+            shared,
+            links,
+            assigned: FxHashMap::default(),
+            batch: Batch::default(),
+            calendar: Calendar::new(),
+            scratch: Vec::new(),
+            flush_at: now,
+            waiting: None,
+            seen: Seen::default(),
+        }
+    }
+
+    /// Does what can be done now, and waits for records up to `limit`. `wall_ms` is the wall clock, by which alone the
+    /// age of the directory is judged.
+    pub fn step(&mut self, now: Instant, wall_ms: i64, limit: Duration) -> Result<Step, Error> {
+        for signal in self.source.signals()? {
+            self.signal(signal, now)?;
+        }
+        self.collect(now)?;
+        self.start_loaded()?;
+        self.mute_and_unmute()?;
+        self.hand_over(now);
+        let stale = self.shared.reference.is_stale(wall_ms);
+        self.shared.holds.directory(stale);
+        if stale || self.batch.bytes() >= BATCH_BYTES_FULL {
+            return Ok(Step::Held);
+        }
+        for signal in self.read(limit) {
+            self.signal(signal, now)?;
+        }
+        Ok(Step::Read)
+    }
+
+    /// Drains everything for the last flush. Nothing is read any more.
+    pub fn finish(&mut self) -> Batch {
+        self.drain();
+        let mut last = self.waiting.take().unwrap_or_default();
+        last.append(std::mem::take(&mut self.batch));
+        last
+    }
+
+    /// Waits up to `limit` for the receipt of the last flush, and commits what it says.
+    pub fn commit_last(&mut self, limit: Duration) -> Result<(), Error> {
+        if let Ok(receipt) = self.links.receipts.recv_timeout(limit) {
+            self.commit(&receipt)?;
+        }
+        self.source.signals().map(drop)
+    }
+
+    fn signal(&mut self, signal: Signal, now: Instant) -> Result<(), Error> {
+        match signal {
+            Signal::Assigned(partitions) => {
+                self.shared.metrics.rebalances.inc();
+                tracing::info!(count = partitions.len(), "partitions assigned");
+                for (slot, origin) in &partitions {
+                    self.assigned.insert(*slot, Assigned { origin: origin.clone(), phase: Phase::Loading });
+                }
+                self.request(partitions);
+            }
+            Signal::Revoked(slots) => {
+                self.shared.metrics.rebalances.inc();
+                tracing::info!(count = slots.len(), "partitions revoked");
+                for slot in slots {
+                    self.revoke(slot);
+                }
+            }
+            Signal::Tail(slot, offset) => self.tail(slot, offset),
+            Signal::OutOfRange(slot) => self.reload(slot, now)?,
+        }
+        Ok(())
+    }
+
+    /// What was counted stays true, whoever counts on: it goes out with the next flush.
+    fn revoke(&mut self, slot: Slot) {
+        let Some(assigned) = self.assigned.remove(&slot) else { return };
+        self.shared.holds.release(&assigned.origin);
+        if let Phase::Live(mut partition, _) | Phase::Muted(mut partition) = assigned.phase {
+            partition.drain(&mut self.batch);
+        }
+    }
+
+    fn request(&self, partitions: Vec<(Slot, Origin)>) {
+        let request = loader::Request { partitions, answer_to: self.links.answer_to.clone() };
+        // The loader ends at shutdown alone.
+        let _ = self.links.requests.send(request);
+    }
+
+    fn reload(&mut self, slot: Slot, now: Instant) -> Result<(), Error> {
+        let Some(assigned) = self.assigned.get_mut(&slot) else { return Ok(()) };
+        tracing::warn!(origin = ?assigned.origin, "the partition starts again from the ledger");
+        self.source.hold(slot)?;
+        assigned.phase = Phase::Held { until: now };
+        Ok(())
+    }
+
+    fn tail(&mut self, slot: Slot, offset: u64) {
+        let Some(Assigned { phase: Phase::Live(partition, tail), .. }) = self.assigned.get_mut(&slot) else { return };
+        let repeated = tail.last == offset;
+        tail.told += 1;
+        tail.last = offset;
+        if repeated && tail.told >= STATISTICS_SETTLED {
+            partition.advance(offset, &mut self.batch);
+        }
+    }
+
+    /// Takes what the loader and the flush have to say.
+    fn collect(&mut self, now: Instant) -> Result<(), Error> {
+        while let Ok(answer) = self.links.answers.try_recv() {
+            let Some(assigned) = self.assigned.get_mut(&answer.slot) else { continue };
+            match answer.outcome {
+                loader::Outcome::Ready { partition, read_from, ledger } => {
+                    self.shared.holds.release(&assigned.origin);
+                    let (origin, position) = (assigned.origin.clone(), partition.position());
+                    self.batch.opened.push(Opened { origin, ledger, position });
+                    assigned.phase = Phase::Starting(partition, read_from);
+                }
+                loader::Outcome::Held { cause, detail } => {
+                    self.shared.holds.hold(&assigned.origin, cause, detail);
+                    assigned.phase = Phase::Held { until: now + HELD_RETRY };
+                }
+            }
+        }
+        while let Ok(receipt) = self.links.receipts.try_recv() {
+            self.commit(&receipt)?;
+            let regressed = |assigned: &Assigned| receipt.regressed.contains(&assigned.origin);
+            let slots: Vec<_> = self.assigned.iter().filter(|(_, a)| regressed(a)).map(|(slot, _)| *slot).collect();
+            for slot in slots {
+                self.reload(slot, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, receipt: &Receipt) -> Result<(), Error> {
+        let owned = |origin: &Origin| self.assigned.values().any(|assigned| assigned.origin == *origin);
+        let positions: Vec<_> = receipt.positions.iter().filter(|(origin, _)| owned(origin)).cloned().collect();
+        if positions.is_empty() { Ok(()) } else { self.source.commit(&positions) }
+    }
+
+    fn start_loaded(&mut self) -> Result<(), Error> {
+        for (&slot, assigned) in &mut self.assigned {
+            let Phase::Starting(_, read_from) = &assigned.phase else { continue };
+            if self.source.start(slot, *read_from)? == Started::Reading
+                && let Phase::Starting(partition, _) = std::mem::replace(&mut assigned.phase, Phase::Loading)
+            {
+                assigned.phase = Phase::Live(partition, Tail::default());
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds partitions whose letters are not getting out, and takes up held ones whose time has come.
+    fn mute_and_unmute(&mut self) -> Result<(), Error> {
+        let (now, mut again) = (Instant::now(), Vec::new());
+        for (&slot, assigned) in &mut self.assigned {
+            let origin = &assigned.origin;
+            assigned.phase = match std::mem::replace(&mut assigned.phase, Phase::Loading) {
+                Phase::Live(partition, tail) => match self.shared.letters.stuck(origin) {
+                    Some(detail) => {
+                        self.source.hold(slot)?;
+                        self.shared.holds.hold(origin, Cause::DeadLetter, detail);
+                        Phase::Muted(partition)
+                    }
+                    None => Phase::Live(partition, tail),
+                },
+                Phase::Muted(partition) if self.shared.letters.is_clear(origin) => {
+                    self.shared.holds.release(origin);
+                    let position = partition.position();
+                    Phase::Starting(partition, position)
+                }
+                Phase::Held { until } if until <= now => {
+                    again.push((slot, origin.clone()));
+                    Phase::Loading
+                }
+                other => other,
+            };
+        }
+        if !again.is_empty() {
+            self.request(again);
+        }
+        Ok(())
+    }
+
+    /// Hands a batch to the flush, at the interval or as soon as it is full, where the one before it was taken.
+    fn hand_over(&mut self, now: Instant) {
+        if now >= self.flush_at || self.batch.bytes() >= BATCH_BYTES_FULL {
+            self.flush_at = self.shared.next_flush(now);
+            if self.waiting.is_none() {
+                self.drain();
+                self.tell();
+                let batch = std::mem::take(&mut self.batch);
+                self.waiting = (!batch.is_empty()).then_some(batch);
+            }
+        }
+        if let Some(batch) = self.waiting.take()
+            && let Err(tokio::sync::mpsc::error::TrySendError::Full(batch)) = self.links.batches.try_send(batch)
+        {
+            self.waiting = Some(batch);
+        }
+    }
+
+    fn drain(&mut self) {
+        for assigned in self.assigned.values_mut() {
+            if let Phase::Live(partition, _) | Phase::Muted(partition) = &mut assigned.phase {
+                partition.drain(&mut self.batch);
+            }
+        }
+    }
+
+    fn read(&mut self, limit: Duration) -> Vec<Signal> {
+        let directory = self.shared.reference.directory();
+        let mut rules = Rules {
+            corps: &self.shared.corps,
+            directory: &directory,
+            delay_ms: self.shared.delay_ms,
+            calendar: &mut self.calendar,
+            scratch: &mut self.scratch,
+        };
+        let (assigned, batch, seen) = (&mut self.assigned, &mut self.batch, &mut self.seen);
+        let letters = &self.shared.letters;
+        self.source.records(limit, &mut |slot, record| {
+            let Some(assigned) = assigned.get_mut(&slot) else { return };
+            let Phase::Live(partition, _) = &mut assigned.phase else { return };
+            seen.received += 1;
+            let outcome = partition.fold(record, &mut rules, batch);
+            if let Outcome::Rejected(refusal) = &outcome {
+                letters.write(Letter::new(partition.origin(), record, refusal));
+            }
+            seen.take(&outcome);
+        })
+    }
+
+    /// Adds to the metrics what was seen since the last time.
+    fn tell(&mut self) {
+        let (metrics, seen) = (&self.shared.metrics, std::mem::take(&mut self.seen));
+        metrics.records_received.inc_by(seen.received);
+        metrics.records_replayed.inc_by(seen.replayed);
+        metrics.events_duplicate.inc_by(seen.duplicate);
+        metrics.events_conflicting.inc_by(seen.conflicting);
+        metrics.events_late.inc_by(seen.late);
+        for (kind, count) in seen.counted {
+            metrics.events_counted(kind).inc_by(count);
+        }
+        let live = self.assigned.values().filter_map(|assigned| match &assigned.phase {
+            Phase::Live(partition, _) | Phase::Muted(partition) | Phase::Starting(partition, _) => Some(partition),
+            Phase::Loading | Phase::Held { .. } => None,
+        });
+        let positions = live.map(|partition| (partition.origin().clone(), partition.position(), partition.registers()));
+        self.shared.positions.tell(positions);
+    }
+}
+
+impl Seen {
+    fn take(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Skipped | Outcome::Warmed => self.replayed += 1,
+            // Counted by reason where the letter is written.
+            Outcome::Rejected(_) => {}
+            Outcome::Duplicate => self.duplicate += 1,
+            Outcome::Conflict => {
+                self.duplicate += 1;
+                self.conflicting += 1;
+            }
+            Outcome::Counted(counted) => {
+                self.late += u64::from(counted.lateness_ms > crate::event::LATE_ADD_MS);
+                *self.counted.entry(counted.kind).or_default() += 1;
+            }
+        }
+    }
+}

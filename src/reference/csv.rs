@@ -1,0 +1,131 @@
+//! CSV files with the columns of the reference topics, for those without the topics.
+//!
+//! Invariant: a file is published when it was last written; rows that say nothing new are not published again.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use super::Reference;
+use crate::directory::{self, Config, Kind, Publication};
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("look at `{path}`")]
+    Metadata { path: PathBuf, source: std::io::Error },
+    #[error("read `{path}`")]
+    Read { path: PathBuf, source: csv::Error },
+}
+
+/// The files of the configuration.
+#[derive(Clone, Debug)]
+pub(super) struct Files(Vec<File>);
+
+#[derive(Clone, Debug)]
+struct File {
+    kind: Kind,
+    path: PathBuf,
+    written: Option<SystemTime>,
+    /// The content of each row, by its line, as it was last published.
+    published: HashMap<String, String>,
+}
+
+impl Files {
+    pub(super) fn new(config: &Config) -> Self {
+        let files = [
+            (Kind::Org, &config.org_file),
+            (Kind::Channel, &config.channel_file),
+            (Kind::Target, &config.target_file),
+            (Kind::Contest, &config.contest_file),
+        ];
+        let file = |(kind, path): (Kind, &Option<PathBuf>)| {
+            Some(File { kind, path: path.clone()?, written: None, published: HashMap::new() })
+        };
+        Self(files.into_iter().filter_map(file).collect())
+    }
+
+    /// Reads the files that changed since the last time.
+    pub(super) fn read(&mut self, reference: &Reference) -> Result<(), Error> {
+        self.0.iter_mut().try_for_each(|file| file.read(reference))
+    }
+}
+
+impl File {
+    fn read(&mut self, reference: &Reference) -> Result<(), Error> {
+        let metadata = std::fs::metadata(&self.path).and_then(|metadata| metadata.modified());
+        let written = metadata.map_err(|source| Error::Metadata { path: self.path.clone(), source })?;
+        if self.written == Some(written) {
+            return Ok(());
+        }
+        let failed = |source| Error::Read { path: self.path.clone(), source };
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_path(&self.path).map_err(failed)?;
+        let columns: Vec<_> = reader
+            .headers()
+            .map_err(failed)?
+            .iter()
+            .map(|name| name.trim_start_matches('\u{feff}').to_owned())
+            .collect();
+        let at = written.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(0));
+        let (mut offset, mut present) = (0, HashMap::new());
+        for record in reader.records() {
+            let record = record.map_err(failed)?;
+            let body = body(self.kind, &columns, &record);
+            let key = key(self.kind, &columns, &record);
+            if self.published.get(&key) != Some(&body) {
+                let publication = Publication { at, partition: 0, offset };
+                match directory::Reference::read(self.kind, None, Some(body.as_bytes()), publication) {
+                    Ok(row) => reference.publish(row),
+                    Err(why) => {
+                        reference.ignore(self.kind, Some(key.as_bytes()), &format!("line {}: {why}", offset + 2))
+                    }
+                }
+            }
+            present.insert(key, body);
+            offset += 1;
+        }
+        for key in self.published.keys().filter(|key| !present.contains_key(*key)) {
+            let publication = Publication { at, partition: 0, offset };
+            if let Ok(row) = directory::Reference::read(self.kind, Some(key.as_bytes()), None, publication) {
+                reference.publish(row);
+            }
+            offset += 1;
+        }
+        (self.written, self.published) = (Some(written), present);
+        Ok(())
+    }
+}
+
+/// The row as the topic would carry it.
+fn body(kind: Kind, columns: &[String], record: &csv::StringRecord) -> String {
+    let fields = columns.iter().zip(record).filter(|(_, value)| !value.is_empty());
+    let field = |(column, value): (&String, &str)| {
+        let value = match (kind, column.as_str()) {
+            (_, "active") if matches!(value, "true" | "false") => serde_json::Value::Bool(value == "true"),
+            (_, "valid_from" | "starts_at" | "ends_at" | "target") => {
+                value.parse::<i64>().map_or_else(|_| value.into(), serde_json::Value::from)
+            }
+            // Several ids in one cell are separated by blanks.
+            (Kind::Contest, "ids") => value.split_whitespace().collect(),
+            _ => value.into(),
+        };
+        (column.clone(), value)
+    };
+    serde_json::Value::Object(fields.map(field).collect()).to_string()
+}
+
+/// The key as the topic would carry it.
+fn key(kind: Kind, columns: &[String], record: &csv::StringRecord) -> String {
+    let parts: &[&str] = match kind {
+        Kind::Org => &["corp_id", "staff_id"],
+        Kind::Channel => &["corp_id", "state"],
+        Kind::Target => &["corp_id", "level", "id", "business_date"],
+        Kind::Contest => &["corp_id", "contest_id"],
+    };
+    let cell = |name: &&str| {
+        let at = columns.iter().position(|column| column == name);
+        at.and_then(|at| record.get(at)).unwrap_or_default()
+    };
+    parts.iter().map(cell).collect::<Vec<_>>().join("/")
+}
