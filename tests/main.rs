@@ -2,13 +2,11 @@
 //!
 //! Invariant: they see the program from outside, and real components wherever it has any.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on has failed; clippy's exception covers test functions alone"
-)]
+#![allow(clippy::unwrap_used, reason = "a test may stop where it cannot go on, its own functions as well")]
 
 mod cases;
 mod components;
 mod engine_process;
+mod schemas;
 mod support;
 mod warehouse;

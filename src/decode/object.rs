@@ -138,24 +138,23 @@ impl<'a> Object<'a> {
         if self.unknown.is_empty() && foreign.is_empty() {
             return Cow::Borrowed("{}");
         }
-        let mut text = String::from("{");
-        let mut write = |name: &str, value: &str| {
-            if text.len() > 1 {
-                text.push(',');
+        let bytes: usize = self.unknown.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+        let mut text = String::with_capacity(bytes + 2);
+        let mut write = |quote: &str, name: &str, value: &str| {
+            let separator = if text.is_empty() { "{" } else { "," };
+            for part in [separator, quote, name, quote, ":", value] {
+                text.push_str(part);
             }
-            text.push_str(name);
-            text.push(':');
-            text.push_str(value);
         };
         let superseded = self.superseded();
         for (at, (name, value)) in self.unknown.iter().enumerate() {
             if superseded.binary_search(&at).is_err() {
-                write(name, value);
+                write("", name, value);
             }
         }
         for field in foreign.iter() {
             if let Value::Json(raw) = self.get(field) {
-                write(&format!("\"{}\"", field.name()), raw);
+                write("\"", field.name(), raw);
             }
         }
         text.push('}');
@@ -218,7 +217,9 @@ fn decoded_name(raw: &str) -> Cow<'_, str> {
 
 /// Whether a valid raw JSON value holds, at any depth, an escaped half of a surrogate pair without its other half.
 fn has_lone_surrogate(raw: &str) -> bool {
-    let mut rest = raw.as_bytes();
+    let Some(mut rest) = raw.find('\\').and_then(|first| raw.as_bytes().get(first..)) else {
+        return false;
+    };
     let mut high = false;
     loop {
         match rest {
