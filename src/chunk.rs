@@ -182,7 +182,7 @@ pub struct Registers {
     grain: Grain,
     bits: u32,
     chunk: u64,
-    registers: FxHashMap<Key, Register>,
+    held: FxHashMap<Key, Register>,
     dirty: Vec<Key>,
     /// High-water offsets beyond the position: rows that reached the warehouse before the ledger did.
     ahead: FxHashMap<Key, u64>,
@@ -193,7 +193,7 @@ impl Registers {
     #[must_use]
     pub fn new(grain: Grain, bits: u32, position: u64) -> Self {
         let chunk = position >> bits;
-        Self { grain, bits, chunk, registers: FxHashMap::default(), dirty: Vec::new(), ahead: FxHashMap::default() }
+        Self { grain, bits, chunk, held: FxHashMap::default(), dirty: Vec::new(), ahead: FxHashMap::default() }
     }
 
     /// Takes in a row of this chunk that is complete below `upto`.
@@ -202,7 +202,7 @@ impl Registers {
         for (&counter, &value) in Counter::ALL.iter().zip(values).filter(|&(_, &value)| value > 0) {
             register.add(counter, value);
         }
-        self.registers.insert(key, register);
+        self.held.insert(key, register);
         if upto > position {
             self.ahead.insert(key, upto);
         }
@@ -219,7 +219,7 @@ impl Registers {
         if !self.ahead.is_empty() && self.ahead.get(&key).is_some_and(|&upto| offset < upto) {
             return;
         }
-        let register = self.registers.entry(key).or_insert_with(Register::new);
+        let register = self.held.entry(key).or_insert_with(Register::new);
         for &(counter, value) in additions.iter().flatten() {
             register.add(counter, value);
         }
@@ -257,7 +257,7 @@ impl Registers {
     /// Encodes the rows that changed, complete below `upto`, which lies in the chunk or at its end.
     pub fn drain(&mut self, places: &Places, origin: &[u8], upto: u64, rows: &mut Rows) {
         for key in self.dirty.drain(..) {
-            let Some(register) = self.registers.get_mut(&key) else { continue };
+            let Some(register) = self.held.get_mut(&key) else { continue };
             register.dirty = false;
             let bytes = &mut rows.bytes;
             bytes.extend_from_slice(places.encoded(key.place()));
@@ -279,11 +279,11 @@ impl Registers {
     /// Registers held.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.registers.len()
+        self.held.len()
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.registers.is_empty()
+        self.held.is_empty()
     }
 }

@@ -127,6 +127,22 @@ impl Repeated {
         Say::Again { times: fault.times, lasting: now.saturating_duration_since(fault.began) }
     }
 
+    /// The fault was met: warns when it is new, and at intervals while it lasts.
+    pub fn warn(&mut self, now: Instant, what: &'static str, error: &str) {
+        match self.failed(now) {
+            Say::First => tracing::warn!(error, "{what}; trying again"),
+            Say::Again { times, lasting } => tracing::warn!(error, times, ?lasting, "{what} still; trying again"),
+            Say::Nothing | Say::Recovered { .. } => {}
+        }
+    }
+
+    /// What had failed worked: says so if it was said to fail.
+    pub fn recovered(&mut self, now: Instant, what: &'static str) {
+        if let Say::Recovered { times, lasting } = self.succeeded(now) {
+            tracing::info!(times, ?lasting, "no longer: {what}");
+        }
+    }
+
     /// What had failed worked at `now`.
     pub fn succeeded(&mut self, now: Instant) -> Say {
         match self.fault.take() {

@@ -26,7 +26,7 @@ use crate::{
     metrics::Metrics,
     partition,
     reference::Reference,
-    sink::{self, ClickHouse},
+    sink::{self, ClickHouse, Sink},
     source::{self, Kafka, log::Log},
 };
 use flush::{Flush, Stopped};
@@ -125,14 +125,24 @@ pub async fn run(config: &config::Config, outside: Outside, shutdown: Cancellati
     let sink = Arc::new(ClickHouse::new(&config.clickhouse));
     let log = Arc::new(Log::new(&config.kafka)?);
     let reference = Reference::start(config, &log, sink.client().clone(), outside.clone(), shutdown.clone());
-    let shared = Arc::new(shared(config, outside, Arc::clone(&reference))?);
+    let shared = Arc::new(shared(config, outside, reference)?);
+    stages(config, sink, log, shared, shutdown).await
+}
 
-    // The stages, first to last.
+/// The stages, first to last: workers read and fold, the flush writes, the receipt returns. Beside them the loader
+/// starts partitions and the monitor watches the ends of the log.
+pub async fn stages<K: Sink>(
+    config: &config::Config,
+    sink: Arc<K>,
+    log: Arc<Log>,
+    shared: Arc<Shared>,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
     let workers = workers();
     let (batches, gathered) = tokio::sync::mpsc::channel(workers);
     let (requests, requested) = tokio::sync::mpsc::unbounded_channel();
-    let (samples, sampled) = tokio::sync::mpsc::unbounded_channel();
-    let monitor = monitor::start(&config.kafka, log.clone(), Arc::clone(&shared), samples, shutdown.clone());
+    let (ends, sampled_ends) = tokio::sync::mpsc::unbounded_channel();
+    monitor::start(&config.kafka, Arc::clone(&log), Arc::clone(&shared), ends, shutdown.clone());
     let (mut threads, mut receipts) = (Vec::new(), Vec::new());
     for number in 0..workers {
         let (receipt_to, from_flush) = mpsc::channel();
@@ -146,7 +156,7 @@ pub async fn run(config: &config::Config, outside: Outside, shutdown: Cancellati
     let loader = Loader { sink: Arc::clone(&sink), log, shared: Arc::clone(&shared), config: partition_config(config) };
     let loader = tokio::spawn(loader.run(requested));
     let abandon = CancellationToken::new();
-    let flush = Flush::new(sink, Arc::clone(&shared), gathered, receipts, Progress::new(sampled));
+    let flush = Flush::new(sink, Arc::clone(&shared), gathered, receipts, Progress::new(sampled_ends));
     let flush = tokio::spawn(flush.run(abandon.clone()));
 
     let result = supervise(flush, loader, &shutdown, &abandon).await;
@@ -157,7 +167,6 @@ pub async fn run(config: &config::Config, outside: Outside, shutdown: Cancellati
     if tokio::time::timeout(LEAVE_LIMIT, threads).await.is_err() {
         tracing::warn!("left without waiting for the consumer group");
     }
-    drop(monitor);
     result
 }
 
@@ -181,7 +190,8 @@ async fn supervise(
     Ok(())
 }
 
-fn shared(config: &config::Config, outside: Outside, reference: Arc<Reference>) -> Result<Shared, Error> {
+/// What the stages share, around this directory.
+pub fn shared(config: &config::Config, outside: Outside, reference: Arc<Reference>) -> Result<Shared, Error> {
     let Outside { metrics, health, wall_ms } = outside;
     Ok(Shared {
         corps: Corps::new(&config.corp)?,

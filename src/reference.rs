@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config,
     directory::{self, Directory, Kind},
-    log::{Repeated, Say, chain},
+    log::{Repeated, chain},
     metrics::Metrics,
     pipeline::Outside,
     sink::Table,
@@ -74,18 +74,16 @@ impl Reference {
                 let fault = |error: &dyn std::error::Error, faults: &mut Repeated| {
                     let text = chain(error);
                     outside.health.report("reference", Some(&format!("reference data: {text}")));
-                    if faults.failed(Instant::now()) == Say::First {
-                        tracing::warn!(error = %text, "reference data cannot be read yet");
-                    }
+                    faults.warn(Instant::now(), "reference data cannot be read", &text);
                     thread::sleep(RETRY);
                 };
                 while !shutdown.is_cancelled() {
                     // What earlier processes kept comes first: the topics may have forgotten it.
                     match runtime.block_on(rows::load(&keeper)) {
                         Ok(rows) => {
-                            rows.iter().for_each(|row| {
+                            for row in &rows {
                                 reader.insert(row);
-                            });
+                            }
                             break;
                         }
                         Err(error) => fault(&error, &mut faults),

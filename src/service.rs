@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::{self, Health},
     config::Config,
-    log::{Repeated, Say, chain},
+    log::{Repeated, chain},
     metrics::Metrics,
     migrate,
     pipeline::{self, Outside, flush::Backoff},
@@ -105,13 +105,9 @@ async fn schema(config: &Config, health: &Health, shutdown: &CancellationToken) 
             Err(error) => chain(&error),
         };
         health.report("clickhouse", Some(&format!("ClickHouse: {error}")));
-        match faults.failed(std::time::Instant::now()) {
-            Say::First => tracing::warn!(error, "ClickHouse does not answer; waiting for it"),
-            Say::Again { lasting, .. } => tracing::warn!(error, ?lasting, "ClickHouse still does not answer"),
-            Say::Nothing | Say::Recovered { .. } => {}
-        }
+        faults.warn(std::time::Instant::now(), "ClickHouse does not answer", &error);
         tokio::select! {
-            () = tokio::time::sleep(backoff.next()) => {}
+            () = tokio::time::sleep(backoff.advance()) => {}
             () = shutdown.cancelled() => {}
         }
     }

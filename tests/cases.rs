@@ -228,7 +228,9 @@ fn run(case: &Case, bits: u32, broken: Broken) -> Found {
             }
         }
     }
-    partitions.values_mut().for_each(|partition| partition.drain(&mut batch));
+    for partition in partitions.values_mut() {
+        partition.drain(&mut batch);
+    }
     found.warehouse.flush(&batch);
     found
 }
@@ -243,6 +245,16 @@ fn check(name: &str, case: &Case, bits: u32, broken: Broken) {
     for refusal in &case.expect.rejected {
         let origin = Origin { topic: refusal.topic.as_str().into(), partition: refusal.partition };
         rejected.insert((origin, refusal.offset), refusal.reason.clone());
+    }
+    for refusal in &case.expect.rejected {
+        let origin = Origin { topic: refusal.topic.as_str().into(), partition: refusal.partition };
+        let detail = warehouse.letters.get(&(origin, refusal.offset)).map_or("", |(_, detail)| detail);
+        assert!(!detail.contains("wmK"), "{what}: a customer id in `{detail}`");
+        for word in ["seconds", "microseconds", "nanoseconds"] {
+            let said = detail.split(|letter: char| !letter.is_alphanumeric()).any(|other| other == word);
+            let wanted = refusal.detail_word.as_deref() == Some(word);
+            assert!(refusal.detail_word.is_none() || said == wanted, "{what}: `{detail}`, {word}");
+        }
     }
     let letters: BTreeMap<_, _> =
         warehouse.letters.iter().map(|(at, (reason, _))| (at.clone(), reason.clone())).collect();

@@ -163,7 +163,9 @@ fn insert_registers(into: &mut BTreeMap<RegisterKey, Row>, rows: &Rows, by_minut
         let (date, late) = (read.u16(), read.take(1)[0] == 1);
         let (origin, chunk) = (read.origin(), read.u64());
         let mut values = [0; COUNTERS];
-        values.iter_mut().for_each(|value| *value = read.u64());
+        for value in &mut values {
+            *value = read.u64();
+        }
         let (events, version) = (read.u32(), read.u64());
         let key =
             (corp_id.clone(), minute, date, region_id.clone(), store_id.clone(), staff_id.clone(), channel.clone());

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Shared, progress::Progress};
 use crate::{
     batch::{Batch, Entry, Opened, Origin, Rows, encode_ledger, encode_origin, put_text},
-    log::{Repeated, Say, chain},
+    log::{Repeated, chain},
     metrics,
     sink::{Error, Sink, Table},
 };
@@ -27,6 +27,8 @@ const JOINED_BYTES_MAX: usize = 32 << 20;
 
 /// Retries wait twice as long each time, up to here: an outage ends unseen for at most this long.
 const BACKOFF: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(5);
+
+const NO_ROWS: &str = "ClickHouse takes no rows, which are kept";
 
 /// A lasting error is said again after this time.
 const SAY_AGAIN: Duration = Duration::from_secs(30);
@@ -125,7 +127,8 @@ impl<K: Sink> Flush<K> {
             let regressed = self.write(&batch).await?;
             if !regressed.is_empty() {
                 self.forget(&regressed);
-                return Ok(self.send(Receipt { regressed, ..Receipt::default() }));
+                self.send(Receipt { regressed, ..Receipt::default() });
+                return Ok(());
             }
             let positions = self.enter(std::mem::take(&mut batch.ledger)).await?;
             self.observe(&batch, began);
@@ -244,21 +247,13 @@ impl<K: Sink> Flush<K> {
         self.shared.metrics.insert_retries(*class).inc();
         let text = chain(&error);
         self.shared.health.report("clickhouse", Some(&format!("ClickHouse: {text}")));
-        match self.faults.failed(Instant::now()) {
-            Say::First => tracing::warn!(error = %text, "ClickHouse takes no rows; they are kept and sent again"),
-            Say::Again { times, lasting } => {
-                tracing::warn!(error = %text, times, ?lasting, "ClickHouse still takes no rows")
-            }
-            Say::Nothing | Say::Recovered { .. } => {}
-        }
-        tokio::time::sleep(backoff.next()).await;
+        self.faults.warn(Instant::now(), NO_ROWS, &text);
+        tokio::time::sleep(backoff.advance()).await;
         Ok(())
     }
 
     fn observe(&mut self, batch: &Batch, began: Instant) {
-        if let Say::Recovered { times, lasting } = self.faults.succeeded(Instant::now()) {
-            tracing::info!(times, ?lasting, "ClickHouse takes rows again");
-        }
+        self.faults.recovered(Instant::now(), NO_ROWS);
         self.shared.health.report("clickhouse", None);
         let metrics = &self.shared.metrics;
         metrics.flush.observe(began.elapsed().as_secs_f64());
@@ -300,7 +295,7 @@ pub struct Backoff(Option<Duration>);
 
 impl Backoff {
     /// The next time to wait.
-    pub fn next(&mut self) -> Duration {
+    pub fn advance(&mut self) -> Duration {
         let limit = self.0.map_or(*BACKOFF.start(), |last| (last * 2).min(*BACKOFF.end()));
         self.0 = Some(limit);
         limit.mul_f64(rand::random_range(0.5..=1.0))

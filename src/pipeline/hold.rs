@@ -29,7 +29,7 @@ impl Holds {
     }
 
     /// The partition is read no further.
-    pub fn hold(&self, origin: &Origin, cause: Cause, detail: String) {
+    pub fn hold(&self, origin: &Origin, cause: Cause, detail: &str) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if held.insert(origin.clone(), cause) != Some(cause) {
             tracing::error!(topic = %origin.topic, partition = origin.partition, cause = cause.name(), detail, "held");

@@ -11,7 +11,7 @@ use std::{
 use super::{Shared, flush::Backoff};
 use crate::{
     batch::Origin,
-    log::{Repeated, Say, chain},
+    log::{Repeated, chain},
     metrics::Cause,
     partition::{self, Loaded, Partition},
     sink::{self, Sink},
@@ -103,14 +103,10 @@ impl<K: Sink> Loader<K> {
                 }
                 let text = chain(&error);
                 self.shared.health.report("start", Some(&text));
-                match faults.failed(Instant::now()) {
-                    Say::First => tracing::warn!(error = %text, "partitions cannot be started yet"),
-                    Say::Again { lasting, .. } => tracing::warn!(error = %text, ?lasting, "partitions still wait"),
-                    Say::Nothing | Say::Recovered { .. } => {}
-                }
-                tokio::time::sleep(backoff.next()).await;
+                faults.warn(Instant::now(), "partitions cannot be started", &text);
+                tokio::time::sleep(backoff.advance()).await;
             }
-            faults.succeeded(Instant::now());
+            faults.recovered(Instant::now(), "partitions cannot be started");
             self.shared.health.report("start", None);
         }
         Ok(())

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Shared, progress::Sample};
 use crate::{
     batch::Origin,
-    log::{Repeated, Say, chain},
+    log::{Repeated, chain},
     source::{self, log::Log},
 };
 
@@ -23,6 +23,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// A broker that does not answer within this time does not for this sample.
 const LIMIT: Duration = Duration::from_secs(5);
+
+const NO_ANSWER: &str = "Kafka does not answer";
 
 /// Where the workers stand.
 #[derive(Debug, Default)]
@@ -91,9 +93,7 @@ impl Monitor {
         let health = &self.shared.health;
         match found {
             Ok((topics, ends)) => {
-                if let Say::Recovered { lasting, .. } = self.faults.succeeded(Instant::now()) {
-                    tracing::info!(?lasting, "Kafka answers again");
-                }
+                self.faults.recovered(Instant::now(), NO_ANSWER);
                 let missing: Vec<_> =
                     self.topics.iter().filter(|name| !topics.iter().any(|topic| topic.name == **name)).collect();
                 let cause = format!("Kafka: no topic {missing:?}; create it, or correct `kafka.topics.input`");
@@ -105,13 +105,7 @@ impl Monitor {
             Err(error) => {
                 let text = chain(&error);
                 health.report("kafka", Some(&format!("Kafka: {text}")));
-                match self.faults.failed(Instant::now()) {
-                    Say::First => tracing::warn!(error = %text, "Kafka does not answer; waiting for it"),
-                    Say::Again { lasting, .. } => {
-                        tracing::warn!(error = %text, ?lasting, "Kafka still does not answer")
-                    }
-                    Say::Nothing | Say::Recovered { .. } => {}
-                }
+                self.faults.warn(Instant::now(), NO_ANSWER, &text);
             }
         }
     }

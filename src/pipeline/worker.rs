@@ -224,7 +224,7 @@ impl<S: Source> Worker<S> {
                     assigned.phase = Phase::Starting(partition, read_from);
                 }
                 loader::Outcome::Held { cause, detail } => {
-                    self.shared.holds.hold(&assigned.origin, cause, detail);
+                    self.shared.holds.hold(&assigned.origin, cause, &detail);
                     assigned.phase = Phase::Held { until: now + HELD_RETRY };
                 }
             }
@@ -268,7 +268,7 @@ impl<S: Source> Worker<S> {
                 Phase::Live(partition, tail) => match self.shared.letters.stuck(origin) {
                     Some(detail) => {
                         self.source.hold(slot)?;
-                        self.shared.holds.hold(origin, Cause::DeadLetter, detail);
+                        self.shared.holds.hold(origin, Cause::DeadLetter, &detail);
                         Phase::Muted(partition)
                     }
                     None => Phase::Live(partition, tail),

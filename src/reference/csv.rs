@@ -78,7 +78,7 @@ impl File {
                 match directory::Reference::read(self.kind, None, Some(body.as_bytes()), publication) {
                     Ok(row) => reference.publish(row),
                     Err(why) => {
-                        reference.ignore(self.kind, Some(key.as_bytes()), &format!("line {}: {why}", offset + 2))
+                        reference.ignore(self.kind, Some(key.as_bytes()), &format!("line {}: {why}", offset + 2));
                     }
                 }
             }

@@ -13,7 +13,7 @@ use super::{Reference, table};
 use crate::{
     batch::{Rows, put_text, put_varint},
     directory::{self, ChannelRow, OrgRow, Publication},
-    log::{Repeated, Say, chain},
+    log::{Repeated, chain},
     sink::Table,
 };
 
@@ -38,6 +38,7 @@ struct Org {
 }
 
 #[derive(Row, Deserialize)]
+#[allow(clippy::struct_field_names, reason = "the fields are the columns of the table")]
 struct Channel {
     corp_id: String,
     state: String,
@@ -79,9 +80,7 @@ pub(super) async fn keep(reference: Arc<Reference>, client: Client, shutdown: Ca
                     faults.succeeded(Instant::now());
                 }
                 Err(error) => {
-                    if faults.failed(Instant::now()) == Say::First {
-                        tracing::warn!(error = %chain(&error), "reference data cannot be kept in ClickHouse yet");
-                    }
+                    faults.warn(Instant::now(), "reference data cannot be kept in ClickHouse", &chain(&error));
                     let again = rows.iter().filter(|row| super::table(row) == table).cloned();
                     reference.unwritten.lock().unwrap_or_else(PoisonError::into_inner).extend(again);
                 }

@@ -41,7 +41,7 @@ pub fn client(config: &Config) -> Client {
     // With Nagle's algorithm on, an insert of 1,000 rows takes twice as long.
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(CONNECT_LIMIT));
-    connector.set_keepalive(Some(Duration::from_secs(60)));
+    connector.set_keepalive(Some(Duration::from_mins(1)));
     connector.enforce_http(false);
     let builder = hyper_rustls::HttpsConnectorBuilder::new();
     let builder = match builder.with_native_roots() {

@@ -21,7 +21,7 @@ use crate::event::Header;
 /// A queue of messages of several partitions, taken out many at a time: half the CPU of a call for each.
 #[derive(Debug)]
 pub(super) struct Queue {
-    queue: *mut sys::rd_kafka_queue_t,
+    native: *mut sys::rd_kafka_queue_t,
     messages: Vec<*mut sys::rd_kafka_message_t>,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Message<'a> {
     pub(super) timestamp: Option<i64>,
     pub(super) key: Option<&'a [u8]>,
     pub(super) value: Option<&'a [u8]>,
-    message: &'a sys::rd_kafka_message_t,
+    native: &'a sys::rd_kafka_message_t,
 }
 
 impl Queue {
@@ -47,7 +47,7 @@ impl Queue {
     pub(super) fn new<C: ClientContext>(client: &Client<C>, messages_max: usize) -> Self {
         // SAFETY: the client is alive; the queue holds a reference to its innards.
         let queue = unsafe { sys::rd_kafka_queue_new(client.native_ptr()) };
-        Self { queue, messages: Vec::with_capacity(messages_max) }
+        Self { native: queue, messages: Vec::with_capacity(messages_max) }
     }
 
     /// Sends the messages of these partitions here instead of to the consumer's queue. To be called before the
@@ -60,7 +60,7 @@ impl Queue {
             unsafe {
                 let queue = sys::rd_kafka_queue_get_partition(client.native_ptr(), topic.as_ptr(), element.partition());
                 if !queue.is_null() {
-                    sys::rd_kafka_queue_forward(queue, self.queue);
+                    sys::rd_kafka_queue_forward(queue, self.native);
                     sys::rd_kafka_queue_destroy(queue);
                 }
             }
@@ -73,7 +73,7 @@ impl Queue {
         let room = self.messages.capacity();
         // SAFETY: the array has room for as many pointers as are asked for, and as many as are told were written.
         let count = unsafe {
-            let count = sys::rd_kafka_consume_batch_queue(self.queue, limit_ms, self.messages.as_mut_ptr(), room);
+            let count = sys::rd_kafka_consume_batch_queue(self.native, limit_ms, self.messages.as_mut_ptr(), room);
             let count = usize::try_from(count).unwrap_or(0).min(room);
             self.messages.set_len(count);
             count
@@ -92,7 +92,7 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         // SAFETY: created by `rd_kafka_queue_new`, destroyed once.
-        unsafe { sys::rd_kafka_queue_destroy(self.queue) };
+        unsafe { sys::rd_kafka_queue_destroy(self.native) };
     }
 }
 
@@ -113,7 +113,7 @@ impl<'a> Message<'a> {
             key: unsafe { bytes(message.key.cast(), message.key_len) },
             // SAFETY: likewise.
             value: unsafe { bytes(message.payload.cast(), message.len) },
-            message,
+            native: message,
         }
     }
 
@@ -122,7 +122,7 @@ impl<'a> Message<'a> {
         let mut headers = ptr::null_mut();
         // SAFETY: the message is alive; on success `headers` belongs to it and outlives `'a`.
         unsafe {
-            if sys::rd_kafka_message_headers(self.message, &raw mut headers) != NO_ERROR {
+            if sys::rd_kafka_message_headers(self.native, &raw mut headers) != NO_ERROR {
                 return;
             }
             let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
@@ -139,7 +139,7 @@ impl<'a> Message<'a> {
     /// The name of the topic.
     pub(super) fn topic_name(&self) -> String {
         // SAFETY: the topic outlives its messages, and its name is a C string.
-        unsafe { CStr::from_ptr(sys::rd_kafka_topic_name(self.message.rkt)) }.to_string_lossy().into_owned()
+        unsafe { CStr::from_ptr(sys::rd_kafka_topic_name(self.native.rkt)) }.to_string_lossy().into_owned()
     }
 }
 
