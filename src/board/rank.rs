@@ -64,8 +64,8 @@ pub fn places(scores: &[Option<Score>]) -> Vec<Place> {
 mod tests {
     use super::*;
 
-    fn score(numerator: i128, denominator: u64, reached_at: i64) -> Option<Score> {
-        Some(Score { numerator, denominator, reached_at: Some(reached_at) })
+    fn score(numerator: i128, denominator: u64, reached_at: i64) -> Score {
+        Score { numerator, denominator, reached_at: Some(reached_at) }
     }
 
     fn check(scores: &[Option<Score>], expected: &[(usize, Option<u32>, bool)]) {
@@ -76,20 +76,20 @@ mod tests {
     #[test]
     fn ties_share_a_rank_and_the_next_rank_counts_them_all() {
         check(
-            &[score(5, 1, 0), score(9, 1, 0), score(7, 1, 0), score(7, 1, 0)],
+            &[Some(score(5, 1, 0)), Some(score(9, 1, 0)), Some(score(7, 1, 0)), Some(score(7, 1, 0))],
             &[(1, Some(1), false), (2, Some(2), true), (3, Some(2), true), (0, Some(4), false)],
         );
     }
 
     #[test]
     fn of_a_tie_who_reached_the_score_first_stands_first() {
-        check(&[score(7, 1, 20), score(7, 1, 10)], &[(1, Some(1), true), (0, Some(1), true)]);
+        check(&[Some(score(7, 1, 20)), Some(score(7, 1, 10))], &[(1, Some(1), true), (0, Some(1), true)]);
     }
 
     #[test]
     fn ratios_are_compared_exactly() {
         check(
-            &[score(1, 3, 0), score(3, 9, 0), score(334, 1000, 0)],
+            &[Some(score(1, 3, 0)), Some(score(3, 9, 0)), Some(score(334, 1000, 0))],
             &[(2, Some(1), false), (0, Some(2), true), (1, Some(2), true)],
         );
     }
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn negative_scores_rank_below_zero_and_rows_without_a_score_come_last_unranked() {
         check(
-            &[None, score(-2, 1, 0), None, score(0, 1, 0)],
+            &[None, Some(score(-2, 1, 0)), None, Some(score(0, 1, 0))],
             &[(3, Some(1), false), (1, Some(2), false), (0, None, false), (2, None, false)],
         );
     }

@@ -131,7 +131,7 @@ pub struct EarlierChild {
 }
 
 /// An active member of staff, and where the directory puts them now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, clickhouse::Row, serde::Deserialize)]
 pub struct Member {
     pub staff_id: String,
     pub store_id: String,

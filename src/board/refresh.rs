@@ -29,11 +29,11 @@ const FRESH: Duration = Duration::from_secs(3);
 /// How long a page waits for a first reading before it shows what it has.
 const WAIT: Duration = Duration::from_secs(6);
 /// Figures of a view that nobody watches are kept this long, as the last known ones if ClickHouse fails meanwhile.
-const KEEP: Duration = Duration::from_secs(600);
+const KEEP: Duration = Duration::from_mins(10);
 /// At about 100 kB for a view of 500 rows, this keeps all views together near 100 MB.
 const VIEWS_MAX: usize = 1_000;
 /// The busiest corp is only asked for pages that name none; it changes seldom.
-const BUSIEST_INTERVAL: Duration = Duration::from_secs(60);
+const BUSIEST_INTERVAL: Duration = Duration::from_mins(1);
 
 /// What is known of a view.
 #[derive(Clone, Debug, Default)]
@@ -255,7 +255,7 @@ mod tests {
     async fn a_view_that_nobody_watches_is_not_read() {
         let (refresher, fixture) = refresher();
         drop(refresher.watch(&fixture::view(&[]).watched).await.unwrap());
-        tokio::time::timeout(Duration::from_secs(60), std::future::pending::<()>()).await.unwrap_err();
+        tokio::time::timeout(Duration::from_mins(1), std::future::pending::<()>()).await.unwrap_err();
         assert_eq!(fixture.readings.load(Ordering::SeqCst), 1);
     }
 

@@ -132,3 +132,115 @@ impl Shared {
         readings.borrow().aged().ok_or(Problem::NoFigures)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::atomic::Ordering;
+
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::board::fixture::Fixture;
+    use crate::board::{Config, Error, serve};
+    use crate::corp::Corps;
+
+    struct Served {
+        address: SocketAddr,
+        fixture: Arc<Fixture>,
+        shutdown: CancellationToken,
+        task: JoinHandle<Result<(), Error>>,
+    }
+
+    async fn served() -> Served {
+        let fixture = Arc::new(Fixture::default());
+        let corps = Corps::new(&HashMap::new()).unwrap();
+        let board = Board { config: Config::default(), reader: Arc::<Fixture>::clone(&fixture), corps };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let task = tokio::spawn(serve(listener, board, shutdown.clone()));
+        Served { address, fixture, shutdown, task }
+    }
+
+    impl Served {
+        /// Asks for a path and reads until `end` was read or the server closes.
+        async fn get(&self, path: &str, headers: &str, end: &str) -> (TcpStream, String) {
+            let socket = TcpStream::connect(self.address).await.unwrap();
+            socket.writable().await.unwrap();
+            let request = format!("GET {path} HTTP/1.1\r\nhost: board\r\n{headers}\r\n");
+            assert_eq!(socket.try_write(request.as_bytes()).unwrap(), request.len());
+            let text = read_until(&socket, end).await;
+            (socket, text)
+        }
+
+        async fn whole(&self, path: &str, headers: &str) -> String {
+            self.get(path, &format!("connection: close\r\n{headers}"), "\0").await.1
+        }
+    }
+
+    async fn read_until(socket: &TcpStream, end: &str) -> String {
+        let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
+        loop {
+            socket.readable().await.unwrap();
+            match socket.try_read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => {
+                    bytes.extend_from_slice(&buffer[..read]);
+                    if String::from_utf8_lossy(&bytes).contains(end) {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(error) => panic!("read the answer: {error}"),
+            }
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    #[tokio::test]
+    async fn the_page_is_never_an_error_while_clickhouse_is_down() {
+        let served = served().await;
+        served.fixture.down.store(true, Ordering::SeqCst);
+        let page = served.whole("/?corp=acme", "").await;
+        assert!(page.starts_with("HTTP/1.1 200") && page.contains("data-state=\"loading\""), "{page}");
+        let figures = served.whole("/api/v1/summary?corp=acme", "").await;
+        assert!(figures.starts_with("HTTP/1.1 503") && figures.contains("retry-after: 5"), "{figures}");
+    }
+
+    #[tokio::test]
+    async fn a_page_that_names_no_corp_shows_the_busiest() {
+        let page = served().await.whole("/", "").await;
+        assert!(page.contains("id=\"adds\">30</b>") && page.contains("content-security-policy: default-src 'none'"));
+    }
+
+    #[tokio::test]
+    async fn a_problem_names_the_field_and_what_is_allowed() {
+        let answer = served().await.whole("/api/v1/leaderboard?metric=best", "").await;
+        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("application/problem+json"), "{answer}");
+        assert!(answer.contains("\"field\":\"metric\"") && answer.contains("[\"adds\",\"net_adds\"]"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn answers_are_compressed_and_streams_are_not() {
+        let served = served().await;
+        let page = served.whole("/", "accept-encoding: gzip\r\n").await;
+        assert!(page.contains("content-encoding: gzip"));
+        let (_socket, stream) = served.get("/api/v1/stream", "accept-encoding: gzip\r\n", "event: snapshot").await;
+        assert!(stream.contains("text/event-stream") && !stream.contains("content-encoding"), "{stream}");
+        assert!(stream.contains("no-cache, no-transform") && stream.contains("x-accel-buffering: no"));
+    }
+
+    #[tokio::test]
+    async fn an_open_stream_ends_with_the_server() {
+        let served = served().await;
+        let (socket, _) = served.get("/api/v1/stream", "", "event: snapshot").await;
+        let before = tokio::time::Instant::now();
+        served.shutdown.cancel();
+        read_until(&socket, "\0").await;
+        drop(socket);
+        served.task.await.unwrap().unwrap();
+        assert!(before.elapsed() < Duration::from_secs(4), "the stream was cut by the deadline");
+    }
+}

@@ -166,9 +166,9 @@ mod tests {
         let mut snapshot = fixture::snapshot();
         snapshot.counts = Day::default();
         assert_eq!(snapshot.freshness(Duration::ZERO).state, State::Empty);
-        assert_eq!(snapshot.freshness(Duration::from_secs(600)).state, State::Stale);
+        assert_eq!(snapshot.freshness(Duration::from_mins(10)).state, State::Stale);
         snapshot.clock.complete_through = None;
-        assert_eq!(snapshot.freshness(Duration::from_secs(600)).lag_seconds, None);
-        assert_eq!(snapshot.freshness(Duration::from_secs(600)).state, State::Empty);
+        assert_eq!(snapshot.freshness(Duration::from_mins(10)).lag_seconds, None);
+        assert_eq!(snapshot.freshness(Duration::from_mins(10)).state, State::Empty);
     }
 }

@@ -218,17 +218,14 @@ fn day_of(text: &str) -> Option<Date> {
     (day.to_string() == text && (1971..=2148).contains(&day.year())).then_some(day)
 }
 
-/// Text as a value in the query of a link (RFC 3986: all but the unreserved characters).
+/// Text as a value in the query of a link (RFC 3986: all but the unreserved characters, and `:`, which a query may hold).
 fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+    let encoded = |byte: u8| match byte {
+        b'-' | b'.' | b'_' | b'~' | b':' => char::from(byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encoded).collect()
 }
 
 #[cfg(test)]

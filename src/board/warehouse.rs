@@ -186,7 +186,7 @@ impl Warehouse {
             within(&watched.scope)
         );
         let query = bind_scope(self.client.query(&query).bind(&watched.corp), &watched.scope);
-        Ok(rows::<MemberRow>("members of staff", query).await?.into_iter().map(Member::from).collect())
+        rows("members of staff", query).await
     }
 
     async fn home(&self, watched: &Watched) -> Result<Option<Member>, Error> {
@@ -199,7 +199,7 @@ impl Warehouse {
             within(&watched.scope)
         );
         let query = bind_scope(self.client.query(&query).bind(&watched.corp), &watched.scope);
-        Ok(rows::<MemberRow>("the place of a scope", query).await?.into_iter().next().map(Member::from))
+        Ok(rows("the place of a scope", query).await?.into_iter().next())
     }
 
     async fn targets(&self, watched: &Watched, day: Date) -> Result<HashMap<(Level, String, String), u64>, Error> {
@@ -264,19 +264,6 @@ struct NameRow {
     level: String,
     id: String,
     name: String,
-}
-
-#[derive(Row, Deserialize)]
-struct MemberRow {
-    staff_id: String,
-    store_id: String,
-    region_id: String,
-}
-
-impl From<MemberRow> for Member {
-    fn from(row: MemberRow) -> Self {
-        Self { staff_id: row.staff_id, store_id: row.store_id, region_id: row.region_id }
-    }
 }
 
 #[derive(Row, Deserialize)]

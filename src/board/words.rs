@@ -54,7 +54,7 @@ words! {
     NetAdds = "net_adds", "净增", "Net";
     NetSays = "net_says", "加粉减流失", "adds minus losses";
     Losses = "losses", "流失", "Losses";
-    LossesSay = "losses_say", "客户删 {}，员工删 {}", "by customers {}, staff {}";
+    LossesSay = "losses_say", "客户 {}，员工 {}", "customer {}, staff {}";
     LateAdds = "late_adds", "迟到补记", "Added late";
     LateSays = "late_says", "已计入加粉", "part of adds";
     Target = "target", "目标", "Target";
