@@ -1,8 +1,50 @@
-//! The managers' page and its data over HTTP.
+//! The managers' page and its data over HTTP: today's adds, the leaderboard and the channel mix, live.
+//!
+//! Invariant: every figure comes from the views of ClickHouse, and every page says how far its figures are complete.
+//!
+//! ```text
+//! reader ──▶ refresh ──▶ snapshot ──▶ summary, leaderboard, channels ──▶ page, api, stream
+//! ```
+//!
+//! Why one reading per view and second: a page that everybody opens at nine o'clock must not cost ClickHouse more than
+//! one that a single manager opens. Why the figures of a view are read whole and compared here: what changed is then
+//! known exactly, and a stream needs no state in ClickHouse.
+//!
+//! Whoever can reach the port can read every corp: this first board signs nobody in and listens on the loopback address.
+
+pub mod api;
+pub mod assets;
+pub mod channels;
+pub mod days;
+pub mod delta;
+#[cfg(test)]
+mod fixture;
+pub mod html;
+pub mod leaderboard;
+pub mod page;
+pub mod problem;
+pub mod rank;
+pub mod reader;
+pub mod refresh;
+mod routes;
+pub mod snapshot;
+pub mod stream;
+pub mod summary;
+pub mod view;
+pub mod warehouse;
+pub mod words;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use self::reader::Reader;
+use self::warehouse::Warehouse;
+use crate::corp::Corps;
 
 /// Section `board`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -16,5 +58,47 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), corp: String::new() }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("serve the board")]
+    Serve { source: std::io::Error },
+}
+
+/// Open requests have this long to end after a shutdown; streams end at once, and no answer takes longer to write.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// The board, ready to be served.
+#[derive(Clone, Debug)]
+pub struct Board {
+    config: Config,
+    reader: Arc<dyn Reader>,
+    corps: Corps,
+}
+
+impl Board {
+    /// A board over the views of the database that `client` is set up for.
+    #[must_use]
+    pub fn new(config: Config, client: clickhouse::Client, corps: Corps) -> Self {
+        Self { config, reader: Arc::new(Warehouse::new(client)), corps }
+    }
+}
+
+/// Serves the board on `listener` until `shutdown`, then until open requests have ended or 5 s have passed.
+///
+/// # Errors
+/// The listener failed. ClickHouse that does not answer is no error: the board shows its last figures with their age.
+pub async fn serve(listener: TcpListener, board: Board, shutdown: CancellationToken) -> Result<(), Error> {
+    let router = routes::router(board, shutdown.clone());
+    let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let drained = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        result = std::future::IntoFuture::into_future(served) => result.map_err(|source| Error::Serve { source }),
+        () = drained => Ok(()),
     }
 }

@@ -9,11 +9,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{self, Health},
+    board,
     config::Config,
+    corp::Corps,
     log::{Repeated, chain},
     metrics::Metrics,
     migrate,
     pipeline::{self, Outside, flush::Backoff},
+    sink::client,
 };
 
 /// Which parts of the process run.
@@ -31,38 +34,47 @@ pub enum Error {
     Migrate(#[from] migrate::Error),
     #[error("run the pipeline")]
     Pipeline(#[from] pipeline::Error),
+    #[error("listen on `{listen}` for the board; set `board.listen` to a free address of this machine")]
+    Bind { listen: SocketAddr, source: std::io::Error },
+    #[error("serve the board")]
+    Board(#[from] board::Error),
+    #[error("set up the tenants")]
+    Corps(#[from] crate::corp::Error),
+    #[error("wait for the board")]
+    Gone(#[from] tokio::task::JoinError),
 }
 
 /// The addresses of a process, taken before anything else starts.
 #[derive(Debug)]
 pub struct Ports {
-    pub admin: TcpListener,
+    admin: TcpListener,
+    board: TcpListener,
 }
 
 impl Ports {
     /// Takes the addresses of the configuration.
     pub async fn bind(config: &Config) -> Result<Self, Error> {
-        Ok(Self { admin: admin::bind(&config.admin).await? })
+        let listen = config.board.listen;
+        let board = TcpListener::bind(listen).await.map_err(|source| Error::Bind { listen, source })?;
+        Ok(Self { admin: admin::bind(&config.admin).await?, board })
     }
 
     /// Likewise, but takes a free port where one of the configuration is taken.
     pub async fn bind_near(config: &Config) -> Result<Self, Error> {
-        let free = |mut listen: SocketAddr| {
-            listen.set_port(0);
-            listen
-        };
-        let admin = match admin::bind(&config.admin).await {
-            Err(_) => admin::bind(&admin::Config { listen: free(config.admin.listen) }).await?,
-            Ok(admin) => admin,
-        };
-        Ok(Self { admin })
+        let mut config = config.clone();
+        for listen in [&mut config.board.listen, &mut config.admin.listen] {
+            if TcpListener::bind(*listen).await.is_err() {
+                listen.set_port(0);
+            }
+        }
+        Self::bind(&config).await
     }
 
     /// Where the board and the port for operators listen.
     #[must_use]
     pub fn addresses(&self) -> (String, String) {
         let address = |listener: &TcpListener| listener.local_addr().map_or_else(|_| "?".to_owned(), |a| a.to_string());
-        (address(&self.admin), address(&self.admin))
+        (address(&self.board), address(&self.admin))
     }
 }
 
@@ -82,9 +94,18 @@ pub async fn run(
     let work = async {
         schema(config, &outside.health, &shutdown).await?;
         outside.health.set_ready();
+        let page = board::Board::new(config.board.clone(), client(&config.clickhouse), Corps::new(&config.corp)?);
+        let page = board::serve(ports.board, page, shutdown.clone());
         match only {
-            Some(Part::Board) => {}
-            None | Some(Part::Pipeline) => pipeline::run(config, outside, shutdown.clone()).await?,
+            Some(Part::Board) => page.await?,
+            Some(Part::Pipeline) => pipeline::run(config, outside, shutdown.clone()).await?,
+            None => {
+                let page = tokio::spawn(page);
+                let piped = pipeline::run(config, outside, shutdown.clone()).await;
+                shutdown.cancel();
+                page.await??;
+                piped?;
+            }
         }
         Ok(())
     };

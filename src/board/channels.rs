@@ -1,0 +1,114 @@
+//! The channel mix of a scope.
+//!
+//! Invariant: pure; `unattributed` is always a row, so the rows add up to the total.
+
+use serde::Serialize;
+
+use super::reader::Minutes;
+use super::snapshot::{Freshness, Snapshot};
+use crate::directory::channels;
+use crate::event::Counter;
+
+/// The key and the group of adds that nothing resolves to (contract, section 2).
+const UNATTRIBUTED: &str = "unattributed";
+
+/// Data of `/api/v1/channels`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Channels {
+    /// Adds of all rows.
+    pub total: u64,
+    /// By adds, largest first; `unattributed` last.
+    pub rows: Vec<Row>,
+    /// Codes without adds: empty until the usual gap of a code is read.
+    pub silent: Vec<String>,
+}
+
+/// One channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Row {
+    pub channel: String,
+    /// `null` for a key that neither the table nor the corp put in a group.
+    pub group: Option<String>,
+    /// Labels; the key itself where there is none.
+    pub zh: String,
+    pub en: String,
+    pub adds: u64,
+    /// `null` while comparisons are held.
+    pub baseline_adds: Option<u64>,
+    /// A cohort figure, which no view holds by the moment yet: always `null`.
+    pub qualified_adds: Option<u64>,
+}
+
+impl Channels {
+    /// The mix of a snapshot; `freshness` decides whether comparisons are held.
+    #[must_use]
+    pub fn new(snapshot: &Snapshot, freshness: &Freshness) -> Self {
+        let held = freshness.holds_comparisons();
+        let moment = &snapshot.instants.baselines[0];
+        let baseline = |minutes: &Minutes| minutes.whole.until(&minutes.running, moment).get(Counter::Adds);
+        let mut adds: HashMap<&str, (u64, u64)> = HashMap::from([(UNATTRIBUTED, (0, 0))]);
+        for (channel, counters) in &snapshot.counts.channels {
+            adds.entry(channel).or_default().0 = counters.get(Counter::Adds);
+        }
+        for (channel, minutes) in &snapshot.earlier.baselines[0] {
+            adds.entry(channel).or_default().1 = baseline(minutes);
+        }
+        let mut rows: Vec<Row> = adds
+            .into_iter()
+            .filter(|(channel, (adds, baseline))| *channel == UNATTRIBUTED || adds + baseline > 0)
+            .map(|(channel, (adds, baseline))| {
+                let known = channels::table().channels.iter().find(|known| known.key == *channel);
+                let label =
+                    |text: fn(&Channel) -> &String| known.map_or_else(|| channel.to_owned(), |k| text(k).clone());
+                Row {
+                    channel: channel.to_owned(),
+                    group: known.map(|known| &known.group).or(snapshot.directory.groups.get(channel)).cloned(),
+                    zh: label(|channel| &channel.zh),
+                    en: label(|channel| &channel.en),
+                    adds,
+                    baseline_adds: (!held).then_some(baseline),
+                    qualified_adds: None,
+                }
+            })
+            .collect();
+        rows.sort_by(|a, b| {
+            let last = |row: &Row| row.channel == UNATTRIBUTED;
+            last(a).cmp(&last(b)).then(b.adds.cmp(&a.adds)).then_with(|| a.channel.cmp(&b.channel))
+        });
+        Self { total: rows.iter().map(|row| row.adds).sum(), rows, silent: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::board::fixture;
+
+    #[test]
+    fn the_channels_add_up_to_the_total_with_unattributed_last() {
+        let snapshot = fixture::snapshot();
+        let mix = Channels::new(&snapshot, &snapshot.freshness(Duration::ZERO));
+        assert_eq!(mix.total, 30);
+        let rows: Vec<_> = mix.rows.iter().map(|row| (row.channel.as_str(), row.adds)).collect();
+        assert_eq!(rows, [("badge", 20), ("search", 7), (UNATTRIBUTED, 3)]);
+    }
+
+    #[test]
+    fn the_baselines_of_the_channels_add_up_to_the_baseline_of_the_total() {
+        let snapshot = fixture::snapshot();
+        let mix = Channels::new(&snapshot, &snapshot.freshness(Duration::ZERO));
+        let sum: u64 = mix.rows.iter().filter_map(|row| row.baseline_adds).sum();
+        assert_eq!(sum, crate::board::summary::Summary::new(&snapshot).baselines[0].figures.adds());
+    }
+
+    #[test]
+    fn a_scope_without_adds_still_shows_unattributed() {
+        let mut snapshot = fixture::snapshot();
+        snapshot.counts.channels.clear();
+        snapshot.earlier = crate::board::reader::Earlier::default();
+        let mix = Channels::new(&snapshot, &snapshot.freshness(Duration::ZERO));
+        assert_eq!((mix.total, mix.rows.len()), (0, 1));
+    }
+}

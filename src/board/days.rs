@@ -1,0 +1,170 @@
+//! Which instants a view of a business day stands for: its bounds, the moment it is counted to, and the same moment of
+//! earlier days.
+//!
+//! Invariant: pure; days and times of day are those of the corp's zone, also where a clock change shortens a day.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan, Zoned};
+use serde::Serialize;
+
+use crate::event::named;
+
+/// A minute window (contract, section 1).
+const MINUTE_MS: i64 = 60_000;
+/// Moves in the ranks are told over the last hour, as the page says.
+const MOVED_MS: i64 = 3_600_000;
+/// Losses of a day's adds count against it for 24 h, so it settles for as long after its end.
+const SETTLING_MS: i64 = 86_400_000;
+
+named! {
+    /// How final a business day is: it goes on, it is over but its cohorts are not final, or 24 h have passed since.
+    DayState { Open = "open", Settling = "settling", Closed = "closed" }
+}
+
+impl Serialize for DayState {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// A moment within a business day, as counts by the minute can tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Moment {
+    pub day: Date,
+    /// In ms since the epoch.
+    pub until: i64,
+}
+
+impl Moment {
+    /// Start of the minute that runs at this moment, in ms since the epoch; all minutes before it are whole.
+    #[must_use]
+    pub fn minute(&self) -> i64 {
+        self.until - self.until.rem_euclid(MINUTE_MS)
+    }
+
+    /// The count until this moment: whole minutes, and the running minute's share of `running`, rounded down.
+    #[must_use]
+    pub fn count(&self, whole: u64, running: u64) -> u64 {
+        let passed = u128::from(self.until.rem_euclid(MINUTE_MS).unsigned_abs());
+        let share = u128::from(running) * passed / u128::from(MINUTE_MS.unsigned_abs());
+        whole + u64::try_from(share).unwrap_or(running)
+    }
+}
+
+/// The instants of one view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instants {
+    /// How far the day itself is counted: its end, or what is complete if that is earlier, or its start.
+    pub now: Moment,
+    /// One hour before, but not before the day's start.
+    pub hour_ago: Moment,
+    /// The same time of day on the day before and a week before.
+    pub baselines: [Moment; 2],
+    pub state: DayState,
+}
+
+/// The business day of an instant (ms since the epoch); absent for instants that no calendar holds.
+#[must_use]
+pub fn day_of(instant: i64, zone: &TimeZone) -> Option<Date> {
+    Some(Timestamp::from_millisecond(instant).ok()?.to_zoned(zone.clone()).date())
+}
+
+/// The instants of the view of `day` when everything before `complete_through` (ms since the epoch) is counted and
+/// the clock says `now`.
+///
+/// Absent for days at the edges of the calendar.
+#[must_use]
+pub fn instants(day: Date, complete_through: i64, now: i64, zone: &TimeZone) -> Option<Instants> {
+    let start = midnight(day, zone)?;
+    let end = midnight(day.checked_add(1.day()).ok()?, zone)?;
+    let (start_ms, end_ms) = (start.timestamp().as_millisecond(), end.timestamp().as_millisecond());
+    let until = complete_through.clamp(start_ms, end_ms);
+    let before = |days: i64| {
+        let other = day.checked_sub(days.days()).ok()?;
+        let until = if until == end_ms {
+            midnight(other.checked_add(1.day()).ok()?, zone)?.timestamp()
+        } else {
+            let time = Timestamp::from_millisecond(until).ok()?.to_zoned(zone.clone()).time();
+            other.to_datetime(time).to_zoned(zone.clone()).ok()?.timestamp()
+        };
+        Some(Moment { day: other, until: until.as_millisecond() })
+    };
+    let state = if complete_through < end_ms {
+        DayState::Open
+    } else if now < end_ms + SETTLING_MS {
+        DayState::Settling
+    } else {
+        DayState::Closed
+    };
+    Some(Instants {
+        now: Moment { day, until },
+        hour_ago: Moment { day, until: (until - MOVED_MS).max(start_ms) },
+        baselines: [before(1)?, before(7)?],
+        state,
+    })
+}
+
+fn midnight(day: Date, zone: &TimeZone) -> Option<Zoned> {
+    day.to_zoned(zone.clone()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> i64 {
+        text.parse::<Timestamp>().unwrap().as_millisecond()
+    }
+
+    fn moment(day: &str, until: &str) -> Moment {
+        Moment { day: day.parse().unwrap(), until: at(until) }
+    }
+
+    fn check(zone: &str, day: &str, complete_through: &str) -> Instants {
+        let complete_through = at(complete_through);
+        let zone = TimeZone::get(zone).unwrap();
+        instants(day.parse().unwrap(), complete_through, complete_through + 3_000, &zone).unwrap()
+    }
+
+    #[test]
+    fn baselines_stand_at_the_same_time_of_day() {
+        let found = check("Asia/Shanghai", "2026-11-22", "2026-11-22T06:32:05.500Z");
+        assert_eq!(found.now, moment("2026-11-22", "2026-11-22T06:32:05.500Z"));
+        assert_eq!(found.hour_ago, moment("2026-11-22", "2026-11-22T05:32:05.500Z"));
+        assert_eq!(found.baselines[0], moment("2026-11-21", "2026-11-21T06:32:05.500Z"));
+        assert_eq!(found.baselines[1], moment("2026-11-15", "2026-11-15T06:32:05.500Z"));
+        assert_eq!(found.state, DayState::Open);
+    }
+
+    #[test]
+    fn a_past_day_is_compared_with_whole_days() {
+        let found = check("Asia/Shanghai", "2026-11-20", "2026-11-22T06:32:05Z");
+        assert_eq!(found.now, moment("2026-11-20", "2026-11-20T16:00:00Z"));
+        assert_eq!(found.baselines[0], moment("2026-11-19", "2026-11-19T16:00:00Z"));
+        assert_eq!(found.state, DayState::Closed);
+        assert_eq!(check("Asia/Shanghai", "2026-11-21", "2026-11-22T06:32:05Z").state, DayState::Settling);
+    }
+
+    #[test]
+    fn a_day_that_nothing_is_complete_for_is_compared_with_nothing() {
+        let found = check("Asia/Shanghai", "2026-11-22", "2026-11-21T15:59:58Z");
+        assert_eq!(found.now, moment("2026-11-22", "2026-11-21T16:00:00Z"));
+        assert_eq!(found.hour_ago, found.now);
+        assert_eq!(found.baselines[0], moment("2026-11-21", "2026-11-20T16:00:00Z"));
+    }
+
+    #[test]
+    fn a_clock_change_moves_the_instant_and_not_the_time_of_day() {
+        let found = check("Europe/Berlin", "2026-10-25", "2026-10-25T11:30:00Z");
+        assert_eq!(found.baselines[0], moment("2026-10-24", "2026-10-24T10:30:00Z"));
+    }
+
+    #[test]
+    fn the_running_minute_counts_by_its_share() {
+        let quarter = moment("2026-11-22", "2026-11-22T06:32:15Z");
+        assert_eq!(quarter.minute(), at("2026-11-22T06:32:00Z"));
+        assert_eq!(quarter.count(100, 9), 102);
+        assert_eq!(moment("2026-11-22", "2026-11-22T06:32:00Z").count(100, 9), 100);
+    }
+}

@@ -1,0 +1,244 @@
+//! The children of a scope in order of rank.
+//!
+//! Invariant: pure; the rows of all pages add up to the scope, also where ids are missing or staff have left.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use super::days::Moment;
+use super::rank::{self, Score};
+use super::reader::{Counters, EarlierChild};
+use super::snapshot::{Freshness, Snapshot, rfc3339};
+use super::view::{Level, Metric, Order, View};
+use crate::event::Counter;
+
+/// Rows of one page: about six screens of a phone, and a page stays well below 1,500 nodes.
+pub const PAGE_ROWS: usize = 50;
+
+/// Data of `/api/v1/leaderboard`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Leaderboard {
+    pub level: &'static str,
+    pub metric: &'static str,
+    pub order: &'static str,
+    /// The instant of `rank_before`; `null` while moves are held.
+    pub moved_since: Option<String>,
+    /// Comparisons are withdrawn, for the figures are stale.
+    pub held: bool,
+    /// Rows of all pages.
+    pub total: usize,
+    pub rows: Vec<Row>,
+    /// The viewer's own row: `null`, for nobody signs in yet.
+    pub mine: Option<Row>,
+    /// The parameter `from` of the next page; `null` on the last.
+    pub next: Option<usize>,
+}
+
+/// One row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// Empty for what belongs to no child of this level.
+    pub id: String,
+    pub name: String,
+    /// `null` where there is nothing to rank by: no id, no staff, no target.
+    pub rank: Option<u32>,
+    pub tied: bool,
+    pub rank_before: Option<u32>,
+    pub adds: u64,
+    pub net_adds: i64,
+    /// A cohort figure, which no view holds by the moment yet: always `null`.
+    pub qualified_adds: Option<u64>,
+    pub baseline_adds: Option<u64>,
+    /// Active staff as of now.
+    pub staff_active: u64,
+    pub target: Option<u64>,
+    /// Start of the minute of the last add, RFC 3339, UTC.
+    pub last_add_at: Option<String>,
+    pub flags: Vec<String>,
+}
+
+/// A row before it is ranked.
+struct Child {
+    id: String,
+    counters: Counters,
+    earlier: EarlierChild,
+    staff_active: u64,
+    target: Option<u64>,
+}
+
+impl Leaderboard {
+    /// The page of a view; `freshness` decides whether comparisons are held.
+    #[must_use]
+    pub fn new(snapshot: &Snapshot, view: &View, freshness: &Freshness) -> Self {
+        let held = freshness.holds_comparisons();
+        let level = snapshot.watched.level;
+        let children = children(snapshot, view.metric);
+        let places = rank::places(&children.iter().map(|child| child.score(view)).collect::<Vec<_>>());
+        let before = rank::places(&children.iter().map(|child| child.score_hour_ago(view)).collect::<Vec<_>>());
+        let before: HashMap<usize, Option<u32>> = before.iter().map(|place| (place.row, place.rank)).collect();
+        let page = places.iter().skip(view.from).take(PAGE_ROWS);
+        let rows: Vec<Row> = page
+            .map(|place| {
+                let child = &children[place.row];
+                let rank_before = before.get(&place.row).copied().flatten();
+                Row {
+                    name: if child.id.is_empty() { String::new() } else { snapshot.directory.name(level, &child.id) },
+                    id: child.id.clone(),
+                    rank: place.rank,
+                    tied: place.tied,
+                    rank_before: if held { None } else { rank_before },
+                    adds: child.counters.get(Counter::Adds),
+                    net_adds: child.counters.net_adds(),
+                    qualified_adds: None,
+                    baseline_adds: (!held).then(|| child.baseline_adds(&snapshot.instants.baselines[0])),
+                    staff_active: child.staff_active,
+                    target: child.target,
+                    last_add_at: child.earlier.last_add_at.and_then(rfc3339),
+                    flags: Vec::new(),
+                }
+            })
+            .collect();
+        let end = view.from.saturating_add(rows.len());
+        Self {
+            level: level.name(),
+            metric: view.metric.name(),
+            order: view.order.name(),
+            moved_since: if held { None } else { rfc3339(snapshot.instants.hour_ago.minute()) },
+            held,
+            total: children.len(),
+            rows,
+            mine: None,
+            next: (end < children.len() && end > view.from).then_some(end),
+        }
+    }
+}
+
+impl Child {
+    fn value(&self, metric: Metric) -> i128 {
+        match metric {
+            Metric::Adds => i128::from(self.counters.get(Counter::Adds)),
+            Metric::NetAdds => i128::from(self.counters.net_adds()),
+        }
+    }
+
+    fn score(&self, view: &View) -> Option<Score> {
+        self.ratio(view.order, self.value(view.metric), self.earlier.last_add_at)
+    }
+
+    fn score_hour_ago(&self, view: &View) -> Option<Score> {
+        let value = match view.metric {
+            Metric::Adds => i128::from(self.earlier.adds_hour_ago),
+            Metric::NetAdds => i128::from(self.earlier.net_adds_hour_ago),
+        };
+        self.ratio(view.order, value, None)
+    }
+
+    fn ratio(&self, order: Order, numerator: i128, reached_at: Option<i64>) -> Option<Score> {
+        let denominator = match order {
+            Order::Total => 1,
+            Order::PerHead => self.staff_active,
+            Order::Target => self.target.unwrap_or(0),
+        };
+        let ranked = denominator > 0 && !self.id.is_empty();
+        ranked.then_some(Score { numerator, denominator, reached_at })
+    }
+
+    fn baseline_adds(&self, moment: &Moment) -> u64 {
+        let (whole, running) = self.earlier.baseline_adds;
+        moment.count(whole, running)
+    }
+}
+
+/// All children by id: those that were counted, and those where somebody is active, if only with 0 adds.
+fn children(snapshot: &Snapshot, metric: Metric) -> Vec<Child> {
+    let level = snapshot.watched.level;
+    let mut staff_active: BTreeMap<&str, u64> = BTreeMap::new();
+    for member in &snapshot.directory.members {
+        let id = match level {
+            Level::Corp => continue,
+            Level::Region => &member.region_id,
+            Level::Store => &member.store_id,
+            Level::Staff => &member.staff_id,
+        };
+        *staff_active.entry(id).or_default() += 1;
+    }
+    let mut counted: BTreeMap<&str, Counters> = BTreeMap::new();
+    for id in staff_active.keys().filter(|id| !id.is_empty()) {
+        counted.insert(id, Counters::default());
+    }
+    for (id, counters) in &snapshot.counts.children {
+        counted.insert(id, *counters);
+    }
+    let child = |(id, counters): (&str, Counters)| Child {
+        id: id.to_owned(),
+        counters,
+        earlier: snapshot.earlier.children.get(id).copied().unwrap_or_default(),
+        staff_active: staff_active.get(id).copied().unwrap_or(0),
+        target: snapshot.directory.target(level, id, metric.name()),
+    };
+    counted.into_iter().map(child).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::board::fixture;
+
+    fn board(parameters: &[(&str, &str)], age_seconds: u64) -> Leaderboard {
+        let view = fixture::view(parameters);
+        let snapshot = fixture::snapshot();
+        Leaderboard::new(&snapshot, &view, &snapshot.freshness(Duration::from_secs(age_seconds)))
+    }
+
+    fn ranks(board: &Leaderboard) -> Vec<(&str, Option<u32>)> {
+        board.rows.iter().map(|row| (row.id.as_str(), row.rank)).collect()
+    }
+
+    #[test]
+    fn the_rows_add_up_to_the_scope_and_name_what_belongs_nowhere() {
+        let board = board(&[], 0);
+        assert_eq!(ranks(&board), [("S1", Some(1)), ("S2", Some(2)), ("S3", Some(3)), ("", None)]);
+        assert_eq!(board.rows.iter().map(|row| row.adds).sum::<u64>(), 30);
+    }
+
+    #[test]
+    fn an_active_place_without_adds_is_listed_with_zero() {
+        let row = board(&[], 0).rows.into_iter().find(|row| row.id == "S3").unwrap();
+        assert_eq!((row.adds, row.staff_active, row.name.as_str()), (0, 1, "苏州观前街店"));
+    }
+
+    #[test]
+    fn per_head_ranks_by_active_staff_and_leaves_out_who_has_none() {
+        assert_eq!(ranks(&board(&[("order", "per_head")], 0))[..2], [("S2", Some(1)), ("S1", Some(2))]);
+        assert_eq!(ranks(&board(&[("order", "target")], 0))[0], ("S1", Some(1)));
+        assert_eq!(ranks(&board(&[("order", "target")], 0))[1].1, None);
+    }
+
+    #[test]
+    fn moves_and_baselines_are_withdrawn_when_stale() {
+        let live = board(&[], 0);
+        assert_eq!((live.rows[0].rank_before, live.rows[0].baseline_adds), (Some(2), Some(11)));
+        let stale = board(&[], 600);
+        assert!(stale.held && stale.moved_since.is_none());
+        assert_eq!((stale.rows[0].rank_before, stale.rows[0].baseline_adds), (None, None));
+        assert_eq!(stale.rows[0].adds, live.rows[0].adds);
+    }
+
+    #[test]
+    fn pages_hold_fifty_rows_and_lead_to_the_next() {
+        let mut snapshot = fixture::snapshot();
+        snapshot.counts.children =
+            (0..120).map(|n| (format!("X{n:03}"), Counters::from_values(&[0, 0, 0, 0, 0, n]))).collect();
+        let page = |from: &str| {
+            let view = fixture::view(&[("from", from)]);
+            Leaderboard::new(&snapshot, &view, &snapshot.freshness(Duration::ZERO))
+        };
+        let pages = ["0", "50", "100", "150"].map(page);
+        assert_eq!(pages.each_ref().map(|page| page.rows.len()), [50, 50, 23, 0]);
+        assert_eq!(pages.each_ref().map(|page| page.next), [Some(50), Some(100), None, None]);
+        assert_eq!(pages[1].rows[0].rank, Some(51));
+    }
+}

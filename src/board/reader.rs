@@ -1,0 +1,168 @@
+//! What the board reads: the questions, and the shapes of their answers.
+//!
+//! Invariant: answers are as they were counted; nothing here compares, ranks or rounds.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+
+use futures_util::future::BoxFuture;
+use jiff::civil::Date;
+
+use super::days::{Instants, Moment};
+use super::view::{Level, Watched};
+use crate::event::Counter;
+
+/// Where figures come from. A trait, because the tests of the board answer from fixtures.
+pub trait Reader: Debug + Send + Sync + 'static {
+    /// The corp with the most adds of the newest days; absent where none was ever counted.
+    fn busiest_corp(&self) -> BoxFuture<'_, Result<Option<String>, Error>>;
+
+    /// How far a corp is counted, and the clock of the server.
+    fn clock<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Clock, Error>>;
+
+    /// The counts of a day within the scope: by child and by channel, read at one instant, so that both sums agree.
+    fn day<'a>(&'a self, watched: &'a Watched, day: Date) -> BoxFuture<'a, Result<Day, Error>>;
+
+    /// The counts of the same scope at earlier moments.
+    fn earlier<'a>(&'a self, watched: &'a Watched, instants: &'a Instants) -> BoxFuture<'a, Result<Earlier, Error>>;
+
+    /// Names, places, targets of `day`, and channels of the corp's own.
+    fn directory<'a>(&'a self, watched: &'a Watched, day: Date) -> BoxFuture<'a, Result<Directory, Error>>;
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("read `{what}` from ClickHouse")]
+    Query { what: &'static str, source: clickhouse::error::Error },
+    #[error("read a view from ClickHouse within {seconds} s")]
+    Timeout { seconds: u64 },
+    #[error("find the instants of the day `{day}`")]
+    Day { day: Date },
+}
+
+/// Every counter of the contract's section 1, by [`Counter::index`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters([u64; Counter::ALL.len()]);
+
+impl Counters {
+    /// From values in the order of [`Counter::ALL`]; what is missing is 0.
+    #[must_use]
+    pub fn from_values(values: &[u64]) -> Self {
+        let mut counters = Self::default();
+        for (counter, value) in counters.0.iter_mut().zip(values) {
+            *counter = *value;
+        }
+        counters
+    }
+
+    #[must_use]
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.0[counter.index()]
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        for (counter, value) in self.0.iter_mut().zip(other.0) {
+            *counter += value;
+        }
+    }
+
+    /// Counts until a moment, from whole minutes (`self`) and the minute that runs then.
+    #[must_use]
+    pub fn until(&self, running: &Self, moment: &Moment) -> Self {
+        let mut counters = *self;
+        for (counter, running) in counters.0.iter_mut().zip(running.0) {
+            *counter = moment.count(*counter, running);
+        }
+        counters
+    }
+
+    /// `adds − deletes_by_customer − deletes_by_staff`, by event (contract, section 1).
+    #[must_use]
+    pub fn net_adds(&self) -> i64 {
+        let signed = |counter| i64::try_from(self.get(counter)).unwrap_or(i64::MAX);
+        let lost = signed(Counter::DeletesByCustomer).saturating_add(signed(Counter::DeletesByStaff));
+        signed(Counter::Adds).saturating_sub(lost)
+    }
+}
+
+/// Instants in ms since the epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Clock {
+    /// The clock of the server.
+    pub now: i64,
+    /// Absent where the corp was never counted.
+    pub complete_through: Option<i64>,
+    pub last_event_at: Option<i64>,
+}
+
+/// Counts of one day; the sum over `children` is the sum over `channels`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Day {
+    /// By id at the watched level; the id is empty for what belongs to none.
+    pub children: Vec<(String, Counters)>,
+    pub channels: Vec<(String, Counters)>,
+}
+
+/// Counts at earlier moments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Earlier {
+    /// By channel, for each of [`Instants::baselines`].
+    pub baselines: [HashMap<String, Minutes>; 2],
+    pub children: HashMap<String, EarlierChild>,
+}
+
+/// Counts of the whole minutes before a moment, and of the minute that runs then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Minutes {
+    pub whole: Counters,
+    pub running: Counters,
+}
+
+/// One row of the leaderboard at earlier moments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EarlierChild {
+    /// Adds of the first baseline: whole minutes, and the running one.
+    pub baseline_adds: (u64, u64),
+    /// Of the day itself until one hour ago, whole minutes.
+    pub adds_hour_ago: u64,
+    pub net_adds_hour_ago: i64,
+    /// Start of the minute of the day's last add.
+    pub last_add_at: Option<i64>,
+}
+
+/// An active member of staff, and where the directory puts them now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, clickhouse::Row, serde::Deserialize)]
+pub struct Member {
+    pub staff_id: String,
+    pub store_id: String,
+    pub region_id: String,
+}
+
+/// The organisation as of now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Directory {
+    /// By level and id, also of those who left.
+    pub names: HashMap<(Level, String), String>,
+    /// Active members within the scope.
+    pub members: Vec<Member>,
+    /// Where a store or a member of staff belongs: the newest row about the scope.
+    pub home: Option<Member>,
+    /// Targets of the day by level, id and metric; the id is empty for the corp.
+    pub targets: HashMap<(Level, String, String), u64>,
+    /// Groups of the channels that the corp added itself.
+    pub groups: HashMap<String, String>,
+}
+
+impl Directory {
+    /// The name of an id, or the id where no row names it.
+    #[must_use]
+    pub fn name(&self, level: Level, id: &str) -> String {
+        self.names.get(&(level, id.to_owned())).filter(|name| !name.is_empty()).map_or(id, String::as_str).to_owned()
+    }
+
+    #[must_use]
+    pub fn target(&self, level: Level, id: &str, metric: &str) -> Option<u64> {
+        let id = if level == Level::Corp { "" } else { id };
+        self.targets.get(&(level, id.to_owned(), metric.to_owned())).copied()
+    }
+}

@@ -1,0 +1,247 @@
+//! The figures of a scope, and the envelope that every answer of the API comes in.
+//!
+//! Invariant: a figure that cannot be computed from the views yet is `null`, never an estimate or a zero.
+
+use std::time::Duration;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::days::{DayState, Moment};
+use super::reader::{Counters, Minutes};
+use super::snapshot::{Freshness, Snapshot, rfc3339};
+use super::view::{Level, Metric};
+use crate::event::Counter;
+
+/// What every answer says beside its data (board, section 3).
+#[derive(Clone, Debug, Serialize)]
+pub struct Envelope<T> {
+    pub corp_id: String,
+    /// `YYYY-MM-DD`.
+    pub business_date: String,
+    pub time_zone: String,
+    pub day_state: DayState,
+    pub revision: i64,
+    pub scope: Place,
+    pub freshness: Freshness,
+    pub data: T,
+}
+
+impl<T> Envelope<T> {
+    /// Wraps data that were computed from this snapshot, `age` after it was read.
+    #[must_use]
+    pub fn new(snapshot: &Snapshot, age: Duration, data: T) -> Self {
+        Self {
+            corp_id: snapshot.watched.corp.clone(),
+            business_date: snapshot.day.to_string(),
+            time_zone: snapshot.time_zone.clone(),
+            day_state: snapshot.instants.state,
+            revision: snapshot.revision,
+            scope: Place::new(snapshot),
+            freshness: snapshot.freshness(age),
+            data,
+        }
+    }
+}
+
+/// A scope with its names, and how large it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    pub level: &'static str,
+    pub id: String,
+    pub name: String,
+    /// From the corp down to the scope itself.
+    pub path: Vec<Step>,
+    /// Stores with active staff within the scope.
+    pub stores: usize,
+    /// Active staff within the scope.
+    pub staff: usize,
+}
+
+/// One step of the path to a scope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    pub level: &'static str,
+    pub id: String,
+    pub name: String,
+}
+
+impl Place {
+    fn new(snapshot: &Snapshot) -> Self {
+        let scope = &snapshot.watched.scope;
+        let directory = &snapshot.directory;
+        let name = |level: Level, id: &str| match level {
+            Level::Corp => snapshot.watched.corp.clone(),
+            level @ (Level::Region | Level::Store | Level::Staff) => directory.name(level, id),
+        };
+        let step = |level: Level, id: &str| Step { level: level.name(), id: id.to_owned(), name: name(level, id) };
+        let mut path = vec![step(Level::Corp, "")];
+        let home = directory.home.clone().unwrap_or_default();
+        for (level, id) in [(Level::Region, &home.region_id), (Level::Store, &home.store_id)] {
+            if level < scope.level && !id.is_empty() {
+                path.push(step(level, id));
+            }
+        }
+        if scope.level != Level::Corp {
+            path.push(step(scope.level, &scope.id));
+        }
+        let stores: std::collections::HashSet<_> =
+            directory.members.iter().map(|member| &member.store_id).filter(|id| !id.is_empty()).collect();
+        Self {
+            level: scope.level.name(),
+            id: scope.id.clone(),
+            name: name(scope.level, &scope.id),
+            path,
+            stores: stores.len(),
+            staff: directory.members.len(),
+        }
+    }
+}
+
+/// Counters, each under its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named(pub Counters);
+
+impl Serialize for Named {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(Counter::ALL.len()))?;
+        for counter in Counter::ALL {
+            map.serialize_entry(counter.name(), &self.0.get(*counter))?;
+        }
+        map.end()
+    }
+}
+
+/// The figures of a scope and day, or of the part of a day that a baseline stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Figures {
+    #[serde(flatten)]
+    pub counters: Named,
+    pub net_adds: i64,
+    /// Cohort figures, which no view holds by the moment yet: always `null`.
+    pub opened: Option<u64>,
+    pub qualified_adds: Option<u64>,
+    pub qualified_final: Option<bool>,
+    pub not_new_adds: Option<u64>,
+    pub lost_adds: Option<u64>,
+}
+
+impl Figures {
+    #[must_use]
+    pub fn new(counters: Counters) -> Self {
+        Self {
+            counters: Named(counters),
+            net_adds: counters.net_adds(),
+            opened: None,
+            qualified_adds: None,
+            qualified_final: None,
+            not_new_adds: None,
+            lost_adds: None,
+        }
+    }
+
+    #[must_use]
+    pub fn adds(&self) -> u64 {
+        self.counters.0.get(Counter::Adds)
+    }
+
+    /// Deletions by customers and by staff.
+    #[must_use]
+    pub fn losses(&self) -> u64 {
+        self.counters.0.get(Counter::DeletesByCustomer) + self.counters.0.get(Counter::DeletesByStaff)
+    }
+}
+
+/// The target of the scope for this day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Target {
+    pub metric: &'static str,
+    pub target: u64,
+    /// The usual share of a day by now; `null` until like weekdays are read.
+    pub usual_numerator: Option<u64>,
+    pub usual_denominator: Option<u64>,
+}
+
+/// The same figures at the same time of day on an earlier day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Baseline {
+    pub business_date: String,
+    /// Exclusive, RFC 3339, UTC.
+    pub until: Option<String>,
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// Data of `/api/v1/summary`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    #[serde(flatten)]
+    pub figures: Figures,
+    pub target: Option<Target>,
+    /// Always `null`: a forecast needs like weekdays.
+    pub forecast: Option<u64>,
+    /// The day before, then the day a week before.
+    pub baselines: Vec<Baseline>,
+}
+
+impl Summary {
+    #[must_use]
+    pub fn new(snapshot: &Snapshot) -> Self {
+        let scope = &snapshot.watched.scope;
+        let metric = Metric::Adds.name();
+        let target = snapshot.directory.target(scope.level, &scope.id, metric);
+        let baselines = snapshot.instants.baselines.iter().zip(&snapshot.earlier.baselines);
+        Self {
+            figures: Figures::new(snapshot.total()),
+            target: target.map(|target| Target { metric, target, usual_numerator: None, usual_denominator: None }),
+            forecast: None,
+            baselines: baselines.map(|(moment, channels)| Baseline::new(moment, channels.values())).collect(),
+        }
+    }
+}
+
+impl Baseline {
+    /// Each channel is cut at the moment by itself, so that the baselines of the channels add up to this one.
+    fn new<'a>(moment: &Moment, channels: impl Iterator<Item = &'a Minutes>) -> Self {
+        let mut counters = Counters::default();
+        for minutes in channels {
+            counters.add(&minutes.whole.until(&minutes.running, moment));
+        }
+        Self { business_date: moment.day.to_string(), until: rfc3339(moment.until), figures: Figures::new(counters) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::fixture;
+
+    #[test]
+    fn figures_that_no_view_holds_are_null() {
+        let summary = serde_json::to_value(Summary::new(&fixture::snapshot())).unwrap();
+        for field in ["opened", "qualified_adds", "qualified_final", "not_new_adds", "lost_adds", "forecast"] {
+            assert!(summary[field].is_null(), "{field}");
+        }
+        assert_eq!(summary["adds"], 30);
+        assert_eq!(summary["net_adds"], 26);
+        assert_eq!(summary["target"]["target"], 100);
+    }
+
+    #[test]
+    fn a_baseline_counts_whole_minutes_and_the_share_of_the_running_one() {
+        let baseline = &Summary::new(&fixture::snapshot()).baselines[0];
+        assert_eq!(baseline.business_date, "2026-11-21");
+        assert_eq!(baseline.until.as_deref(), Some("2026-11-21T06:32:15Z"));
+        assert_eq!(baseline.figures.adds(), 20 + 2);
+    }
+
+    #[test]
+    fn the_path_leads_from_the_corp_to_the_scope() {
+        let mut snapshot = fixture::snapshot();
+        snapshot.watched.scope = crate::board::view::Scope { level: Level::Store, id: "S1".to_owned() };
+        snapshot.directory.home = snapshot.directory.members.first().cloned();
+        let place = Place::new(&snapshot);
+        let names: Vec<_> = place.path.iter().map(|step| step.name.as_str()).collect();
+        assert_eq!(names, ["acme", "华东", "杭州湖滨路店"]);
+    }
+}

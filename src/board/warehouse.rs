@@ -1,0 +1,319 @@
+//! Reads the views of ClickHouse for the board.
+//!
+//! Invariant: only names of the contract's section 5 are read, never a physical table, and nothing is written.
+
+use std::collections::HashMap;
+
+use clickhouse::query::Query;
+use clickhouse::{Client, Row};
+use futures_util::future::BoxFuture;
+use jiff::civil::Date;
+use serde::Deserialize;
+
+use super::days::{Instants, Moment};
+use super::reader::{Clock, Counters, Day, Directory, Earlier, EarlierChild, Error, Member, Minutes, Reader};
+use super::view::{Level, Scope, Watched};
+use crate::event::Counter;
+
+/// The views of one database, through a client that knows address, database and user.
+#[derive(Clone)]
+pub struct Warehouse {
+    client: Client,
+}
+
+impl std::fmt::Debug for Warehouse {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Warehouse").finish_non_exhaustive()
+    }
+}
+
+impl Warehouse {
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+}
+
+impl Reader for Warehouse {
+    fn busiest_corp(&self) -> BoxFuture<'_, Result<Option<String>, Error>> {
+        Box::pin(async move {
+            // Two days, for at midnight the new day of most corps is still empty.
+            let newest = "SELECT toString(f.corp_id) AS corp FROM v_freshness AS f \
+                LEFT JOIN (SELECT corp_id, sum(adds) AS adds FROM v_counts_1d \
+                WHERE business_date BETWEEN toDate(now('UTC')) - 1 AND toDate(now('UTC')) + 1 GROUP BY corp_id) AS c \
+                ON c.corp_id = f.corp_id ORDER BY c.adds DESC, corp LIMIT 1";
+            let rows: Vec<CorpRow> = rows("the busiest corp", self.client.query(newest)).await?;
+            Ok(rows.into_iter().next().map(|row| row.corp))
+        })
+    }
+
+    fn clock<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Clock, Error>> {
+        Box::pin(async move {
+            let query = "SELECT toUnixTimestamp64Milli(now64(3)) AS now, count() AS known, \
+                toUnixTimestamp64Milli(max(complete_through)) AS complete_through, \
+                toUnixTimestamp64Milli(max(last_event_at)) AS last_event_at FROM v_freshness WHERE corp_id = ?";
+            let rows: Vec<ClockRow> = rows("the freshness", self.client.query(query).bind(corp)).await?;
+            let known = |row: &ClockRow, instant: i64| (row.known > 0).then_some(instant);
+            Ok(rows.first().map_or_else(Clock::default, |row| Clock {
+                now: row.now,
+                complete_through: known(row, row.complete_through),
+                last_event_at: known(row, row.last_event_at),
+            }))
+        })
+    }
+
+    fn day<'a>(&'a self, watched: &'a Watched, day: Date) -> BoxFuture<'a, Result<Day, Error>> {
+        Box::pin(async move {
+            let query = format!(
+                "SELECT toUInt8(grouping(channel) = 0) AS by_channel, \
+                 if(by_channel, toString(channel), toString({child})) AS name, {sums} AS counters \
+                 FROM v_counts_1d WHERE corp_id = ? AND business_date = toDate(?){scope} \
+                 GROUP BY GROUPING SETS (({child}), (channel))",
+                child = column(watched.level),
+                sums = sums(""),
+                scope = within(&watched.scope),
+            );
+            let query = self.client.query(&query).bind(&watched.corp).bind(day.to_string());
+            let rows: Vec<DayRow> = rows("the counts of a day", bind_scope(query, &watched.scope)).await?;
+            let mut found = Day::default();
+            for row in rows {
+                let list = if row.by_channel == 1 { &mut found.channels } else { &mut found.children };
+                list.push((row.name, Counters::from_values(&row.counters)));
+            }
+            Ok(found)
+        })
+    }
+
+    fn earlier<'a>(&'a self, watched: &'a Watched, instants: &'a Instants) -> BoxFuture<'a, Result<Earlier, Error>> {
+        Box::pin(async move {
+            let [yesterday, last_week] = instants.baselines;
+            let (yesterday, last_week, children) = tokio::try_join!(
+                self.channels_until(watched, yesterday),
+                self.channels_until(watched, last_week),
+                self.children_earlier(watched, instants),
+            )?;
+            Ok(Earlier { baselines: [yesterday, last_week], children })
+        })
+    }
+
+    fn directory<'a>(&'a self, watched: &'a Watched, day: Date) -> BoxFuture<'a, Result<Directory, Error>> {
+        Box::pin(async move {
+            let (names, members, home, targets, groups) = tokio::try_join!(
+                self.names(watched),
+                self.members(watched),
+                self.home(watched),
+                self.targets(watched, day),
+                self.groups(&watched.corp),
+            )?;
+            Ok(Directory { names, members, home, targets, groups })
+        })
+    }
+}
+
+impl Warehouse {
+    async fn channels_until(&self, watched: &Watched, moment: Moment) -> Result<HashMap<String, Minutes>, Error> {
+        let query = format!(
+            "WITH toDateTime(?, 'UTC') AS minute SELECT toString(channel) AS name, \
+             {whole} AS whole, {running} AS running \
+             FROM v_counts_1m WHERE corp_id = ? AND business_date = toDate(?){scope} AND window_start <= minute \
+             GROUP BY channel",
+            whole = sums("window_start < minute"),
+            running = sums("window_start = minute"),
+            scope = within(&watched.scope),
+        );
+        let query = self.client.query(&query).bind(moment.minute() / 1000).bind(&watched.corp);
+        let query = bind_scope(query.bind(moment.day.to_string()), &watched.scope);
+        let rows: Vec<MinutesRow> = rows("the counts of an earlier day", query).await?;
+        let minutes = |row: &MinutesRow| Minutes {
+            whole: Counters::from_values(&row.whole),
+            running: Counters::from_values(&row.running),
+        };
+        Ok(rows.into_iter().map(|row| (row.name.clone(), minutes(&row))).collect())
+    }
+
+    async fn children_earlier(
+        &self,
+        watched: &Watched,
+        instants: &Instants,
+    ) -> Result<HashMap<String, EarlierChild>, Error> {
+        let query = format!(
+            "WITH toDateTime(?, 'UTC') AS minute_before, toDateTime(?, 'UTC') AS minute_hour_ago, \
+             toDate(?) AS day_before, toDate(?) AS day \
+             SELECT toString({child}) AS name, \
+             sumIf(adds, business_date = day_before AND window_start < minute_before) AS whole, \
+             sumIf(adds, business_date = day_before AND window_start = minute_before) AS running, \
+             sumIf(adds, business_date = day AND window_start < minute_hour_ago) AS adds_hour_ago, \
+             toInt64(adds_hour_ago) - toInt64(sumIf(deletes_by_customer + deletes_by_staff, \
+             business_date = day AND window_start < minute_hour_ago)) AS net_adds_hour_ago, \
+             toInt64(toUnixTimestamp(maxIf(window_start, business_date = day AND adds > 0))) * 1000 AS last_add_at \
+             FROM v_counts_1m WHERE corp_id = ? AND business_date IN (day_before, day){scope} GROUP BY {child}",
+            child = column(watched.level),
+            scope = within(&watched.scope),
+        );
+        let before = instants.baselines[0];
+        let query = self.client.query(&query).bind(before.minute() / 1000).bind(instants.hour_ago.minute() / 1000);
+        let query = query.bind(before.day.to_string()).bind(instants.now.day.to_string()).bind(&watched.corp);
+        let rows: Vec<ChildRow> = rows("earlier ranks", bind_scope(query, &watched.scope)).await?;
+        let child = |row: &ChildRow| EarlierChild {
+            baseline_adds: (row.whole, row.running),
+            adds_hour_ago: row.adds_hour_ago,
+            net_adds_hour_ago: row.net_adds_hour_ago,
+            last_add_at: (row.last_add_at > 0).then_some(row.last_add_at),
+        };
+        Ok(rows.into_iter().map(|row| (row.name.clone(), child(&row))).collect())
+    }
+
+    /// The newest name of each id, at every level but staff unless the view is about staff, who are many.
+    async fn names(&self, watched: &Watched) -> Result<HashMap<(Level, String), String>, Error> {
+        let staff = if watched.level == Level::Staff { ", ('staff', staff_id, staff_name)" } else { "" };
+        let query = format!(
+            "SELECT place.1 AS level, place.2 AS id, argMax(place.3, (published_at, src_offset)) AS name \
+             FROM org_history ARRAY JOIN [('region', toString(region_id), region_name), \
+             ('store', toString(store_id), store_name){staff}] AS place \
+             WHERE corp_id = ? AND NOT removed AND place.2 != '' GROUP BY level, id"
+        );
+        let rows: Vec<NameRow> = rows("names", self.client.query(&query).bind(&watched.corp)).await?;
+        let named = |row: NameRow| Some(((Level::from_name(&row.level)?, row.id), row.name));
+        Ok(rows.into_iter().filter_map(named).collect())
+    }
+
+    async fn members(&self, watched: &Watched) -> Result<Vec<Member>, Error> {
+        let query = format!(
+            "SELECT staff_id, newest.3 AS store_id, newest.4 AS region_id FROM (SELECT staff_id, \
+             argMax((removed, active, toString(store_id), toString(region_id)), (published_at, src_offset)) AS newest \
+             FROM org_history WHERE corp_id = ? GROUP BY staff_id) \
+             WHERE NOT newest.1 AND newest.2{} ORDER BY staff_id",
+            within(&watched.scope)
+        );
+        let query = bind_scope(self.client.query(&query).bind(&watched.corp), &watched.scope);
+        rows("members of staff", query).await
+    }
+
+    async fn home(&self, watched: &Watched) -> Result<Option<Member>, Error> {
+        if watched.scope.level == Level::Corp {
+            return Ok(None);
+        }
+        let query = format!(
+            "SELECT staff_id, toString(store_id) AS store_id, toString(region_id) AS region_id FROM org_history \
+             WHERE corp_id = ? AND NOT removed{} ORDER BY published_at DESC, src_offset DESC LIMIT 1",
+            within(&watched.scope)
+        );
+        let query = bind_scope(self.client.query(&query).bind(&watched.corp), &watched.scope);
+        Ok(rows("the place of a scope", query).await?.into_iter().next())
+    }
+
+    async fn targets(&self, watched: &Watched, day: Date) -> Result<HashMap<(Level, String, String), u64>, Error> {
+        let query = "SELECT toString(level) AS level, if(level = 'corp', '', id) AS id, toString(metric) AS metric, \
+            argMax(target, (published_at, src_offset)) AS newest FROM targets_history \
+            WHERE corp_id = ? AND business_date = toDate(?) AND level IN ? GROUP BY level, id, metric \
+            HAVING NOT argMax(removed, (published_at, src_offset))";
+        let levels = [watched.scope.level.name(), watched.level.name()];
+        let query = self.client.query(query).bind(&watched.corp).bind(day.to_string()).bind(levels.as_slice());
+        let rows: Vec<TargetRow> = rows("targets", query).await?;
+        let target = |row: TargetRow| Some(((Level::from_name(&row.level)?, row.id, row.metric), row.newest));
+        Ok(rows.into_iter().filter_map(target).collect())
+    }
+
+    async fn groups(&self, corp: &str) -> Result<HashMap<String, String>, Error> {
+        let query = "SELECT toString(channel) AS channel, argMax(toString(`group`), (published_at, src_offset)) AS name \
+            FROM channel_history WHERE corp_id = ? AND NOT removed AND `group` != '' GROUP BY channel";
+        let rows: Vec<GroupRow> = rows("channels", self.client.query(query).bind(corp)).await?;
+        Ok(rows.into_iter().map(|row| (row.channel, row.name)).collect())
+    }
+}
+
+#[derive(Row, Deserialize)]
+struct CorpRow {
+    corp: String,
+}
+
+#[derive(Row, Deserialize)]
+struct ClockRow {
+    now: i64,
+    known: u64,
+    complete_through: i64,
+    last_event_at: i64,
+}
+
+#[derive(Row, Deserialize)]
+struct DayRow {
+    by_channel: u8,
+    name: String,
+    counters: Vec<u64>,
+}
+
+#[derive(Row, Deserialize)]
+struct MinutesRow {
+    name: String,
+    whole: Vec<u64>,
+    running: Vec<u64>,
+}
+
+#[derive(Row, Deserialize)]
+struct ChildRow {
+    name: String,
+    whole: u64,
+    running: u64,
+    adds_hour_ago: u64,
+    net_adds_hour_ago: i64,
+    last_add_at: i64,
+}
+
+#[derive(Row, Deserialize)]
+struct NameRow {
+    level: String,
+    id: String,
+    name: String,
+}
+
+#[derive(Row, Deserialize)]
+struct TargetRow {
+    level: String,
+    id: String,
+    metric: String,
+    newest: u64,
+}
+
+#[derive(Row, Deserialize)]
+struct GroupRow {
+    channel: String,
+    name: String,
+}
+
+async fn rows<R>(what: &'static str, query: Query) -> Result<Vec<R>, Error>
+where
+    R: clickhouse::RowOwned + clickhouse::RowRead,
+{
+    query.fetch_all().await.map_err(|source| Error::Query { what, source })
+}
+
+/// The column that holds the ids of a level.
+fn column(level: Level) -> &'static str {
+    match level {
+        Level::Corp => "corp_id",
+        Level::Region => "region_id",
+        Level::Store => "store_id",
+        Level::Staff => "staff_id",
+    }
+}
+
+/// The condition that keeps a query within a scope; its value is bound by [`bind_scope`].
+fn within(scope: &Scope) -> String {
+    match scope.level {
+        Level::Corp => String::new(),
+        level @ (Level::Region | Level::Store | Level::Staff) => format!(" AND {} = ?", column(level)),
+    }
+}
+
+fn bind_scope(query: Query, scope: &Scope) -> Query {
+    if scope.level == Level::Corp { query } else { query.bind(&scope.id) }
+}
+
+/// An array of the sums of all counters, of the rows that meet `condition` (empty: of all rows).
+fn sums(condition: &str) -> String {
+    let sum = |counter: &Counter| match condition {
+        "" => format!("sum({})", counter.name()),
+        condition => format!("sumIf({}, {condition})", counter.name()),
+    };
+    format!("[{}]", Counter::ALL.iter().map(sum).collect::<Vec<_>>().join(", "))
+}
