@@ -2,6 +2,8 @@
 //!
 //! Invariant: pure; `unattributed` is always a row, so the rows add up to the total.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::reader::Minutes;
@@ -9,8 +11,8 @@ use super::snapshot::{Freshness, Snapshot};
 use crate::directory::channels;
 use crate::event::Counter;
 
-/// The key and the group of adds that nothing resolves to (contract, section 2).
-const UNATTRIBUTED: &str = "unattributed";
+/// The key of adds that nothing resolves to.
+const UNATTRIBUTED: &str = channels::UNATTRIBUTED.key;
 
 /// Data of `/api/v1/channels`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -59,7 +61,7 @@ impl Channels {
             .map(|(channel, (adds, baseline))| {
                 let known = channels::table().channels.iter().find(|known| known.key == *channel);
                 let label =
-                    |text: fn(&Channel) -> &String| known.map_or_else(|| channel.to_owned(), |k| text(k).clone());
+                    |text: fn(&channels::Key) -> &String| known.map_or_else(|| channel.to_owned(), |k| text(k).clone());
                 Row {
                     channel: channel.to_owned(),
                     group: known.map(|known| &known.group).or(snapshot.directory.groups.get(channel)).cloned(),
