@@ -88,12 +88,14 @@ impl<K: Sink> Flush<K> {
     pub async fn run(mut self, abandon: CancellationToken) -> Result<(), Stopped> {
         let mut idle = tokio::time::interval(self.shared.flush_interval);
         loop {
-            let batch = tokio::select! {
-                batch = self.gather() => batch,
+            // Nothing but the wait for the first batch may be broken off: a batch in hand would be lost.
+            let first = tokio::select! {
+                first = self.batches.recv() => first,
                 // Idle partitions become complete through later moments too.
                 _ = idle.tick() => Some(Batch::default()),
             };
-            let Some(batch) = batch else { return Ok(()) };
+            let Some(first) = first else { return Ok(()) };
+            let batch = if first.is_empty() { first } else { self.gather(first).await };
             let flushed = tokio::select! {
                 flushed = self.flush(batch) => flushed,
                 () = abandon.cancelled() => Err(Stopped::Shutdown),
@@ -102,9 +104,8 @@ impl<K: Sink> Flush<K> {
         }
     }
 
-    /// The batches that are ready; `None` once all workers are gone.
-    async fn gather(&mut self) -> Option<Batch> {
-        let mut joined = self.batches.recv().await?;
+    /// Joins the batches of the other workers that come within moments.
+    async fn gather(&mut self, mut joined: Batch) -> Batch {
         let deadline = tokio::time::Instant::now() + GATHER;
         let mut count = 1;
         while count < self.receipts.len() && joined.bytes() < JOINED_BYTES_MAX {
@@ -114,7 +115,7 @@ impl<K: Sink> Flush<K> {
             }
             count += 1;
         }
-        Some(joined)
+        joined
     }
 
     async fn flush(&mut self, mut batch: Batch) -> Result<(), Stopped> {
