@@ -87,6 +87,7 @@ impl<K: Sink> Flush<K> {
     /// ClickHouse refuses what a person must mend.
     pub async fn run(mut self, abandon: CancellationToken) -> Result<(), Stopped> {
         let mut idle = tokio::time::interval(self.shared.flush_interval);
+        idle.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             // Nothing but the wait for the first batch may be broken off: a batch in hand would be lost.
             let first = tokio::select! {
@@ -204,6 +205,9 @@ impl<K: Sink> Flush<K> {
             put_text(&mut activity.bytes, corp_id);
             activity.bytes.extend_from_slice(&occurred_at.to_le_bytes());
             activity.count += 1;
+        }
+        if let Some(moment) = self.progress.complete_through().and_then(|moment| u64::try_from(moment).ok()) {
+            self.shared.metrics.complete_through_timestamp.set(Duration::from_millis(moment).as_secs_f64());
         }
         self.insert_until_in(Table::Progress, &rows).await?;
         self.insert_until_in(Table::Activity, &activity).await
