@@ -51,7 +51,7 @@ const IMPURE: &[&str] = &[
     "std::thread",
     "std::io",
     "std::env",
-    "Instant",
+    "Instant::now",
     "SystemTime",
     "tokio",
     "tracing::",
