@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::Outside,
     config,
-    directory::{self, Directory, Kind},
+    directory::{self, Directory, Kind, Taken},
     log::{Repeated, chain},
     metrics::Metrics,
     sink::Table,
@@ -127,10 +127,18 @@ impl Reference {
             return rows;
         }
         let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
-        rows.retain(|row| match row {
-            directory::Reference::Org(row) => directory.insert_org(row.clone()),
-            directory::Reference::Channel(row) => directory.insert_channel(row.clone()),
-            directory::Reference::Target(_) | directory::Reference::Contest(_) => true,
+        rows.retain(|row| {
+            let (kind, key, taken) = match row {
+                directory::Reference::Org(row) => (Kind::Org, &row.staff_id, directory.insert_org(row.clone())),
+                directory::Reference::Channel(row) => {
+                    (Kind::Channel, &row.state, directory.insert_channel(row.clone()))
+                }
+                directory::Reference::Target(_) | directory::Reference::Contest(_) => return true,
+            };
+            if taken == Taken::Refused {
+                self.ignore(kind, Some(key.as_bytes()), "the directory is full");
+            }
+            taken == Taken::New
         });
         rows
     }

@@ -14,7 +14,7 @@ use yinliu::{
     chunk,
     corp::{self, Corps},
     dedup,
-    directory::{Directory, Kind, Publication, Reference},
+    directory::{Directory, Kind, Publication, Reference, Taken},
     event::{Header, Record},
     partition::{Config, Outcome, Partition, Rules},
     window::{self, Calendar, Date},
@@ -143,11 +143,12 @@ impl Case {
         for row in &self.reference {
             let publication = Publication { at: row.timestamp, partition: row.partition, offset: row.offset };
             let kind = if row.topic == "yinliu.org.v1" { Kind::Org } else { Kind::Channel };
-            match Reference::read(kind, row.key(), row.value().as_deref(), publication).unwrap() {
+            let taken = match Reference::read(kind, row.key(), row.value().as_deref(), publication).unwrap() {
                 Reference::Org(row) => directory.insert_org(row),
                 Reference::Channel(row) => directory.insert_channel(row),
                 other => panic!("{other:?}"),
             };
+            assert_eq!(taken, Taken::New, "{row:?}");
         }
         directory
     }

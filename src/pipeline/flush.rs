@@ -38,9 +38,9 @@ const SAY_AGAIN: Duration = Duration::from_secs(30);
 pub struct Receipt {
     /// Everything below these offsets is in the warehouse.
     pub positions: Vec<(Origin, u64)>,
-    /// The warehouse has forgotten something of these: it was restored from an older copy. They start again from its
-    /// ledger.
-    pub regressed: Vec<Origin>,
+    /// The warehouse has forgotten something: it was restored from an older copy. All partitions start again from its
+    /// ledger, and their batches carry this epoch from then on.
+    pub restart: Option<u64>,
 }
 
 /// Why a flush was not completed.
@@ -63,6 +63,7 @@ pub struct Flush<K> {
     progress: Progress,
     /// The ledger's positions as this process last wrote or read them.
     acknowledged: HashMap<Origin, u64>,
+    epoch: u64,
     /// Ledger rows that wait for letters.
     waiting: BTreeMap<(Origin, u64), Entry>,
     faults: Repeated,
@@ -78,7 +79,7 @@ impl<K: Sink> Flush<K> {
     ) -> Self {
         let faults = Repeated::new(SAY_AGAIN);
         let (acknowledged, waiting) = (HashMap::new(), BTreeMap::new());
-        Self { sink, shared, batches, receipts, progress, acknowledged, waiting, faults }
+        Self { sink, shared, batches, receipts, progress, acknowledged, epoch: 0, waiting, faults }
     }
 
     /// Flushes until the workers are gone. `abandon` ends an attempt that cannot succeed in time.
@@ -97,6 +98,7 @@ impl<K: Sink> Flush<K> {
             };
             let Some(first) = first else { return Ok(()) };
             let batch = if first.is_empty() { first } else { self.gather(first).await };
+            let batch = if batch.epoch == self.epoch { batch } else { Batch { epoch: self.epoch, ..Batch::default() } };
             let flushed = tokio::select! {
                 flushed = self.flush(batch) => flushed,
                 () = abandon.cancelled() => Err(Stopped::Shutdown),
@@ -111,6 +113,8 @@ impl<K: Sink> Flush<K> {
         let mut count = 1;
         while count < self.receipts.len() && joined.bytes() < JOINED_BYTES_MAX {
             match tokio::time::timeout_at(deadline, self.batches.recv()).await {
+                Ok(Some(batch)) if batch.epoch > joined.epoch => joined = batch,
+                Ok(Some(batch)) if batch.epoch < joined.epoch => {}
                 Ok(Some(batch)) => joined.append(batch),
                 Ok(None) | Err(_) => break,
             }
@@ -128,8 +132,7 @@ impl<K: Sink> Flush<K> {
         if !batch.is_empty() || !self.waiting.is_empty() {
             let regressed = self.write(&batch).await?;
             if !regressed.is_empty() {
-                self.forget(&regressed);
-                self.send(Receipt { regressed, ..Receipt::default() });
+                self.restart(&regressed);
                 return Ok(());
             }
             let positions = self.enter(std::mem::take(&mut batch.ledger)).await?;
@@ -223,10 +226,13 @@ impl<K: Sink> Flush<K> {
         Ok(self.acknowledged.iter().filter_map(forgot).collect())
     }
 
-    fn forget(&mut self, regressed: &[Origin]) {
+    /// Everything that was drained, or waits, stands upon rows that may be gone: it is void, for all partitions.
+    fn restart(&mut self, regressed: &[Origin]) {
         tracing::warn!(?regressed, "ClickHouse was restored from an older copy: counting again from its ledger");
         self.acknowledged.clear();
         self.waiting.clear();
+        self.epoch += 1;
+        self.send(Receipt { restart: Some(self.epoch), ..Receipt::default() });
     }
 
     async fn insert(&self, table: Table, rows: &Rows) -> Result<(), Error> {

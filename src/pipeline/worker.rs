@@ -144,8 +144,11 @@ impl<S: Source> Worker<S> {
     pub fn close(mut self, limit: Duration) -> Result<(), Error> {
         self.drain();
         self.tell();
-        let mut last = self.waiting.take().unwrap_or_default();
-        last.append(std::mem::take(&mut self.batch));
+        let mut last = std::mem::take(&mut self.batch);
+        if let Some(mut waiting) = self.waiting.take() {
+            std::mem::swap(&mut last, &mut waiting);
+            last.append(waiting);
+        }
         let Self { mut source, links, assigned, .. } = self;
         let deadline = Instant::now() + limit;
         if links.batches.blocking_send(last).is_ok() {
@@ -204,6 +207,14 @@ impl<S: Source> Worker<S> {
         Ok(())
     }
 
+    /// What was drained is void, and every partition starts again from the ledger.
+    fn restart(&mut self, epoch: u64, now: Instant) -> Result<(), Error> {
+        self.waiting = None;
+        self.batch = Batch { epoch, ..Batch::default() };
+        let slots: Vec<_> = self.assigned.keys().copied().collect();
+        slots.into_iter().try_for_each(|slot| self.reload(slot, now))
+    }
+
     fn tail(&mut self, slot: Slot, offset: u64) {
         let Some(Assigned { phase: Phase::Live(partition, tail), .. }) = self.assigned.get_mut(&slot) else { return };
         let repeated = tail.last == offset;
@@ -233,10 +244,8 @@ impl<S: Source> Worker<S> {
         }
         while let Ok(receipt) = self.links.receipts.try_recv() {
             commit(&mut self.source, &self.assigned, &receipt)?;
-            let regressed = |assigned: &Assigned| receipt.regressed.iter().any(|o| o.broker() == assigned.origin);
-            let slots: Vec<_> = self.assigned.iter().filter(|(_, a)| regressed(a)).map(|(slot, _)| *slot).collect();
-            for slot in slots {
-                self.reload(slot, now)?;
+            if let Some(epoch) = receipt.restart {
+                self.restart(epoch, now)?;
             }
         }
         Ok(())
@@ -293,7 +302,8 @@ impl<S: Source> Worker<S> {
             if self.waiting.is_none() {
                 self.drain();
                 self.tell();
-                let batch = std::mem::take(&mut self.batch);
+                let next = Batch { epoch: self.batch.epoch, ..Batch::default() };
+                let batch = std::mem::replace(&mut self.batch, next);
                 self.waiting = (!batch.is_empty()).then_some(batch);
             }
         }
