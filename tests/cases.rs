@@ -172,6 +172,8 @@ enum Broken {
 #[derive(Debug, Default)]
 struct Found {
     warehouse: Warehouse,
+    /// The last flush; where nothing was broken off, the only one.
+    batch: Batch,
     duplicates: usize,
     conflicts: usize,
 }
@@ -233,7 +235,13 @@ fn run(case: &Case, bits: u32, broken: Broken) -> Found {
         partition.drain(&mut batch);
     }
     found.warehouse.flush(&batch);
-    found
+    Found { batch, ..found }
+}
+
+/// What the pure rooms make of the case of this name, in one flush.
+pub(crate) fn batch(name: &str) -> Batch {
+    let (_, case) = all().into_iter().find(|(other, _)| other == name).unwrap();
+    run(&case, 17, Broken::Never).batch
 }
 
 fn check(name: &str, case: &Case, bits: u32, broken: Broken) {

@@ -7,6 +7,7 @@
 mod cases;
 mod components;
 mod engine_process;
+mod golden;
 mod property;
 mod schemas;
 mod support;
