@@ -7,7 +7,7 @@ mod ffi;
 mod kafka;
 pub mod log;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use rdkafka::{
     ClientConfig,
@@ -21,7 +21,7 @@ pub use kafka::Kafka;
 use crate::{batch::Origin, event::Record};
 
 /// Section `kafka`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `host:port`, at least one; in a file a list or text with commas.
@@ -45,6 +45,20 @@ pub struct Topics {
     pub channel: String,
     pub target: String,
     pub contest: String,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { brokers, group, topics, options } = self;
+        let options: Vec<_> = options.keys().collect();
+        let mut fields = formatter.debug_struct("Config");
+        fields
+            .field("brokers", brokers)
+            .field("group", group)
+            .field("topics", topics)
+            .field("options", &options)
+            .finish()
+    }
 }
 
 impl Default for Config {
