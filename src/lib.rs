@@ -1,6 +1,7 @@
 //! yinliu: exact, live counts of WeCom friend acquisition. Kafka in, ClickHouse out.
 
 pub mod admin;
+pub mod adopt;
 pub mod batch;
 pub mod board;
 pub mod chunk;
