@@ -52,7 +52,7 @@
 //! | [`letters`] | dead letters to their topic | drops one |
 //! | [`reference`] | reference topics and files into the directory, and into ClickHouse | claims to know more than it read |
 //! | [`pipeline`] | worker, flush, loader, monitor | waits for one partition |
-//! | [`migrate`], [`verify`], [`validate`] | schema; the user's own check; before the start | change a count |
+//! | [`migrate`], [`verify`], [`adopt`], [`validate`] | schema; the user's own check; recreated topics; before the start | change a count |
 //! | [`board`] | the managers' page and its data | invents a figure |
 //! | [`service`] | one process of all parts | starts on a database that does not fit |
 //! | [`generate`], [`engine`], [`demo`] | a brand's day; ClickHouse inside the process; everything embedded | differ from the real path |
@@ -111,6 +111,7 @@ pub mod reference;
 
 pub mod pipeline;
 
+pub mod adopt;
 pub mod migrate;
 pub mod validate;
 pub mod verify;
