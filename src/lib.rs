@@ -50,7 +50,7 @@
 //! | [`source`], [`sink`] | Kafka; ClickHouse. The two seams with traits, where tests put their own | decides about an error |
 //! | [`log`], [`metrics`], [`admin`] | what operators read | carries personal data |
 //! | [`letters`] | dead letters to their topic | drops one |
-//! | [`reference`] | reference topics and files into the directory, and into ClickHouse | claims to know more than it read |
+//! | [`mod@reference`] | reference topics and files into the directory, and into ClickHouse | claims to know more than it read |
 //! | [`pipeline`] | worker, flush, loader, monitor | waits for one partition |
 //! | [`migrate`], [`verify`], [`adopt`], [`validate`] | schema; the user's own check; recreated topics; before the start | change a count |
 //! | [`board`] | the managers' page and its data | invents a figure |

@@ -158,13 +158,11 @@ pub async fn stages<K: Sink>(
         ends.into_iter().try_for_each(|end| Ok(end.map_err(|_| Error::Gone)??))
     };
     // Closing a consumer can hang in librdkafka; by then nothing depends on it.
-    match tokio::time::timeout(LEAVE_LIMIT, tokio::task::spawn_blocking(joined)).await {
-        Ok(joined) => result.and(joined.map_err(|_| Error::Gone)?),
-        Err(_) => {
-            tracing::warn!("left without waiting for the consumer group");
-            result
-        }
+    if let Ok(joined) = tokio::time::timeout(LEAVE_LIMIT, tokio::task::spawn_blocking(joined)).await {
+        return result.and(joined.map_err(|_| Error::Gone)?);
     }
+    tracing::warn!("left without waiting for the consumer group");
+    result
 }
 
 /// Waits for the end: by `shutdown`, or because a stage cannot go on.
