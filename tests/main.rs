@@ -10,3 +10,4 @@ mod engine_process;
 mod schemas;
 mod support;
 mod warehouse;
+mod warehouse_sql;
