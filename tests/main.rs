@@ -13,3 +13,4 @@ mod schemas;
 mod support;
 mod tidy;
 mod warehouse;
+mod warehouse_sql;

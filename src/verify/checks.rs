@@ -135,7 +135,7 @@ impl Warehouse<'_> {
             "SELECT {identity} AS identity, count() AS times FROM events WHERE business_date {between} \
              GROUP BY identity HAVING times > 1"
         );
-        let sum = format!("SELECT count(), sum(times - 1) FROM ({repeated}) {}", sql::SETTINGS);
+        let sum = format!("SELECT count(), toUInt64(sum(times) - count()) FROM ({repeated}) {}", sql::SETTINGS);
         let sums = self.fetch::<(u64, u64)>("look for repeated events", &sum).await?;
         let Some(&(events @ 1.., extra)) = sums.first() else { return Ok(Vec::new()) };
         let examples = format!(
@@ -177,7 +177,7 @@ impl Warehouse<'_> {
         let facts = sql::facts(self.days, self.chunk.day_bits);
         let facts = format!(
             "SELECT {key}, src_chunk AS day_chunk, {figures} AS figures, 0 AS ahead FROM (SELECT f.* FROM ({facts}) AS f \
-             INNER JOIN {positions} AS p ON f.src_topic = p.src_topic AND f.src_partition = p.src_partition \
+             INNER JOIN {positions} AS p ON f.src_topic = p.topic AND f.src_partition = p.number \
              WHERE f.src_offset < p.position) GROUP BY {key}, day_chunk"
         );
         unequal(&facts, &self.settled(Grain::Day, "src_chunk", positions))
@@ -200,6 +200,10 @@ impl Warehouse<'_> {
             Grain::Minute => (self.chunk.bits, ", late, window_start"),
             Grain::Day => (self.chunk.day_bits, ", late"),
         };
+        let register = format!("{key}{window}");
+        let columns = || register.split(", ");
+        let renamed = columns().map(|column| format!("{column} AS of_{column}")).collect::<Vec<_>>().join(", ");
+        let equal = columns().map(|column| format!("f.{column} = a.of_{column}")).collect::<Vec<_>>().join(" AND ");
         let registers = sql::registers(grain, self.days, positions);
         let ahead = format!("SELECT *, {upto} AS upto FROM ({registers}) WHERE {upto} > position");
         let chunk = "src_topic, src_partition, src_chunk";
@@ -208,7 +212,7 @@ impl Warehouse<'_> {
         let of_facts = sql::of_facts();
         let facts = format!(
             "SELECT {key}, {of_facts} AS figures FROM (SELECT f.* FROM ({facts}) AS f INNER JOIN \
-             (SELECT {key}{window}, upto FROM ({ahead})) AS a USING ({key}{window}) WHERE f.src_offset < a.upto) \
+             (SELECT {renamed}, upto FROM ({ahead})) AS a ON {equal} WHERE f.src_offset < a.upto) \
              GROUP BY {key}"
         );
         let found = format!("SELECT {key}, {figures} AS figures FROM ({ahead}) GROUP BY {key}");
@@ -223,9 +227,9 @@ impl Warehouse<'_> {
     async fn span(&self) -> Result<Days, Error> {
         let Days { from, to } = self.days;
         let sql = format!(
-            "SELECT least(toDate({0}), min(first_date)) AS first_date, greatest(toDate({1}), max(last_date)) AS last_date \
+            "SELECT least(toDate({0}), min(s.first_date)) AS first_date, greatest(toDate({1}), max(s.last_date)) AS last_date \
              FROM (SELECT first_date, last_date FROM chunks WHERE counted > 0 AND first_date <= toDate({1}) \
-             AND last_date >= toDate({0}) UNION ALL SELECT toDate({0}), toDate({1}))",
+             AND last_date >= toDate({0}) UNION ALL SELECT toDate({0}), toDate({1})) AS s",
             from.0, to.0
         );
         let span = self.fetch::<Span>("read the ledger", &sql).await?;
@@ -251,8 +255,9 @@ impl Warehouse<'_> {
              SELECT f.src_topic AS src_topic, f.src_partition AS src_partition, f.src_chunk AS src_chunk, \
              f.src_offset AS src_offset FROM (SELECT src_topic, src_partition, src_offset, {of_offset} FROM facts \
              WHERE business_date {spanned}) AS f \
-             LEFT JOIN chunks AS c USING ({chunk}) \
-             LEFT JOIN {positions} AS p ON f.src_topic = p.src_topic AND f.src_partition = p.src_partition \
+             LEFT JOIN (SELECT src_topic AS of_topic, src_partition AS of_partition, src_chunk AS of_chunk, next_offset \
+             FROM chunks) AS c ON f.src_topic = c.of_topic AND f.src_partition = c.of_partition AND f.src_chunk = c.of_chunk \
+             LEFT JOIN {positions} AS p ON f.src_topic = p.topic AND f.src_partition = p.number \
              WHERE f.src_offset < if(c.next_offset = 0, p.position, c.next_offset)) GROUP BY {chunk}"
         );
         let marked = format!(

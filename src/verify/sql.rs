@@ -39,10 +39,10 @@ pub(super) fn between(days: Days) -> String {
     format!("BETWEEN toDate({}) AND toDate({})", days.from.0, days.to.0)
 }
 
-/// The ledger's positions as a table `src_topic, src_partition, position`.
+/// The ledger's positions as a table `topic, number, position`: names that no other table of a join has.
 pub(super) fn positions(positions: &HashMap<Origin, u64>) -> String {
     // At least one row: a partition that no topic has.
-    let mut text = "values('src_topic String, src_partition UInt32, position UInt64', ('', 0, 0)".to_owned();
+    let mut text = "values('topic String, number UInt32, position UInt64', ('', 0, 0)".to_owned();
     for (origin, position) in positions {
         // Names of topics hold neither quotes nor backslashes.
         text += &format!(", ('{}', {}, {position})", origin.topic, origin.partition);
@@ -124,7 +124,7 @@ pub(super) fn registers(grain: Grain, days: Days, positions: &str) -> String {
     let table = table(grain);
     format!(
         "SELECT r.*, p.position AS position FROM (SELECT * FROM {table} FINAL WHERE business_date {}) AS r \
-         LEFT JOIN {positions} AS p ON r.src_topic = p.src_topic AND r.src_partition = p.src_partition",
+         LEFT JOIN {positions} AS p ON r.src_topic = p.topic AND r.src_partition = p.number",
         between(days)
     )
 }
