@@ -68,6 +68,7 @@ struct Figure {
 }
 
 #[derive(Row, Deserialize)]
+#[allow(clippy::struct_field_names, reason = "the fields are the columns of the query")]
 struct Position {
     src_topic: String,
     src_partition: u32,

@@ -41,13 +41,11 @@ pub(super) fn between(days: Days) -> String {
 
 /// The ledger's positions as a table `topic, number, position`: names that no other table of a join has.
 pub(super) fn positions(positions: &HashMap<Origin, u64>) -> String {
+    // Names of topics hold neither quotes nor backslashes.
+    let row = |(origin, position): (&Origin, &u64)| format!("('{}', {}, {position})", origin.topic, origin.partition);
     // At least one row: a partition that no topic has.
-    let mut text = "values('topic String, number UInt32, position UInt64', ('', 0, 0)".to_owned();
-    for (origin, position) in positions {
-        // Names of topics hold neither quotes nor backslashes.
-        text += &format!(", ('{}', {}, {position})", origin.topic, origin.partition);
-    }
-    text + ")"
+    let rows: Vec<_> = positions.iter().map(row).chain(["('', 0, 0)".to_owned()]).collect();
+    format!("values('topic String, number UInt32, position UInt64', {})", rows.join(", "))
 }
 
 /// The names of what is compared: every counter, and the records behind them.
@@ -76,12 +74,12 @@ pub(super) fn of_facts() -> String {
 /// What one fact adds to a counter (contract, section 1).
 fn of_fact(counter: Counter) -> String {
     let one = |kind: &str| format!("type = '{kind}'");
-    let counted = |kind: &str| format!("if(type = '{kind}', count, 0)");
+    let deliveries = |kind: &str| format!("if(type = '{kind}', count, 0)");
     let amount = |kind: &str| format!("if(type = '{kind}', ifNull(amount_fen, 0), 0)");
     let added = format!("type = 'friend.added' AND channel_group != '{TRANSFER}'");
     match counter {
-        Counter::Exposures => counted("touch.exposed"),
-        Counter::Scans => counted("touch.scanned"),
+        Counter::Exposures => deliveries("touch.exposed"),
+        Counter::Scans => deliveries("touch.scanned"),
         Counter::RequestsIn => "type = 'friend.requested' AND direction = 'in'".to_owned(),
         Counter::RequestsOut => "type = 'friend.requested' AND direction = 'out'".to_owned(),
         Counter::HalfAdds => one("friend.half_added"),
@@ -93,7 +91,7 @@ fn of_fact(counter: Counter) -> String {
             format!("type = 'friend.transferred_in' OR type = 'friend.added' AND channel_group = '{TRANSFER}'")
         }
         Counter::TransfersOut => one("friend.transferred_out"),
-        Counter::MessagesIn => counted("message.inbound"),
+        Counter::MessagesIn => deliveries("message.inbound"),
         Counter::MessagesOut => "if(type = 'message.outbound' AND NOT auto, count, 0)".to_owned(),
         Counter::MessagesAuto => "if(type = 'message.outbound' AND auto, count, 0)".to_owned(),
         Counter::Orders => one("order.paid"),
