@@ -7,6 +7,10 @@
 mod cases;
 mod components;
 mod engine_process;
+mod faults;
+mod life;
+mod pipeline;
+mod recount;
 mod schemas;
 mod support;
 mod warehouse;
