@@ -116,6 +116,8 @@ impl Tally {
 /// The rows since the last flush of all partitions of one worker.
 #[derive(Debug, Default)]
 pub struct Batch {
+    /// Raised each time all partitions start again from the ledger: what was drained before that is void.
+    pub epoch: u64,
     pub facts: Rows,
     pub minute: Rows,
     pub day: Rows,

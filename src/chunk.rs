@@ -287,3 +287,83 @@ impl Registers {
         self.held.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::upto;
+
+    const WINDOW: Window = Window { minute: Minute(29_026_200), date: Date(20_157), late: false };
+
+    /// Counters, records and high water of the only row that is drained.
+    fn drained(registers: &mut Registers, places: &Places, position: u64) -> (Vec<(Counter, u64)>, u32, u64) {
+        let mut rows = Rows::default();
+        registers.drain(places, b"", position, &mut rows);
+        assert_eq!(rows.count, 1);
+        let number = |at: usize| u64::from_le_bytes(rows.bytes[at..at + 8].try_into().unwrap());
+        let end = rows.bytes.len();
+        let counters = end - 8 - 4 - COUNTERS * 8;
+        let values = Counter::ALL.iter().map(|&counter| (counter, number(counters + counter.index() * 8)));
+        let events = u32::from_le_bytes(rows.bytes[end - 12..end - 8].try_into().unwrap());
+        (values.filter(|(_, value)| *value > 0).collect(), events, upto(number(end - 8)))
+    }
+
+    fn registers() -> (Registers, Places, Key) {
+        let mut places = Places::default();
+        let key = Key::new(Grain::Minute, places.intern(b"place"), WINDOW);
+        (Registers::new(Grain::Minute, 4, 32), places, key)
+    }
+
+    #[test]
+    fn third_counter_of_a_key_loses_none_of_the_others() {
+        let (mut registers, places, key) = registers();
+        for (offset, counter) in (32..).zip([Counter::Adds, Counter::LateAdds, Counter::Adds, Counter::Orders]) {
+            registers.add(key, offset, &[Some((counter, 2)), None]);
+        }
+        let expected = vec![(Counter::Adds, 4), (Counter::LateAdds, 2), (Counter::Orders, 2)];
+        assert_eq!(drained(&mut registers, &places, 36), (expected, 4, 36));
+    }
+
+    #[test]
+    fn event_below_the_high_water_is_in_the_row_already() {
+        let (mut registers, places, key) = registers();
+        let mut values = [0; COUNTERS];
+        values[Counter::Adds.index()] = 5;
+        registers.load(key, &values, 5, 40, 32);
+        registers.add(key, 39, &[Some((Counter::Adds, 1)), None]);
+        registers.add(key, 40, &[Some((Counter::Adds, 1)), None]);
+        assert_eq!(drained(&mut registers, &places, 41), (vec![(Counter::Adds, 6)], 6, 41));
+    }
+
+    #[test]
+    fn row_that_did_not_change_is_not_written_again() {
+        let (mut registers, places, key) = registers();
+        registers.add(key, 32, &[Some((Counter::Adds, 1)), None]);
+        drained(&mut registers, &places, 33);
+        let mut rows = Rows::default();
+        registers.drain(&places, b"", 34, &mut rows);
+        assert_eq!(rows.count, 0);
+    }
+
+    #[test]
+    fn chunk_ends_where_the_next_begins() {
+        let (registers, ..) = registers();
+        assert_eq!((registers.chunk(), registers.end()), (2, 48));
+        assert!(!registers.ends_before(47));
+        assert!(registers.ends_before(48));
+        assert_eq!(registers.next(48).chunk(), 3);
+    }
+
+    #[test]
+    fn day_of_a_key_is_that_of_the_zone_on_either_side_of_utc() {
+        for date in [20_156, 20_157, 20_158] {
+            let mut places = Places::default();
+            let window = Window { date: Date(date), ..WINDOW };
+            let mut rows = Vec::new();
+            Key::new(Grain::Minute, places.intern(b""), window).put(Grain::Minute, &mut rows);
+            let mut expected = Vec::new();
+            put_window(&mut expected, Some(window.minute), window.date, window.late);
+            assert_eq!(rows, expected);
+        }
+    }
+}

@@ -10,10 +10,11 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    adopt,
     config::Config,
     demo, engine, generate, log, migrate,
     service::{self, Ports},
-    validate,
+    validate, verify,
 };
 
 /// Exact, live counts of WeCom friend acquisition: Kafka in, ClickHouse out.
@@ -48,6 +49,10 @@ pub enum Command {
     Engine(EngineAlone),
     /// Check the configuration, then Kafka, ClickHouse and the schema.
     Validate(Validate),
+    /// Compare rollups, facts and ledger for a range of business days.
+    Verify(verify::Settings),
+    /// Take over a topic that was deleted and created again.
+    Adopt(adopt::Settings),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -149,7 +154,7 @@ impl Command {
         match self {
             Self::Run(_) | Self::Demo(_) | Self::Generate(_) => true,
             // The engine listens for itself.
-            Self::Migrate(_) | Self::Validate(_) | Self::Engine(_) => false,
+            Self::Migrate(_) | Self::Validate(_) | Self::Verify(_) | Self::Adopt(_) | Self::Engine(_) => false,
         }
     }
 
@@ -182,6 +187,15 @@ impl Command {
                 let report = validate::run(&config, environment).await;
                 write!(std::io::stdout(), "{report}").context("print the report")?;
                 return Ok(if report.is_good() { Exit::Success } else { Exit::Failure });
+            }
+            Self::Verify(settings) => {
+                let report = verify::run(&settings, &config, wall_ms()).await?;
+                write!(std::io::stdout(), "{report}").context("print the report")?;
+                return Ok(if report.is_equal() { Exit::Success } else { Exit::Failure });
+            }
+            Self::Adopt(settings) => {
+                let adopted = adopt::run(&settings, &config).await?;
+                writeln!(std::io::stdout(), "{adopted}").context("print what was adopted")?;
             }
             Self::Engine(EngineAlone { data, listen }) => {
                 let library = engine::Engine::default_library();

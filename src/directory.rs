@@ -44,6 +44,19 @@ impl Default for Config {
 #[derive(Debug, Default)]
 pub struct Directory {
     corps: FxHashMap<String, Corp>,
+    rows: usize,
+}
+
+/// Rows that are held: some 300 bytes each. 20,000 members who all move every week fill it in a year.
+const ROWS_MAX: usize = 1_000_000;
+
+/// What came of taking in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    New,
+    Known,
+    /// The directory is full: the row plays no part.
+    Refused,
 }
 
 #[derive(Debug, Default)]
@@ -71,22 +84,32 @@ pub struct Channel<'a> {
 }
 
 impl Directory {
-    /// Takes in a row; `true` if it is new.
-    pub fn insert_org(&mut self, row: OrgRow) -> bool {
+    /// Takes in a row of the organisation.
+    pub fn insert_org(&mut self, row: OrgRow) -> Taken {
+        if self.rows >= ROWS_MAX {
+            return Taken::Refused;
+        }
         let corp = self.corps.entry(row.corp_id.clone()).or_default();
         let rows = corp.members.entry(row.staff_id.clone()).or_default();
-        insert_in_order(rows, row, |row| row.publication)
+        let taken = insert_in_order(rows, row, |row| row.publication);
+        self.rows += usize::from(taken == Taken::New);
+        taken
     }
 
-    /// Takes in a row; `true` if it is new.
-    pub fn insert_channel(&mut self, row: ChannelRow) -> bool {
+    /// Takes in a row of the channel codes.
+    pub fn insert_channel(&mut self, row: ChannelRow) -> Taken {
+        if self.rows >= ROWS_MAX {
+            return Taken::Refused;
+        }
         let corp = self.corps.entry(row.corp_id.clone()).or_default();
         if !row.group.is_empty() && channels::builtin(&row.channel).is_none() {
             let groups = corp.keys.entry(row.channel.clone()).or_default();
             insert_in_order(groups, (row.publication, row.group.clone()), |(publication, _)| *publication);
         }
         let rows = corp.states.entry(row.state.clone()).or_default();
-        insert_in_order(rows, row, |row| row.publication)
+        let taken = insert_in_order(rows, row, |row| row.publication);
+        self.rows += usize::from(taken == Taken::New);
+        taken
     }
 
     /// Where the member worked, for an event that happened at `occurred_at`, by the rows published up to `until`
@@ -139,12 +162,12 @@ impl Directory {
 }
 
 /// Keeps `rows` in order of publication; a row that is there already is not taken in twice.
-fn insert_in_order<T>(rows: &mut Vec<T>, row: T, publication: impl Fn(&T) -> Publication) -> bool {
+fn insert_in_order<T>(rows: &mut Vec<T>, row: T, publication: impl Fn(&T) -> Publication) -> Taken {
     let at = publication(&row);
     let position = rows.partition_point(|other| publication(other) < at);
-    let new = rows.get(position).is_none_or(|other| publication(other) != at);
-    if new {
-        rows.insert(position, row);
+    if rows.get(position).is_some_and(|other| publication(other) == at) {
+        return Taken::Known;
     }
-    new
+    rows.insert(position, row);
+    Taken::New
 }

@@ -10,6 +10,7 @@ use std::{
 
 use rdkafka::{
     ClientContext,
+    config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
     message::{DeliveryResult, Header, OwnedHeaders},
     producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
@@ -28,6 +29,9 @@ const LETTERS_MAX: usize = 1_000;
 
 /// The same for their bytes: a letter may have a megabyte.
 const LETTER_BYTES_MAX: usize = 16 << 20;
+
+/// And for those of all partitions together.
+const ALL_BYTES_MAX: usize = 64 << 20;
 
 /// Letters that wait longer than this hold their partition.
 const WAIT_MAX: Duration = Duration::from_secs(10);
@@ -183,7 +187,9 @@ impl Letters {
         let outstanding = state.outstanding.get(origin)?;
         let count = outstanding.letters.len();
         let waits = outstanding.letters.values().next().is_some_and(|since| since.elapsed() > WAIT_MAX);
-        let stuck = count > LETTERS_MAX || outstanding.bytes > LETTER_BYTES_MAX || waits;
+        let all_bytes: usize = state.outstanding.values().map(|outstanding| outstanding.bytes).sum();
+        let full = outstanding.bytes > LETTER_BYTES_MAX || all_bytes > ALL_BYTES_MAX;
+        let stuck = count > LETTERS_MAX || full || waits;
         stuck.then(|| {
             let error =
                 outstanding.error.map_or_else(|| "the brokers do not answer".to_owned(), |error| error.to_string());
@@ -241,7 +247,15 @@ impl Reports {
     }
 }
 
-impl ClientContext for Reports {}
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, kind: &str, line: &str) {
+        source::hear(level, kind, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        source::hear_error(&error, reason);
+    }
+}
 
 impl ProducerContext for Reports {
     type DeliveryOpaque = Box<Letter>;

@@ -86,7 +86,7 @@ pub async fn run(config: &Config, environment: Environment) -> Report {
     if environment == Environment::Check {
         let (kafka, clickhouse) = tokio::join!(
             kafka::check(&config.kafka, &config.directory, &config.dedup),
-            clickhouse::check(&config.clickhouse)
+            clickhouse::check(&config.clickhouse, &config.chunk)
         );
         findings.extend(files(config));
         findings.extend(kafka);
@@ -152,7 +152,7 @@ mod tests {
             password: "s3cr3t".to_owned(),
             ..Default::default()
         };
-        let found = clickhouse::check(&config).await;
+        let found = clickhouse::check(&config, &crate::chunk::Config::default()).await;
         assert!(found.len() == 1 && found[0].mark == Mark::Fault, "{found:?}");
         assert!(found[0].text.contains("`clickhouse.url`") && !found[0].text.contains("s3cr3t"), "{found:?}");
     }

@@ -19,7 +19,7 @@ pub const END_MS: i64 = 4_294_967_296_000;
 
 /// Where a record's timestamp is more than this later than the event, its rows are kept apart from those of today:
 /// old minutes would otherwise drag all of today's unmerged parts into every read.
-const APART_MS: i64 = 15 * 60_000;
+pub const APART_MS: i64 = 15 * 60_000;
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;

@@ -14,7 +14,7 @@ use yinliu::{
     chunk,
     corp::{self, Corps},
     dedup,
-    directory::{Directory, Kind, Publication, Reference},
+    directory::{Directory, Kind, Publication, Reference, Taken},
     event::{Header, Record},
     partition::{Config, Outcome, Partition, Rules},
     window::{self, Calendar, Date},
@@ -143,11 +143,12 @@ impl Case {
         for row in &self.reference {
             let publication = Publication { at: row.timestamp, partition: row.partition, offset: row.offset };
             let kind = if row.topic == "yinliu.org.v1" { Kind::Org } else { Kind::Channel };
-            match Reference::read(kind, row.key(), row.value().as_deref(), publication).unwrap() {
+            let taken = match Reference::read(kind, row.key(), row.value().as_deref(), publication).unwrap() {
                 Reference::Org(row) => directory.insert_org(row),
                 Reference::Channel(row) => directory.insert_channel(row),
                 other => panic!("{other:?}"),
             };
+            assert_eq!(taken, Taken::New, "{row:?}");
         }
         directory
     }
@@ -171,6 +172,8 @@ enum Broken {
 #[derive(Debug, Default)]
 struct Found {
     warehouse: Warehouse,
+    /// The last flush; where nothing was broken off, the only one.
+    batch: Batch,
     duplicates: usize,
     conflicts: usize,
 }
@@ -232,7 +235,13 @@ fn run(case: &Case, bits: u32, broken: Broken) -> Found {
         partition.drain(&mut batch);
     }
     found.warehouse.flush(&batch);
-    found
+    Found { batch, ..found }
+}
+
+/// What the pure rooms make of the case of this name, in one flush.
+pub(crate) fn batch(name: &str) -> Batch {
+    let (_, case) = all().into_iter().find(|(other, _)| other == name).unwrap();
+    run(&case, 17, Broken::Never).batch
 }
 
 fn check(name: &str, case: &Case, bits: u32, broken: Broken) {

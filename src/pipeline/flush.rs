@@ -38,9 +38,9 @@ const SAY_AGAIN: Duration = Duration::from_secs(30);
 pub struct Receipt {
     /// Everything below these offsets is in the warehouse.
     pub positions: Vec<(Origin, u64)>,
-    /// The warehouse has forgotten something of these: it was restored from an older copy. They start again from its
-    /// ledger.
-    pub regressed: Vec<Origin>,
+    /// The warehouse has forgotten something: it was restored from an older copy. All partitions start again from its
+    /// ledger, and their batches carry this epoch from then on.
+    pub restart: Option<u64>,
 }
 
 /// Why a flush was not completed.
@@ -63,6 +63,7 @@ pub struct Flush<K> {
     progress: Progress,
     /// The ledger's positions as this process last wrote or read them.
     acknowledged: HashMap<Origin, u64>,
+    epoch: u64,
     /// Ledger rows that wait for letters.
     waiting: BTreeMap<(Origin, u64), Entry>,
     faults: Repeated,
@@ -78,7 +79,7 @@ impl<K: Sink> Flush<K> {
     ) -> Self {
         let faults = Repeated::new(SAY_AGAIN);
         let (acknowledged, waiting) = (HashMap::new(), BTreeMap::new());
-        Self { sink, shared, batches, receipts, progress, acknowledged, waiting, faults }
+        Self { sink, shared, batches, receipts, progress, acknowledged, epoch: 0, waiting, faults }
     }
 
     /// Flushes until the workers are gone. `abandon` ends an attempt that cannot succeed in time.
@@ -87,6 +88,7 @@ impl<K: Sink> Flush<K> {
     /// ClickHouse refuses what a person must mend.
     pub async fn run(mut self, abandon: CancellationToken) -> Result<(), Stopped> {
         let mut idle = tokio::time::interval(self.shared.flush_interval);
+        idle.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             // Nothing but the wait for the first batch may be broken off: a batch in hand would be lost.
             let first = tokio::select! {
@@ -96,6 +98,7 @@ impl<K: Sink> Flush<K> {
             };
             let Some(first) = first else { return Ok(()) };
             let batch = if first.is_empty() { first } else { self.gather(first).await };
+            let batch = if batch.epoch == self.epoch { batch } else { Batch { epoch: self.epoch, ..Batch::default() } };
             let flushed = tokio::select! {
                 flushed = self.flush(batch) => flushed,
                 () = abandon.cancelled() => Err(Stopped::Shutdown),
@@ -110,6 +113,8 @@ impl<K: Sink> Flush<K> {
         let mut count = 1;
         while count < self.receipts.len() && joined.bytes() < JOINED_BYTES_MAX {
             match tokio::time::timeout_at(deadline, self.batches.recv()).await {
+                Ok(Some(batch)) if batch.epoch > joined.epoch => joined = batch,
+                Ok(Some(batch)) if batch.epoch < joined.epoch => {}
                 Ok(Some(batch)) => joined.append(batch),
                 Ok(None) | Err(_) => break,
             }
@@ -127,8 +132,7 @@ impl<K: Sink> Flush<K> {
         if !batch.is_empty() || !self.waiting.is_empty() {
             let regressed = self.write(&batch).await?;
             if !regressed.is_empty() {
-                self.forget(&regressed);
-                self.send(Receipt { regressed, ..Receipt::default() });
+                self.restart(&regressed);
                 return Ok(());
             }
             let positions = self.enter(std::mem::take(&mut batch.ledger)).await?;
@@ -205,6 +209,9 @@ impl<K: Sink> Flush<K> {
             activity.bytes.extend_from_slice(&occurred_at.to_le_bytes());
             activity.count += 1;
         }
+        if let Some(moment) = self.progress.complete_through().and_then(|moment| u64::try_from(moment).ok()) {
+            self.shared.metrics.complete_through_timestamp.set(Duration::from_millis(moment).as_secs_f64());
+        }
         self.insert_until_in(Table::Progress, &rows).await?;
         self.insert_until_in(Table::Activity, &activity).await
     }
@@ -219,10 +226,13 @@ impl<K: Sink> Flush<K> {
         Ok(self.acknowledged.iter().filter_map(forgot).collect())
     }
 
-    fn forget(&mut self, regressed: &[Origin]) {
+    /// Everything that was drained, or waits, stands upon rows that may be gone: it is void, for all partitions.
+    fn restart(&mut self, regressed: &[Origin]) {
         tracing::warn!(?regressed, "ClickHouse was restored from an older copy: counting again from its ledger");
         self.acknowledged.clear();
         self.waiting.clear();
+        self.epoch += 1;
+        self.send(Receipt { restart: Some(self.epoch), ..Receipt::default() });
     }
 
     async fn insert(&self, table: Table, rows: &Rows) -> Result<(), Error> {

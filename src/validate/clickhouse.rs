@@ -7,7 +7,11 @@ use std::time::Duration;
 use clickhouse::Client;
 
 use super::Finding;
-use crate::{log, sink};
+use crate::{
+    chunk, log,
+    migrate::{self, State},
+    sink,
+};
 
 /// A server that needs longer for a question about itself will not do a flush each second.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -15,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The oldest version with everything that the schema uses; older ones get no fixes any more.
 const VERSION_MIN: (u32, u32) = (24, 8);
 
-pub(super) async fn check(config: &sink::Config) -> Vec<Finding> {
+pub(super) async fn check(config: &sink::Config, chunk: &chunk::Config) -> Vec<Finding> {
     // Without the database: it may not be there yet, and then every query would fail.
     let client = Client::default().with_url(&config.url).with_user(&config.user).with_password(&config.password);
     let mut findings = Vec::new();
@@ -27,12 +31,31 @@ pub(super) async fn check(config: &sink::Config) -> Vec<Finding> {
         }
     }
     let database = client.query("SELECT count() FROM system.databases WHERE name = ?").bind(&config.database);
-    findings.push(match ask(database.fetch_one::<u64>()).await {
-        Ok(0) => Finding::warning(format!("database `{}` does not exist: run `yinliu migrate`", config.database)),
-        Ok(_) => Finding::good(format!("database `{}`", config.database)),
-        Err(why) => Finding::fault(format!("database `{}`: {}", config.database, advise(&why))),
-    });
+    match ask(database.fetch_one::<u64>()).await {
+        Ok(0) => {
+            let text = format!("database `{}` does not exist: run `yinliu migrate`", config.database);
+            findings.push(Finding::warning(text));
+        }
+        Ok(_) => {
+            findings.push(Finding::good(format!("database `{}`", config.database)));
+            findings.push(schema(config, chunk).await);
+        }
+        Err(why) => findings.push(Finding::fault(format!("database `{}`: {}", config.database, advise(&why)))),
+    }
     findings
+}
+
+/// How the schema of the database stands to this program.
+async fn schema(config: &sink::Config, chunk: &chunk::Config) -> Finding {
+    let state = tokio::time::timeout(PATIENCE, migrate::state(&sink::client(config), chunk)).await;
+    let text = |state: &State| format!("database `{}`: {state}", config.database);
+    match state {
+        Ok(Ok(state @ State::Current)) => Finding::good(text(&state)),
+        Ok(Ok(state @ State::Behind(_))) => Finding::warning(text(&state)),
+        Ok(Ok(state @ (State::Ahead(_) | State::Changed(_) | State::Chunks { .. }))) => Finding::fault(text(&state)),
+        Ok(Err(error)) => Finding::fault(format!("schema: {}", advise(&log::chain(&error)))),
+        Err(_) => Finding::fault(format!("schema: {}", advise(&format!("no answer within {} s", PATIENCE.as_secs())))),
+    }
 }
 
 async fn ask<T>(answer: impl Future<Output = clickhouse::error::Result<T>>) -> Result<T, String> {

@@ -40,9 +40,9 @@ struct Count {
 
 #[derive(Debug, Row, Deserialize)]
 struct Event {
-    src_topic: String,
-    src_partition: u32,
-    src_offset: u64,
+    topic: String,
+    partition: u32,
+    offset: u64,
 }
 
 #[derive(Debug, Row, Deserialize)]
@@ -54,11 +54,10 @@ struct Chunk {
 
 impl Figures {
     pub(crate) async fn read(client: &Client) -> Self {
-        let sql = "SELECT src_topic, src_partition, src_offset FROM events";
+        let sql = "SELECT e.src_topic AS topic, e.src_partition AS partition, e.src_offset AS offset FROM events AS e";
         let rows = client.query(sql).fetch_all::<Event>().await.unwrap();
         let count = rows.len();
-        let events: BTreeSet<_> =
-            rows.into_iter().map(|event| (event.src_topic, event.src_partition, event.src_offset)).collect();
+        let events: BTreeSet<_> = rows.into_iter().map(|event| (event.topic, event.partition, event.offset)).collect();
         assert_eq!(events.len(), count, "`events` has one row for each counted record");
         let minutes = counts(client, "v_counts_1m", "intDiv(toUInt32(window_start), 60)").await;
         let days = counts(client, "v_counts_1d", "toUInt32(0)").await;

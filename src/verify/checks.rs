@@ -1,0 +1,297 @@
+//! The checks, each one query whose rows are the differences.
+//!
+//! Invariant: aggregates in ClickHouse; only what differs is transferred. A register above the ledger's position is
+//! compared with the facts below its own offset, everything else with the facts below the ledger's.
+
+use std::collections::HashMap;
+
+use clickhouse::{Client, Row};
+use serde::Deserialize;
+
+use super::{Days, Difference, sql};
+use crate::{
+    batch::Origin,
+    chunk::{self, Grain},
+    event::named,
+    sink::{self, Error},
+};
+
+named! {
+    /// What is compared with what.
+    Check {
+        Ledger = "the balance of the ledger",
+        Minutes = "rollups by minute with rollups by day",
+        Days = "rollups by day with facts",
+        MinutesAhead = "rollups by minute ahead of the ledger with facts",
+        DaysAhead = "rollups by day ahead of the ledger with facts",
+        Counted = "facts with the ledger",
+        Log = "facts with the log",
+    }
+}
+
+impl Check {
+    /// The two figures of a difference: what is expected, what is found.
+    #[must_use]
+    pub const fn sides(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Ledger => ("outcome", "receipt"),
+            Self::Minutes => ("day", "minute"),
+            Self::Days | Self::DaysAhead => ("facts", "day"),
+            Self::MinutesAhead => ("facts", "minute"),
+            Self::Counted => ("ledger", "facts"),
+            Self::Log => ("log", "facts"),
+        }
+    }
+}
+
+/// One check tells at most so many; as many again show nothing new, and have to be held in memory.
+pub(super) const DIFFERENCES_MAX: usize = 100_000;
+
+/// Examples of events that were counted more than once.
+const EXAMPLES: usize = 5;
+
+/// What is compared.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Warehouse<'a> {
+    pub(super) client: &'a Client,
+    pub(super) chunk: &'a chunk::Config,
+    pub(super) days: Days,
+}
+
+#[derive(Row, Deserialize)]
+struct Figure {
+    day: String,
+    place: String,
+    counter: String,
+    expected: u64,
+    found: u64,
+}
+
+#[derive(Row, Deserialize)]
+struct Position {
+    src_topic: String,
+    src_partition: u32,
+    position: u64,
+}
+
+#[derive(Row, Deserialize)]
+struct Span {
+    first_date: u16,
+    last_date: u16,
+}
+
+impl Warehouse<'_> {
+    /// The differences of one check as of now.
+    pub(super) async fn look(&self, check: Check) -> Result<Vec<Difference>, Error> {
+        let sql = match check {
+            Check::Ledger => LEDGER.to_owned(),
+            Check::Minutes => self.minutes(&self.position_table().await?),
+            Check::Days => self.facts_and_days(&self.position_table().await?),
+            Check::MinutesAhead => self.ahead(Grain::Minute, &self.position_table().await?),
+            Check::DaysAhead => self.ahead(Grain::Day, &self.position_table().await?),
+            Check::Counted => {
+                let positions = self.position_table().await?;
+                self.counted(&positions, self.span().await?)
+            }
+            // Needs the brokers; `deep` answers it.
+            Check::Log => return Ok(Vec::new()),
+        };
+        let sql = format!("{sql} ORDER BY day, place, counter LIMIT {DIFFERENCES_MAX} {}", sql::SETTINGS);
+        let figures = self.fetch::<Figure>("compare", &sql).await?;
+        let difference = |Figure { day, place, counter, expected, found }| Difference {
+            check,
+            day,
+            place,
+            counter,
+            expected,
+            found,
+        };
+        Ok(figures.into_iter().map(difference).collect())
+    }
+
+    /// The ledger's position of every partition.
+    pub(super) async fn positions(&self) -> Result<HashMap<Origin, u64>, Error> {
+        let sql = "SELECT src_topic, src_partition, max(next_offset) AS position FROM ledger \
+                   GROUP BY src_topic, src_partition";
+        let rows = self.fetch::<Position>("read the ledger", sql).await?;
+        let position =
+            |row: Position| (Origin { topic: row.src_topic.into(), partition: row.src_partition }, row.position);
+        Ok(rows.into_iter().map(position).collect())
+    }
+
+    /// Records that the rollups by day count.
+    pub(super) async fn records(&self) -> Result<u64, Error> {
+        let (table, between) = (sql::table(Grain::Day), sql::between(self.days));
+        let sql =
+            format!("SELECT sum(toUInt64(events)) FROM {table} FINAL WHERE business_date {between} {}", sql::SETTINGS);
+        Ok(self.fetch::<u64>("count the records", &sql).await?.into_iter().sum())
+    }
+
+    /// Notes on events that lie among the facts more than once: duplicates beyond the horizon.
+    pub(super) async fn repetitions(&self) -> Result<Vec<String>, Error> {
+        let between = sql::between(self.days);
+        let identity = "sipHash128(corp_id, event_id)";
+        let repeated = format!(
+            "SELECT {identity} AS identity, count() AS times FROM events WHERE business_date {between} \
+             GROUP BY identity HAVING times > 1"
+        );
+        let sum = format!("SELECT count(), sum(times - 1) FROM ({repeated}) {}", sql::SETTINGS);
+        let sums = self.fetch::<(u64, u64)>("look for repeated events", &sum).await?;
+        let Some(&(events @ 1.., extra)) = sums.first() else { return Ok(Vec::new()) };
+        let examples = format!(
+            "SELECT concat(event_id, ' of ', corp_id, ' at ', arrayStringConcat(arraySort(groupArray(5)(concat(\
+             src_topic, '[', toString(src_partition), '] offset ', toString(src_offset)))), ', ')) AS example \
+             FROM events WHERE business_date {between} AND {identity} IN (SELECT identity FROM ({repeated}) LIMIT {EXAMPLES}) \
+             GROUP BY corp_id, event_id ORDER BY example {}",
+            sql::SETTINGS
+        );
+        let examples = self.fetch::<String>("look for repeated events", &examples).await?;
+        let text = format!(
+            "{events} events were counted more than once ({extra} times too many), farther apart than the horizon or in \
+             other partitions; `yinliu reconcile` takes them out. Such as {}",
+            examples.join("; ")
+        );
+        Ok(vec![text])
+    }
+
+    pub(super) async fn fetch<T>(&self, doing: &'static str, sql: &str) -> Result<Vec<T>, Error>
+    where
+        T: clickhouse::RowOwned + clickhouse::RowRead,
+    {
+        // The text may hold question marks, which the client would bind.
+        self.client.query_raw(sql).fetch_all::<T>().await.map_err(|source| sink::Error::new(doing, source))
+    }
+
+    async fn position_table(&self) -> Result<String, Error> {
+        Ok(sql::positions(&self.positions().await?))
+    }
+
+    fn minutes(&self, positions: &str) -> String {
+        // Chunks of minutes lie within chunks of days.
+        let chunk = format!("bitShiftRight(src_chunk, {})", self.chunk.day_bits - self.chunk.bits);
+        unequal(&self.settled(Grain::Day, "src_chunk", positions), &self.settled(Grain::Minute, &chunk, positions))
+    }
+
+    fn facts_and_days(&self, positions: &str) -> String {
+        let (key, figures) = (sql::PARTITION_KEY, sql::of_facts());
+        let facts = sql::facts(self.days, self.chunk.day_bits);
+        let facts = format!(
+            "SELECT {key}, src_chunk AS day_chunk, {figures} AS figures, 0 AS ahead FROM (SELECT f.* FROM ({facts}) AS f \
+             INNER JOIN {positions} AS p ON f.src_topic = p.src_topic AND f.src_partition = p.src_partition \
+             WHERE f.src_offset < p.position) GROUP BY {key}, day_chunk"
+        );
+        unequal(&facts, &self.settled(Grain::Day, "src_chunk", positions))
+    }
+
+    /// The figures of registers by [`sql::PARTITION_KEY`] and chunk of days, and whether one of them is ahead of the ledger.
+    fn settled(&self, grain: Grain, chunk: &str, positions: &str) -> String {
+        let (figures, upto, key) = (sql::of_registers(), sql::UPTO, sql::PARTITION_KEY);
+        let registers = sql::registers(grain, self.days, positions);
+        format!(
+            "SELECT {key}, {chunk} AS day_chunk, {figures} AS figures, max({upto} > position) AS ahead \
+             FROM ({registers}) GROUP BY {key}, day_chunk"
+        )
+    }
+
+    /// Registers that a flush has written beyond the ledger, each with the facts that it must hold.
+    fn ahead(&self, grain: Grain, positions: &str) -> String {
+        let (key, upto, figures, zeros) = (sql::KEY, sql::UPTO, sql::of_registers(), sql::zeros());
+        let (bits, window) = match grain {
+            Grain::Minute => (self.chunk.bits, ", late, window_start"),
+            Grain::Day => (self.chunk.day_bits, ", late"),
+        };
+        let registers = sql::registers(grain, self.days, positions);
+        let ahead = format!("SELECT *, {upto} AS upto FROM ({registers}) WHERE {upto} > position");
+        let chunk = "src_topic, src_partition, src_chunk";
+        let facts = sql::facts(self.days, bits);
+        let facts = format!("SELECT * FROM ({facts}) WHERE ({chunk}) IN (SELECT {chunk} FROM ({ahead}))");
+        let of_facts = sql::of_facts();
+        let facts = format!(
+            "SELECT {key}, {of_facts} AS figures FROM (SELECT f.* FROM ({facts}) AS f INNER JOIN \
+             (SELECT {key}{window}, upto FROM ({ahead})) AS a USING ({key}{window}) WHERE f.src_offset < a.upto) \
+             GROUP BY {key}"
+        );
+        let found = format!("SELECT {key}, {figures} AS figures FROM ({ahead}) GROUP BY {key}");
+        unfold(&format!(
+            "SELECT {key}, sumForEach(e) AS expected, sumForEach(f) AS found FROM (\
+             SELECT {key}, figures AS e, {zeros} AS f FROM ({facts}) UNION ALL \
+             SELECT {key}, {zeros} AS e, figures AS f FROM ({found})) GROUP BY {key} HAVING expected != found"
+        ))
+    }
+
+    /// The days that hold the records of the chunks which have some in the range: late ones lie far before it.
+    async fn span(&self) -> Result<Days, Error> {
+        let Days { from, to } = self.days;
+        let sql = format!(
+            "SELECT least(toDate({0}), min(first_date)) AS first_date, greatest(toDate({1}), max(last_date)) AS last_date \
+             FROM (SELECT first_date, last_date FROM chunks WHERE counted > 0 AND first_date <= toDate({1}) \
+             AND last_date >= toDate({0}) UNION ALL SELECT toDate({0}), toDate({1}))",
+            from.0, to.0
+        );
+        let span = self.fetch::<Span>("read the ledger", &sql).await?;
+        let days =
+            |span: &Span| Days { from: crate::window::Date(span.first_date), to: crate::window::Date(span.last_date) };
+        Ok(span.first().map_or(self.days, days))
+    }
+
+    fn counted(&self, positions: &str, span: Days) -> String {
+        let (between, spanned, bits) = (sql::between(self.days), sql::between(span), self.chunk.bits);
+        let Days { from, to } = self.days;
+        let chunk = "src_topic, src_partition, src_chunk";
+        let of_offset = format!("bitShiftRight(src_offset, {bits}) AS src_chunk");
+        let chosen = format!(
+            "SELECT {chunk} FROM chunks WHERE counted > 0 AND first_date <= toDate({}) AND last_date >= toDate({}) \
+             UNION DISTINCT SELECT src_topic, src_partition, {of_offset} FROM facts WHERE business_date {between}",
+            to.0, from.0
+        );
+        // The offsets of a chunk fit into a bitmap of a few KiB, so that copies of a fact need no `FINAL`. The few that
+        // `reconcile` marked are taken out again.
+        let facts = format!(
+            "SELECT {chunk}, groupBitmap(toUInt32(src_offset - bitShiftLeft(src_chunk, {bits}))) AS n FROM (\
+             SELECT f.src_topic AS src_topic, f.src_partition AS src_partition, f.src_chunk AS src_chunk, \
+             f.src_offset AS src_offset FROM (SELECT src_topic, src_partition, src_offset, {of_offset} FROM facts \
+             WHERE business_date {spanned}) AS f \
+             LEFT JOIN chunks AS c USING ({chunk}) \
+             LEFT JOIN {positions} AS p ON f.src_topic = p.src_topic AND f.src_partition = p.src_partition \
+             WHERE f.src_offset < if(c.next_offset = 0, p.position, c.next_offset)) GROUP BY {chunk}"
+        );
+        let marked = format!(
+            "SELECT {chunk}, countIf(marked) AS n FROM (SELECT src_topic, src_partition, {of_offset}, src_offset, \
+             argMax(is_duplicate, version) AS marked FROM facts WHERE version > 0 AND business_date {spanned} \
+             GROUP BY src_topic, src_partition, src_chunk, src_offset) GROUP BY {chunk}"
+        );
+        format!(
+            "SELECT '' AS day, concat(src_topic, '[', toString(src_partition), '] chunk ', toString(src_chunk)) AS place, \
+             'counted' AS counter, sum(l) AS expected, toUInt64(greatest(0, toInt64(sum(f)) - toInt64(sum(m)))) AS found FROM (\
+             SELECT {chunk}, counted AS l, toUInt64(0) AS f, toUInt64(0) AS m FROM chunks UNION ALL \
+             SELECT {chunk}, toUInt64(0), n, toUInt64(0) FROM ({facts}) UNION ALL \
+             SELECT {chunk}, toUInt64(0), toUInt64(0), n FROM ({marked})) \
+             WHERE ({chunk}) IN ({chosen}) GROUP BY {chunk} HAVING expected != found"
+        )
+    }
+}
+
+const LEDGER: &str = "SELECT '' AS day, \
+     concat(src_topic, '[', toString(src_partition), '] chunk ', toString(src_chunk)) AS place, 'received' AS counter, \
+     rejected + duplicate + counted AS expected, received AS found FROM chunks WHERE expected != found";
+
+/// The differences between two selections of [`sql::PARTITION_KEY`], `day_chunk`, `figures` and `ahead`, without the
+/// keys that are ahead of the ledger.
+fn unequal(expected: &str, found: &str) -> String {
+    let (partition_key, key, zeros) = (sql::PARTITION_KEY, sql::KEY, sql::zeros());
+    unfold(&format!(
+        "SELECT {key}, sumForEach(e) AS expected, sumForEach(f) AS found FROM (\
+         SELECT {partition_key}, day_chunk AS src_chunk, figures AS e, {zeros} AS f, ahead FROM ({expected}) UNION ALL \
+         SELECT {partition_key}, day_chunk AS src_chunk, {zeros} AS e, figures AS f, ahead FROM ({found})) \
+         GROUP BY {key} HAVING expected != found AND max(ahead) = 0"
+    ))
+}
+
+/// One row for each figure that differs.
+fn unfold(unequal: &str) -> String {
+    let (place, names) = (sql::PLACE, sql::names());
+    format!(
+        "SELECT toString(business_date) AS day, {place} AS place, d.1 AS counter, d.2 AS expected, d.3 AS found FROM (\
+         SELECT *, arrayJoin(arrayFilter(one -> one.2 != one.3, arrayZip({names}, expected, found))) AS d FROM ({unequal}))"
+    )
+}

@@ -1,0 +1,329 @@
+//! Facts against the log: reads the input topics up to the ledger, decodes and recognises duplicates once more.
+//!
+//! Invariant: holds a dedup horizon and the offsets of one chunk for the partition that is read, and of the chunks that
+//! differ the first few.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use clickhouse::Row;
+use rdkafka::{
+    Message as _, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    error::KafkaError,
+    message::{BorrowedMessage, Headers as _},
+};
+use serde::Deserialize;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{Check, Days, Difference, Error, checks::Warehouse, sql};
+use crate::{
+    batch::{Origin, identity},
+    config,
+    corp::Corps,
+    decode::decode,
+    dedup::{self, Horizon, Seen, Verdict},
+    event::{Header, Record},
+    pipeline::loader::BROKER_LIMIT,
+    sink::{ClickHouse, Sink as _},
+    source::{self, client_settings, log::Log},
+    window::Calendar,
+};
+
+/// What the deep comparison found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) differences: Vec<Difference>,
+    pub(super) notes: Vec<String>,
+}
+
+/// Of the chunks of a partition that differ, so many are looked at record by record: each needs a query and 1 MiB.
+const ODD_CHUNKS_MAX: usize = 8;
+
+/// A line of progress is written this often.
+const PROGRESS: Duration = Duration::from_secs(5);
+
+/// A broker that delivers nothing for so long is away.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// The offsets that count within one chunk: how many, and a fingerprint of which.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Set {
+    count: u64,
+    /// The hashes of the offsets as decimal text, joined by exclusive or: ClickHouse's `xxh3` computes the same.
+    hash: u64,
+}
+
+#[derive(Row, Deserialize)]
+struct FactSet {
+    src_topic: String,
+    src_partition: u32,
+    src_chunk: u64,
+    count: u64,
+    hash: u64,
+}
+
+/// One partition to be read.
+#[derive(Clone, Debug)]
+struct Reading {
+    /// As it stands in the tables.
+    label: Origin,
+    /// The first offset of the log.
+    start: u64,
+    /// The first offset of which all that it could repeat was read.
+    certain: u64,
+    /// The ledger's position.
+    end: u64,
+    days: Days,
+    bits: u32,
+    /// By chunk.
+    facts: HashMap<u64, Set>,
+}
+
+/// A chunk in which the log and the facts differ.
+#[derive(Debug)]
+struct Odd {
+    chunk: u64,
+    counted: u64,
+    /// The offsets that count by the log; of the first [`ODD_CHUNKS_MAX`] chunks.
+    offsets: Option<Vec<u64>>,
+}
+
+/// Compares every partition of the input topics that the ledger knows, one after another.
+pub(super) async fn compare(
+    warehouse: &Warehouse<'_>,
+    sink: &ClickHouse,
+    config: &config::Config,
+    corps: &Corps,
+) -> Result<Found, Error> {
+    let incarnations = sink.incarnations().await?;
+    let positions = warehouse.positions().await?;
+    let current = |label: &Origin| {
+        let broker = label.broker();
+        let incarnation = incarnations.get(&*broker.topic).copied().unwrap_or(1);
+        config.kafka.topics.input.iter().any(|topic| **topic == *broker.topic) && broker.label(incarnation) == *label
+    };
+    let mut labels: Vec<_> = positions.keys().filter(|label| current(label)).cloned().collect();
+    labels.sort();
+    let starts = starts(config, &labels).await?;
+    let (mut found, corps) = (Found::default(), Arc::new(corps.clone()));
+    for label in labels {
+        let (end, start) = (positions[&label], starts.get(&label.broker()).copied().unwrap_or(u64::MAX));
+        let records = u64::from(config.dedup.records);
+        let certain = if start == 0 { 0 } else { start.saturating_add(records) };
+        if certain > 0 {
+            let text = format!(
+                "{}[{}]: the log tells what counts from offset {} on, the ledger stands at {end}",
+                label.topic, label.partition, certain
+            );
+            found.notes.push(text);
+        }
+        if certain >= end {
+            continue;
+        }
+        let (days, bits) = (warehouse.days, warehouse.chunk.bits);
+        let facts = fact_sets(warehouse, &label, certain..end).await?;
+        let reading = Reading { label, start, certain, end, days, bits, facts };
+        let (kafka, dedup, corps) = (config.kafka.clone(), config.dedup.clone(), Arc::clone(&corps));
+        let copy = reading.clone();
+        let read = tokio::task::spawn_blocking(move || read(&copy, &kafka, &dedup, &corps));
+        for odd in read.await.map_err(|_| Error::Gone)?? {
+            found.differences.extend(differences(warehouse, &reading, odd).await?);
+        }
+    }
+    Ok(found)
+}
+
+async fn starts(config: &config::Config, labels: &[Origin]) -> Result<HashMap<Origin, u64>, Error> {
+    let (kafka, origins) = (config.kafka.clone(), labels.iter().map(Origin::broker).collect::<Vec<_>>());
+    let asked = tokio::task::spawn_blocking(move || Ok(Log::new(&kafka)?.starts(&origins, BROKER_LIMIT)?));
+    asked.await.map_err(|_| Error::Gone)?
+}
+
+/// The facts of this partition in the days, duplicates that `reconcile` marked included: the log counts them.
+fn facts_of(label: &Origin, offsets: &std::ops::Range<u64>, days: Days) -> String {
+    format!(
+        "FROM facts FINAL WHERE src_topic = '{}' AND src_partition = {} AND src_offset >= {} AND src_offset < {} \
+         AND business_date {}",
+        label.topic,
+        label.partition,
+        offsets.start,
+        offsets.end,
+        sql::between(days)
+    )
+}
+
+async fn fact_sets(
+    warehouse: &Warehouse<'_>,
+    label: &Origin,
+    offsets: std::ops::Range<u64>,
+) -> Result<HashMap<u64, Set>, Error> {
+    let sql = format!(
+        "SELECT src_topic, src_partition, bitShiftRight(src_offset, {}) AS src_chunk, count() AS count, \
+         groupBitXor(xxh3(toString(src_offset))) AS hash {} GROUP BY src_topic, src_partition, src_chunk {}",
+        warehouse.chunk.bits,
+        facts_of(label, &offsets, warehouse.days),
+        sql::SETTINGS
+    );
+    let rows = warehouse.fetch::<FactSet>("read the facts of a partition", &sql).await?;
+    let set = |row: FactSet| (row.src_chunk, Set { count: row.count, hash: row.hash });
+    debug_assert!(rows.iter().all(|row| *row.src_topic == *label.topic && row.src_partition == label.partition));
+    Ok(rows.into_iter().map(set).collect())
+}
+
+/// The offsets of one chunk on which the log and the facts do not agree.
+async fn differences(warehouse: &Warehouse<'_>, reading: &Reading, odd: Odd) -> Result<Vec<Difference>, Error> {
+    let Reading { label, days, bits, certain, end, facts, .. } = reading;
+    let chunk = odd.chunk;
+    let difference = |place: String, counter: &str, expected, found| Difference {
+        check: Check::Log,
+        day: String::new(),
+        place: format!("{}[{}] {place}", label.topic, label.partition),
+        counter: counter.to_owned(),
+        expected,
+        found,
+    };
+    let Some(counted) = odd.offsets else {
+        let found = facts.get(&chunk).map_or(0, |set| set.count);
+        return Ok(vec![difference(format!("chunk {chunk}"), "counted", odd.counted, found)]);
+    };
+    let range = (chunk << bits).max(*certain)..((chunk + 1) << bits).min(*end);
+    let sql = format!("SELECT src_offset {} ORDER BY src_offset {}", facts_of(label, &range, *days), sql::SETTINGS);
+    let facts = warehouse.fetch::<u64>("read the facts of a chunk", &sql).await?;
+    let without_fact = counted.iter().filter(|offset| facts.binary_search(offset).is_err());
+    let without_record = facts.iter().filter(|offset| counted.binary_search(offset).is_err());
+    let without_fact = without_fact.map(|offset| difference(format!("offset {offset}"), "counted", 1, 0));
+    Ok(without_fact
+        .chain(without_record.map(|offset| difference(format!("offset {offset}"), "counted", 0, 1)))
+        .collect())
+}
+
+/// Reads one partition up to the ledger's position.
+fn read(reading: &Reading, kafka: &source::Config, dedup: &dedup::Config, corps: &Corps) -> Result<Vec<Odd>, Error> {
+    let mut settings = client_settings(kafka);
+    settings.extend(kafka.options.clone());
+    settings
+        .set("group.id", format!("{}-verify", kafka.group))
+        .set("enable.auto.commit", "false")
+        .set("isolation.level", "read_committed")
+        .set("auto.offset.reset", "earliest")
+        .set("enable.partition.eof", "true");
+    let consumer: BaseConsumer = settings.create()?;
+    let broker = reading.label.broker();
+    let mut list = TopicPartitionList::with_capacity(1);
+    let partition = i32::try_from(broker.partition).unwrap_or(i32::MAX);
+    let start = i64::try_from(reading.start).unwrap_or(i64::MAX);
+    list.add_partition_offset(&broker.topic, partition, Offset::Offset(start))?;
+    consumer.assign(&list)?;
+    let mut recount = Recount::new(reading, dedup, corps);
+    let (mut told, mut heard) = (Instant::now(), Instant::now());
+    loop {
+        match consumer.poll(Duration::from_millis(200)) {
+            Some(Ok(message)) => {
+                heard = Instant::now();
+                if !recount.take(&message) {
+                    break;
+                }
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => break,
+            Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Err(error.into()),
+            // Connections come and go; silence tells when none comes back.
+            Some(Err(error)) if heard.elapsed() > SILENCE_MAX => return Err(error.into()),
+            None if heard.elapsed() > SILENCE_MAX => {
+                return Err(KafkaError::MessageConsumption(rdkafka::error::RDKafkaErrorCode::OperationTimedOut).into());
+            }
+            Some(Err(_)) | None => {}
+        }
+        if told.elapsed() > PROGRESS {
+            told = Instant::now();
+            let (topic, partition) = (&reading.label.topic, reading.label.partition);
+            tracing::info!("read {topic}[{partition}] up to {} of {}", recount.next, reading.end);
+        }
+    }
+    Ok(recount.finish())
+}
+
+/// Which records of a partition count, chunk by chunk.
+struct Recount<'a> {
+    reading: &'a Reading,
+    corps: &'a Corps,
+    calendar: Calendar,
+    horizon: Horizon,
+    scratch: Vec<u8>,
+    next: u64,
+    chunk: u64,
+    /// Within `chunk`.
+    offsets: Vec<u64>,
+    odd: Vec<Odd>,
+}
+
+impl<'a> Recount<'a> {
+    fn new(reading: &'a Reading, dedup: &dedup::Config, corps: &'a Corps) -> Self {
+        Self {
+            reading,
+            corps,
+            calendar: Calendar::new(),
+            horizon: Horizon::new(dedup),
+            scratch: Vec::new(),
+            next: reading.start,
+            chunk: reading.certain >> reading.bits,
+            offsets: Vec::new(),
+            odd: Vec::new(),
+        }
+    }
+
+    /// Takes in a message; `false` if it lies beyond the ledger's position.
+    fn take(&mut self, message: &BorrowedMessage<'_>) -> bool {
+        let Ok(offset) = u64::try_from(message.offset()) else { return true };
+        if offset >= self.reading.end {
+            return false;
+        }
+        let all = message.headers().map(|headers| headers.iter().collect::<Vec<_>>()).unwrap_or_default();
+        let headers: Vec<_> =
+            all.iter().map(|header| Header { name: header.key, value: header.value.unwrap_or_default() }).collect();
+        let (timestamp, key, value) = (message.timestamp().to_millis(), message.key(), message.payload());
+        self.count(&Record { offset, timestamp, key, value, headers: &headers });
+        true
+    }
+
+    fn count(&mut self, record: &Record<'_>) {
+        self.next = record.offset + 1;
+        let Ok(event) = decode(record, self.corps) else { return };
+        let timestamp = record.timestamp.unwrap_or(0);
+        let window = self.calendar.window(self.corps.get(&event.corp_id), event.occurred_at, timestamp);
+        // Outside the range of the warehouse: refused.
+        let Some(window) = window else { return };
+        let identity = identity(&event, &mut self.scratch);
+        // Conflicts are duplicates too, so the values do not matter.
+        let verdict = self.horizon.observe(Seen { offset: record.offset, timestamp, identity, values: 0 });
+        let Days { from, to } = self.reading.days;
+        if verdict == Verdict::First && record.offset >= self.reading.certain && (from..=to).contains(&window.date) {
+            while record.offset >> self.reading.bits > self.chunk {
+                self.close();
+            }
+            self.offsets.push(record.offset);
+        }
+    }
+
+    /// Compares the chunk and goes on to the next.
+    fn close(&mut self) {
+        let (chunk, offsets) = (self.chunk, std::mem::take(&mut self.offsets));
+        self.chunk += 1;
+        let hash = offsets.iter().fold(0, |hash, offset| hash ^ xxh3_64(offset.to_string().as_bytes()));
+        let counted = u64::try_from(offsets.len()).unwrap_or(u64::MAX);
+        if self.reading.facts.get(&chunk).copied().unwrap_or_default() != (Set { count: counted, hash }) {
+            let offsets = (self.odd.len() < ODD_CHUNKS_MAX).then_some(offsets);
+            self.odd.push(Odd { chunk, counted, offsets });
+        }
+    }
+
+    fn finish(mut self) -> Vec<Odd> {
+        while self.chunk <= self.reading.end.saturating_sub(1) >> self.reading.bits {
+            self.close();
+        }
+        self.odd
+    }
+}

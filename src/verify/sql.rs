@@ -1,0 +1,137 @@
+//! The pieces of SQL that the checks are made of.
+//!
+//! Invariant: only text. Every counter of an event is computed here once more, from the contract and not from the fold.
+
+use std::collections::HashMap;
+
+use super::Days;
+use crate::{
+    batch::Origin,
+    chunk::Grain,
+    directory::channels::TRANSFER,
+    event::{Counter, LATE_ADD_MS},
+    sink::Table,
+    window::APART_MS,
+};
+
+/// The dimensions of a day, and the partition: figures are compared register by register, so that what a flush is about
+/// to change hides nothing else of its key.
+pub(super) const KEY: &str =
+    "business_date, corp_id, region_id, store_id, staff_id, channel, src_topic, src_partition, src_chunk";
+
+/// [`KEY`] without the chunk.
+pub(super) const PARTITION_KEY: &str =
+    "business_date, corp_id, region_id, store_id, staff_id, channel, src_topic, src_partition";
+
+/// [`KEY`] for people, without the day.
+pub(super) const PLACE: &str = "concat('corp `', corp_id, '` region `', region_id, '` store `', store_id, '` staff `', \
+     staff_id, '` channel `', channel, '` of ', src_topic, '[', toString(src_partition), '] chunk ', toString(src_chunk))";
+
+/// Beyond this much memory ClickHouse groups on disk: a day of 20 million records must not take the server's memory.
+pub(super) const SETTINGS: &str =
+    "SETTINGS do_not_merge_across_partitions_select_final = 1, max_bytes_before_external_group_by = 2147483648";
+
+/// The offset below which a row is complete: the lower 48 bits of its version.
+pub(super) const UPTO: &str = "bitAnd(version, 281474976710655)";
+
+/// `BETWEEN` for a column of days.
+pub(super) fn between(days: Days) -> String {
+    format!("BETWEEN toDate({}) AND toDate({})", days.from.0, days.to.0)
+}
+
+/// The ledger's positions as a table `src_topic, src_partition, position`.
+pub(super) fn positions(positions: &HashMap<Origin, u64>) -> String {
+    // At least one row: a partition that no topic has.
+    let mut text = "values('src_topic String, src_partition UInt32, position UInt64', ('', 0, 0)".to_owned();
+    for (origin, position) in positions {
+        // Names of topics hold neither quotes nor backslashes.
+        text += &format!(", ('{}', {}, {position})", origin.topic, origin.partition);
+    }
+    text + ")"
+}
+
+/// The names of what is compared: every counter, and the records behind them.
+pub(super) fn names() -> String {
+    let counters = Counter::ALL.iter().map(|counter| format!("'{}'", counter.name()));
+    format!("[{}]", counters.chain(["'records'".to_owned()]).collect::<Vec<_>>().join(", "))
+}
+
+/// As many zeros as there are [`names`].
+pub(super) fn zeros() -> String {
+    format!("CAST(arrayWithConstant({}, 0), 'Array(UInt64)')", Counter::ALL.len() + 1)
+}
+
+/// The figures of registers, in the order of [`names`], as an array.
+pub(super) fn of_registers() -> String {
+    let counters = Counter::ALL.iter().map(|counter| format!("sum({})", counter.name()));
+    format!("[{}]", counters.chain(["sum(toUInt64(events))".to_owned()]).collect::<Vec<_>>().join(", "))
+}
+
+/// The same figures of facts.
+pub(super) fn of_facts() -> String {
+    let counters = Counter::ALL.iter().map(|&counter| format!("toUInt64(sum({}))", of_fact(counter)));
+    format!("[{}]", counters.chain(["count()".to_owned()]).collect::<Vec<_>>().join(", "))
+}
+
+/// What one fact adds to a counter (contract, section 1).
+fn of_fact(counter: Counter) -> String {
+    let one = |kind: &str| format!("type = '{kind}'");
+    let counted = |kind: &str| format!("if(type = '{kind}', count, 0)");
+    let amount = |kind: &str| format!("if(type = '{kind}', ifNull(amount_fen, 0), 0)");
+    let added = format!("type = 'friend.added' AND channel_group != '{TRANSFER}'");
+    match counter {
+        Counter::Exposures => counted("touch.exposed"),
+        Counter::Scans => counted("touch.scanned"),
+        Counter::RequestsIn => "type = 'friend.requested' AND direction = 'in'".to_owned(),
+        Counter::RequestsOut => "type = 'friend.requested' AND direction = 'out'".to_owned(),
+        Counter::HalfAdds => one("friend.half_added"),
+        Counter::Adds => added,
+        Counter::LateAdds => format!("{added} AND {LATENESS_MS} > {LATE_ADD_MS}"),
+        Counter::DeletesByCustomer => one("friend.deleted_by_customer"),
+        Counter::DeletesByStaff => one("friend.deleted_by_staff"),
+        Counter::TransfersIn => {
+            format!("type = 'friend.transferred_in' OR type = 'friend.added' AND channel_group = '{TRANSFER}'")
+        }
+        Counter::TransfersOut => one("friend.transferred_out"),
+        Counter::MessagesIn => counted("message.inbound"),
+        Counter::MessagesOut => "if(type = 'message.outbound' AND NOT auto, count, 0)".to_owned(),
+        Counter::MessagesAuto => "if(type = 'message.outbound' AND auto, count, 0)".to_owned(),
+        Counter::Orders => one("order.paid"),
+        Counter::GmvFen => amount("order.paid"),
+        Counter::Refunds => one("order.refunded"),
+        Counter::RefundFen => amount("order.refunded"),
+        Counter::Broadcasts => one("broadcast.sent"),
+    }
+}
+
+/// How much later the record is than the event, in milliseconds.
+const LATENESS_MS: &str = "(toUnixTimestamp64Milli(recorded_at) - toUnixTimestamp64Milli(occurred_at))";
+
+/// What counts of the facts of these days, with the chunk of this size in which each lies.
+pub(super) fn facts(days: Days, bits: u32) -> String {
+    format!(
+        "SELECT business_date, corp_id, region_id, store_id, staff_id, channel, channel_group, src_topic, \
+         src_partition, src_offset, bitShiftRight(src_offset, {bits}) AS src_chunk, type, count, auto, direction, \
+         amount_fen, recorded_at, occurred_at, {LATENESS_MS} > {APART_MS} AS late, \
+         toDateTime(intDiv(toUnixTimestamp64Milli(occurred_at), 60000) * 60, 'UTC') AS window_start \
+         FROM facts FINAL WHERE business_date {} AND NOT is_duplicate",
+        between(days)
+    )
+}
+
+/// The registers of these days, with the ledger's position of their partition.
+pub(super) fn registers(grain: Grain, days: Days, positions: &str) -> String {
+    let table = table(grain);
+    format!(
+        "SELECT r.*, p.position AS position FROM (SELECT * FROM {table} FINAL WHERE business_date {}) AS r \
+         LEFT JOIN {positions} AS p ON r.src_topic = p.src_topic AND r.src_partition = p.src_partition",
+        between(days)
+    )
+}
+
+pub(super) const fn table(grain: Grain) -> &'static str {
+    match grain {
+        Grain::Minute => Table::Minutes.name(),
+        Grain::Day => Table::Days.name(),
+    }
+}
