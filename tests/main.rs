@@ -7,8 +7,12 @@
 mod cases;
 mod components;
 mod engine_process;
+mod faults;
 mod golden;
+mod life;
+mod pipeline;
 mod property;
+mod recount;
 mod schemas;
 mod support;
 mod tidy;

@@ -3,7 +3,7 @@
 //! Invariant: a partition is started from the ledger or not at all; whatever is unclear holds it, with the reason.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
@@ -113,10 +113,12 @@ impl<K: Sink> Loader<K> {
     }
 
     async fn answer(&self, requests: &[Request]) -> Result<(), Error> {
-        let origins: Vec<_> = requests.iter().flat_map(|request| &request.partitions).map(|(_, o)| o.clone()).collect();
+        // A partition that is asked for again before the answer stands here twice; librdkafka refuses to look it up twice.
+        let asked = requests.iter().flat_map(|request| &request.partitions).map(|(_, origin)| origin.clone());
+        let origins: Vec<_> = asked.collect::<BTreeSet<_>>().into_iter().collect();
         let began = Instant::now();
         let mut incarnations;
-        let (bounds, mut loaded) = loop {
+        let (bounds, loaded) = loop {
             let bounds = self.bounds(origins.clone()).await?;
             incarnations = self.sink.incarnations().await?;
             let labels: Vec<_> = origins.iter().map(|origin| label(origin, &incarnations)).collect();
@@ -131,7 +133,7 @@ impl<K: Sink> Loader<K> {
         for request in requests {
             for (slot, origin) in &request.partitions {
                 let label = label(origin, &incarnations);
-                let loaded = loaded.remove(&label).unwrap_or_default();
+                let loaded = loaded.get(&label).cloned().unwrap_or_default();
                 let outcome = self.start(origin, &label, loaded, &bounds);
                 // A worker that is gone needs no answer.
                 let _ = request.answer_to.send(Answer { slot: *slot, outcome });

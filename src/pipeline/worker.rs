@@ -179,7 +179,11 @@ impl<S: Source> Worker<S> {
                 }
             }
             Signal::Tail(slot, offset) => self.tail(slot, offset),
-            Signal::OutOfRange(slot) => self.reload(slot, now)?,
+            // Before the start it is the place of the assignment that the log does not hold, which says nothing.
+            Signal::OutOfRange(slot) => match self.assigned.get(&slot).map(|assigned| &assigned.phase) {
+                Some(Phase::Live(..) | Phase::Muted(_)) => self.reload(slot, now)?,
+                Some(Phase::Loading | Phase::Starting(..) | Phase::Held { .. }) | None => {}
+            },
         }
         Ok(())
     }

@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{ClientConfig, TopicPartitionList};
 use tempfile::TempDir;
 
 use super::process::{Process, Signal};
@@ -98,6 +98,12 @@ impl Kafka {
         for result in self.admin().delete_topics(&[name], &options).await.unwrap() {
             result.unwrap();
         }
+    }
+
+    /// As retention does: what lies below these offsets is gone.
+    pub(crate) async fn delete_records(&self, before: &TopicPartitionList) {
+        let options = AdminOptions::new().operation_timeout(Some(READY_WAIT));
+        self.admin().delete_records(before, &options).await.unwrap();
     }
 
     fn admin(&self) -> AdminClient<DefaultClientContext> {

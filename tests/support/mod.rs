@@ -3,5 +3,11 @@
 //! Invariant: no process outlives the test binary, however that ends.
 
 pub(crate) mod engine;
+pub(crate) mod figures;
 pub(crate) mod kafka;
+pub(crate) mod load;
+pub(crate) mod poll;
 pub(crate) mod process;
+pub(crate) mod records;
+pub(crate) mod stage;
+pub(crate) mod yinliu;

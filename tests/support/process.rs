@@ -14,21 +14,24 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-/// Reads a signal name and sends it; at the end of input sends KILL and removes the folder. Its own copy of the
-/// output is closed, so that a reader sees the end of it when the child is gone; its errors (`Killed`) are no news.
+/// Sends each signal that it reads; at `WAIT` waits for the child and tells its exit code; at the end of input sends KILL
+/// and removes the folder. Its own copy of the output is closed, so that a reader sees the end of it when the child is
+/// gone; its errors (`Killed`) are no news.
 const GUARD: &str = r#"
 folder=$1; shift
 "$@" </dev/null &
 child=$!
 exec >&- 2>/dev/null
-if read -r signal; then
-    kill -s "$signal" $child
-    wait $child
-else
-    kill -s KILL $child
-    wait $child
-    rm -rf "$folder"
-fi
+while read -r order; do
+    if [ "$order" = WAIT ]; then
+        wait $child
+        exit $?
+    fi
+    kill -s "$order" $child
+done
+kill -s KILL $child
+wait $child
+rm -rf "$folder"
 "#;
 
 /// How a process is told to end.
@@ -63,13 +66,27 @@ impl Process {
 
     /// Sends the signal and waits until the process is gone. Its folder stays.
     pub(crate) fn end(mut self, signal: Signal) {
-        let name = match signal {
+        self.send(signal);
+        self.wait();
+    }
+
+    /// Sends the signal.
+    pub(crate) fn send(&mut self, signal: Signal) {
+        self.order(match signal {
             Signal::Kill => "KILL",
             Signal::Terminate => "TERM",
-        };
+        });
+    }
+
+    /// Waits until the process is gone; its exit code, or 128 and the number of the signal that ended it.
+    pub(crate) fn wait(mut self) -> i32 {
+        self.order("WAIT");
+        self.guard.wait().unwrap().code().expect("nobody kills the guard")
+    }
+
+    fn order(&mut self, order: &str) {
         let input = self.guard.stdin.as_mut().expect("the input is piped until `drop`");
-        writeln!(input, "{name}").unwrap();
-        self.guard.wait().unwrap();
+        writeln!(input, "{order}").unwrap();
     }
 }
 

@@ -1,0 +1,284 @@
+//! Whatever breaks while events flow, the views end up equal to an independent recount of the log.
+//!
+//! Invariant: faults are real: processes are killed, folders replaced, records deleted by the broker.
+
+use std::time::Duration;
+
+use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer as _},
+};
+use serde_json::json;
+
+use crate::{
+    recount::{assert_counts_equal, assert_counts_equal_the_log},
+    support::{
+        engine::Engine,
+        figures::Chunks,
+        kafka,
+        load::Load,
+        poll,
+        records::{self, Stored},
+        stage::{SOON, Stage},
+        yinliu::Yinliu,
+    },
+};
+
+/// A steady load that one busy core makes and counts with ease.
+const PER_SECOND: usize = 400;
+
+/// A stage with two partitions a topic, a running process that knows the directory, and a brand to send records of.
+async fn running(stage: &Stage<'_>, seed: u64) -> (Load, Yinliu) {
+    stage.build(2).await;
+    let load = Load::new(stage, seed);
+    let rows = load.send_reference().await;
+    let yinliu = Yinliu::start(&stage.config());
+    stage.until_reference(rows).await;
+    (load, yinliu)
+}
+
+/// Records that the ledger says were received.
+async fn received(stage: &Stage<'_>) -> Result<u64, String> {
+    let chunks = Chunks::read(&stage.client()).await.map_err(|error| format!("{error:?}"))?;
+    Ok(chunks.0.values().map(|sums| sums[1]).sum())
+}
+
+/// Waits until the ledger has more records than now.
+async fn until_more(stage: &Stage<'_>, yinliu: &Yinliu) {
+    let before = received(stage).await.unwrap();
+    poll::until("more records in the ledger", SOON, async || match received(stage).await? {
+        now if now > before => Ok(()),
+        now => Err(format!("{now} records, {before} before; its log:\n{}", yinliu.log())),
+    })
+    .await;
+}
+
+async fn until_reading(yinliu: &Yinliu) {
+    poll::until("the process reads records", SOON, async || match yinliu.metric("records_received_total")? {
+        count if count > 0.0 => Ok(()),
+        count => Err(format!("{count} records; its log:\n{}", yinliu.log())),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn twenty_kills_in_the_middle_of_flushes_change_no_count() {
+    let engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "kills");
+    let (load, mut yinliu) = running(&stage, 1).await;
+    let load = load.steady(PER_SECOND);
+    let mut dice = SmallRng::seed_from_u64(1);
+    for _ in 0..20 {
+        until_more(&stage, &yinliu).await;
+        // The moment is what is tested: anywhere within the next flushes.
+        tokio::time::sleep(Duration::from_millis(dice.random_range(0..300))).await;
+        yinliu.kill();
+        yinliu.restart();
+    }
+    load.stop();
+    stage.until_in(SOON).await;
+    assert_counts_equal_the_log(&stage).await;
+}
+
+#[tokio::test]
+async fn instances_that_join_and_leave_under_load_change_no_count() {
+    let engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "instances");
+    let (load, mut one) = running(&stage, 2).await;
+    let load = load.steady(PER_SECOND);
+    until_reading(&one).await;
+    let mut other = Yinliu::start(&stage.config());
+    until_reading(&other).await;
+    one.stop();
+    until_more(&stage, &other).await;
+    one.restart();
+    until_reading(&one).await;
+    other.kill();
+    until_more(&stage, &one).await;
+    other.restart();
+    until_reading(&other).await;
+    load.stop();
+    stage.until_in(SOON).await;
+    assert_counts_equal_the_log(&stage).await;
+}
+
+#[tokio::test]
+async fn clickhouse_that_was_away_gets_every_count_and_the_process_waits_within_bounds() {
+    let mut engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "away");
+    let (mut load, yinliu) = running(&stage, 3).await;
+    load.send(1_000).await;
+    stage.until_in(SOON).await;
+    let started = yinliu.metric("process_start_time_seconds").unwrap();
+    engine.kill();
+    load.send(50_000).await;
+    yinliu.until_ready_is(503, "ClickHouse", SOON).await;
+    // The waits between these add up to about 10 s.
+    poll::until("nine failed attempts", SOON, async || {
+        match yinliu.metric("insert_retries_total{error=\"network\"}")? {
+            retries if retries >= 9.0 => Ok(()),
+            retries => Err(format!("{retries} attempts")),
+        }
+    })
+    .await;
+    let resident = yinliu.metric("process_resident_memory_bytes").unwrap();
+    // Two workers with three batches of 8 MiB and 16 MiB of fetched records each, horizons, and what it had before.
+    assert!(resident < 400e6, "{resident} bytes of memory while ClickHouse is away");
+    engine.restart();
+    yinliu.until_ready_is(200, "ok", SOON).await;
+    stage.until_in(SOON * 2).await;
+    assert_counts_equal_the_log(&stage).await;
+    assert!(yinliu.is_running());
+    assert!((yinliu.metric("process_start_time_seconds").unwrap() - started).abs() < 0.5, "it was never restarted");
+}
+
+#[tokio::test]
+async fn clickhouse_restored_from_an_older_copy_heals_by_itself() {
+    let mut engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "restored");
+    let (mut load, yinliu) = running(&stage, 4).await;
+    load.send(2_000).await;
+    stage.until_in(SOON).await;
+    engine.stop();
+    let mut backup = engine.start_copy();
+    backup.stop();
+    engine.restart();
+    load.send(2_000).await;
+    stage.until_in(SOON).await;
+    engine.stop();
+    engine.replace_data(&backup);
+    engine.restart();
+    load.send(500).await;
+    stage.until_in(SOON).await;
+    assert_counts_equal_the_log(&stage).await;
+    assert!(yinliu.is_running());
+}
+
+#[tokio::test]
+async fn retention_that_removed_the_start_of_the_open_chunk_takes_no_count() {
+    let engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "retention");
+    let (mut load, mut yinliu) = running(&stage, 5).await;
+    load.send(3_000).await;
+    stage.until_in(SOON).await;
+    yinliu.kill();
+    let counted = stage.records();
+    let mut before = TopicPartitionList::new();
+    for (topic, partition, end) in stage.ends() {
+        let offset = Offset::Offset(i64::try_from(end / 2 + 1).unwrap());
+        before.add_partition_offset(&topic, i32::try_from(partition).unwrap(), offset).unwrap();
+    }
+    stage.kafka.delete_records(&before).await;
+    yinliu.restart();
+    // Another brand, for what repeats a deleted record would be counted, as the contract says.
+    let mut other = Load::new(&stage, 55);
+    other.send(1_000).await;
+    stage.until_in(SOON).await;
+    let new = stage.records().into_iter().filter(|record| !counted.contains(record));
+    let all: Vec<_> = counted.iter().cloned().chain(new).collect();
+    assert_counts_equal(&stage, &all).await;
+}
+
+#[tokio::test]
+async fn group_offsets_that_were_moved_change_no_count() {
+    let engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "offsets");
+    let (mut load, mut yinliu) = running(&stage, 6).await;
+    load.send(1_000).await;
+    stage.until_in(SOON).await;
+    for to_end in [false, true] {
+        yinliu.stop();
+        load.send(500).await;
+        move_group(&stage, |end| if to_end { end } else { 0 });
+        yinliu.restart();
+        load.send(500).await;
+        stage.until_in(SOON).await;
+        assert_counts_equal_the_log(&stage).await;
+    }
+}
+
+/// Commits for the whole group, which has no member now.
+fn move_group(stage: &Stage<'_>, offset: impl Fn(u64) -> u64) {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", stage.kafka.brokers()).set("group.id", stage.group());
+    let consumer: BaseConsumer = config.create().unwrap();
+    let mut list = TopicPartitionList::new();
+    for (topic, partition, end) in stage.ends() {
+        let offset = Offset::Offset(i64::try_from(offset(end)).unwrap());
+        list.add_partition_offset(&topic, i32::try_from(partition).unwrap(), offset).unwrap();
+    }
+    consumer.commit(&list, CommitMode::Sync).unwrap();
+    // The list refers to the consumer, which hangs on its way out while one is left.
+    drop(list);
+}
+
+#[tokio::test]
+async fn recreated_topic_is_held_with_the_command_that_adopts_it_while_others_go_on() {
+    let engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "recreated");
+    let (mut load, mut yinliu) = running(&stage, 7).await;
+    load.send(1_000).await;
+    stage.until_in(SOON).await;
+    yinliu.stop();
+    let touch = stage.topic("touch");
+    let counted: Vec<_> = stage.records().into_iter().filter(|record| record.topic == touch).collect();
+    stage.kafka.delete_topic(&touch).await;
+    stage.create_input(&touch, 2).await;
+    yinliu.restart();
+    yinliu.until_ready_is(503, &format!("yinliu adopt --topic {touch}"), SOON).await;
+    assert!(yinliu.metric("partitions_held{cause=\"topic_recreated\"}").unwrap() > 0.0, "the hold is in the metrics");
+    load.send(1_000).await;
+    let others = stage.ends().into_iter().filter(|(topic, ..)| *topic != touch).collect();
+    stage.until_at(others, SOON).await;
+    let others = stage.records().into_iter().filter(|record| record.topic != touch);
+    let all: Vec<_> = counted.iter().cloned().chain(others).collect();
+    assert_counts_equal(&stage, &all).await;
+}
+
+#[tokio::test]
+async fn missing_dead_letter_topic_holds_the_partition_until_it_is_there() {
+    let engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "letters");
+    stage.build_without_letters(1).await;
+    let yinliu = Yinliu::start(&stage.config());
+    let producer = records::producer(stage.kafka);
+    let refused = Stored {
+        topic: stage.topic("order"),
+        timestamp: AT_MS,
+        value: Some(b"no object".to_vec()),
+        ..Stored::default()
+    };
+    records::send(&producer, [refused, add(&stage, "order", "1")]).await;
+    let held = "partitions_held{cause=\"dead_letter\"}";
+    poll::until("a partition held for its dead letter", SOON, async || match yinliu.metric(held)? {
+        1.0 => Ok(()),
+        count => Err(format!("{count} held; its log:\n{}", yinliu.log())),
+    })
+    .await;
+    records::send(&producer, [add(&stage, "friend", "2")]).await;
+    stage.until_at(vec![(stage.topic("friend"), 0, 1)], SOON).await;
+    stage.create_letters().await;
+    stage.until_in(SOON).await;
+    poll::until("no partition held", SOON, async || match yinliu.metric(held)? {
+        0.0 => Ok(()),
+        count => Err(format!("{count} held")),
+    })
+    .await;
+    assert_counts_equal_the_log(&stage).await;
+    let letters = stage.letters();
+    assert!(letters.iter().all(|letter| letter.header("reason") == Some("malformed")), "{letters:?}");
+    assert!(!letters.is_empty(), "the letter arrived once there was a topic");
+}
+
+/// 2026-06-01 10:00 in Shanghai.
+const AT_MS: i64 = 1_780_279_200_000;
+
+fn add(stage: &Stage<'_>, role: &str, id: &str) -> Stored {
+    let event = json!({
+        "event_id": id, "type": "friend.added", "corp_id": "ww-one", "occurred_at": AT_MS, "staff_id": "s1",
+        "customer_id": "wmK1", "channel": "app",
+    });
+    let value = Some(event.to_string().into_bytes());
+    Stored { topic: stage.topic(role), timestamp: AT_MS, value, ..Stored::default() }
+}

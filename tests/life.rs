@@ -1,0 +1,123 @@
+//! How the process starts and ends: what it waits for, what it refuses, and with which exit code.
+//!
+//! Invariant: exit codes and texts are those that a supervisor and an operator see.
+
+use std::time::Duration;
+
+use yinliu::{chunk, migrate};
+
+use crate::{
+    recount::assert_counts_equal_the_log,
+    support::{
+        engine::Engine,
+        figures::Chunks,
+        kafka::{self, Kafka},
+        load::Load,
+        poll,
+        stage::{SOON, Stage},
+        yinliu::{Yinliu, command},
+    },
+};
+
+#[tokio::test]
+async fn sigterm_enters_everything_that_was_read() {
+    let engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "sigterm");
+    stage.build(2).await;
+    let load = Load::new(&stage, 11);
+    let rows = load.send_reference().await;
+    let mut yinliu = Yinliu::start(&stage.config());
+    stage.until_reference(rows).await;
+    let load = load.steady(1_000);
+    poll::until("a few thousand records read", SOON, async || match yinliu.metric("records_received_total")? {
+        count if count > 3_000.0 => Ok(()),
+        count => Err(format!("{count} records; its log:\n{}", yinliu.log())),
+    })
+    .await;
+    let read = yinliu.metric("records_received_total").unwrap();
+    yinliu.stop();
+    let chunks = Chunks::read(&stage.client()).await.unwrap();
+    let entered: u64 = chunks.0.values().map(|sums| sums[1]).sum();
+    let entered = f64::from(u32::try_from(entered).unwrap());
+    assert!(entered >= read, "{entered} records in the ledger, {read} were read before the signal");
+    load.stop();
+    yinliu.restart();
+    stage.until_in(SOON).await;
+    assert_counts_equal_the_log(&stage).await;
+}
+
+#[tokio::test]
+async fn second_signal_ends_the_process_at_once() {
+    let mut engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "twice");
+    stage.build(1).await;
+    let mut load = Load::new(&stage, 12);
+    load.send_reference().await;
+    let mut yinliu = Yinliu::start(&stage.config());
+    load.send(100).await;
+    stage.until_in(SOON).await;
+    engine.kill();
+    load.send(100).await;
+    yinliu.until_ready_is(503, "ClickHouse", SOON).await;
+    // The last flush cannot succeed, so that the process would wait for some seconds.
+    yinliu.terminate();
+    poll::until("the port for operators closes", SOON, async || match yinliu.get("/livez") {
+        Err(_) => Ok(()),
+        Ok((status, _)) => Err(format!("an answer with {status}")),
+    })
+    .await;
+    yinliu.terminate();
+    assert_eq!(yinliu.exit_code(Duration::from_secs(2)), 1);
+}
+
+#[tokio::test]
+async fn database_without_the_schema_is_refused_with_the_command_that_makes_it() {
+    let engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "unmade");
+    let mut yinliu = Yinliu::start(&stage.config());
+    assert_eq!(yinliu.exit_code(SOON), 1);
+    assert!(yinliu.log().contains("yinliu migrate"), "the log names the command:\n{}", yinliu.log());
+}
+
+#[tokio::test]
+async fn database_with_other_chunks_is_refused_with_the_settings_that_differ() {
+    let engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "other");
+    let other = chunk::Config { bits: 10, ..chunk::Config::default() };
+    migrate::run(&stage.clickhouse(), &other).await.unwrap();
+    let mut yinliu = Yinliu::start(&stage.config());
+    assert_eq!(yinliu.exit_code(SOON), 1);
+    assert!(yinliu.log().contains("`chunk.bits`"), "the log names the setting:\n{}", yinliu.log());
+}
+
+#[test]
+fn bad_configuration_ends_with_78_and_names_the_mistake() {
+    let (code, said) = command(&["run", "--set", "flush.interval=soon", "--set", "kafka.brokerz=a"]);
+    assert_eq!(code, Some(78), "{said}");
+    assert!(said.contains("flush.interval") && said.contains("kafka.brokerz"), "{said}");
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    assert_eq!(command(&["rum"]).0, Some(2));
+}
+
+#[tokio::test]
+async fn process_waits_for_a_broker_that_is_away_at_its_start() {
+    let (mut kafka, engine) = (Kafka::start(), Engine::start());
+    Stage::new(&kafka, engine.url(), "absent").build(1).await;
+    let config = Stage::new(&kafka, engine.url(), "absent").config();
+    kafka.kill();
+    let yinliu = Yinliu::start(&config);
+    yinliu.until_ready_is(503, "Kafka", SOON).await;
+    kafka.restart();
+    yinliu.until_ready_is(200, "ok", SOON).await;
+    let stage = Stage::new(&kafka, engine.url(), "absent");
+    let mut load = Load::new(&stage, 13);
+    let rows = load.send_reference().await;
+    stage.until_reference(rows).await;
+    load.send(500).await;
+    stage.until_in(SOON).await;
+    assert_counts_equal_the_log(&stage).await;
+    assert!(yinliu.is_running());
+}

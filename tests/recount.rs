@@ -1,0 +1,238 @@
+//! The counts once more, from the log alone: slow, obvious, and without a line of the program's own.
+//!
+//! Invariant: reads the topics from their beginning and the contract's sentences as they stand; made for the records of
+//! the generator, whose directory has one row for each member and code.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::{
+    support::{
+        figures::{Chunks, Figures, same},
+        records::{self, Stored},
+        stage::Stage,
+    },
+    warehouse::Key,
+};
+
+const MINUTE_MS: i64 = 60_000;
+const DAY_MS: i64 = 86_400_000;
+
+/// Asia/Shanghai has had no other offset since 1991.
+const SHANGHAI_MS: i64 = 8 * 3_600_000;
+
+/// An event in an earlier record of the partition: its offset and timestamp.
+type Seen = HashMap<(String, i32, String, String), (u64, i64)>;
+
+#[derive(Debug)]
+struct Directory {
+    /// Store and region by corp and member.
+    places: HashMap<(String, String), (String, String)>,
+    /// Channel by corp and code.
+    codes: HashMap<(String, String), String>,
+    keys: HashSet<String>,
+}
+
+/// What the warehouse has to show of these records of the input topics, given in the order of each partition.
+fn recount(stage: &Stage<'_>, records: &[Stored]) -> (Figures, Chunks) {
+    let directory = Directory::read(stage);
+    let (mut figures, mut chunks, mut seen) = (Figures::default(), Chunks::default(), Seen::new());
+    for record in records {
+        let partition = record.partition.unwrap();
+        let number = u32::try_from(partition).unwrap();
+        let sums = chunks.0.entry((record.topic.clone(), number)).or_default();
+        sums[0] = record.offset + 1;
+        sums[1] += 1;
+        let Some(event) = event(record) else {
+            sums[2] += 1;
+            continue;
+        };
+        let identity = (record.topic.clone(), partition, text(&event, "corp_id"), text(&event, "event_id"));
+        let earlier = seen.insert(identity, (record.offset, record.timestamp));
+        if earlier.is_some_and(|(offset, at)| record.offset - offset <= 65_536 && record.timestamp - at <= DAY_MS) {
+            sums[3] += 1;
+            continue;
+        }
+        sums[4] += 1;
+        figures.events.insert((record.topic.clone(), number, record.offset));
+        count(&mut figures, &directory, &event, record.timestamp);
+    }
+    (figures, chunks)
+}
+
+/// The views, as they are now, equal everything that the input topics hold.
+pub(crate) async fn assert_counts_equal_the_log(stage: &Stage<'_>) {
+    assert_counts_equal(stage, &stage.records()).await;
+}
+
+/// The views, as they are now, equal these records, whether or not the log still holds them.
+pub(crate) async fn assert_counts_equal(stage: &Stage<'_>, records: &[Stored]) {
+    let (figures, chunks) = recount(stage, records);
+    assert!(!figures.minutes.is_empty(), "there is something to count");
+    let found = stage.figures().await;
+    let missing: Vec<_> = figures.events.difference(&found.events).take(10).collect();
+    let surplus: Vec<_> = found.events.difference(&figures.events).take(10).collect();
+    assert!(missing.is_empty() && surplus.is_empty(), "`events` lacks {missing:?} and has {surplus:?} beyond the log");
+    same("minutes against the log", &figures.minutes, &found.minutes);
+    same("days against the log", &figures.days, &found.days);
+    same("sums of `chunks` against the log", &chunks.0, &Chunks::read(&stage.client()).await.unwrap().0);
+}
+
+/// The object of a record, with the attributes of its envelope; `None` where it is refused.
+fn event(record: &Stored) -> Option<Map<String, Value>> {
+    let value: Value = serde_json::from_slice(record.value.as_deref()?).ok()?;
+    let mut event = value.as_object()?.clone();
+    if event.contains_key("specversion") {
+        let mut data = event["data"].as_object()?.clone();
+        for (attribute, field) in [("id", "event_id"), ("type", "type"), ("time", "occurred_at")] {
+            data.entry(field).or_insert_with(|| event[attribute].clone());
+        }
+        event = data;
+    }
+    let kind = event.get("type")?.as_str()?.to_owned();
+    let known = KINDS.contains(&kind.as_str());
+    let named = kind.starts_with("touch.") || event.get("staff_id").is_some_and(Value::is_string);
+    let customer = event.get("customer_id").is_none_or(Value::is_string);
+    let age = record.timestamp - occurred_at(&event);
+    let good = known && named && customer && (-600_000..=35 * DAY_MS).contains(&age);
+    good.then_some(event)
+}
+
+const KINDS: [&str; 14] = [
+    "touch.exposed",
+    "touch.scanned",
+    "friend.requested",
+    "friend.half_added",
+    "friend.added",
+    "friend.deleted_by_customer",
+    "friend.deleted_by_staff",
+    "friend.transferred_in",
+    "friend.transferred_out",
+    "message.inbound",
+    "message.outbound",
+    "order.paid",
+    "order.refunded",
+    "broadcast.sent",
+];
+
+fn occurred_at(event: &Map<String, Value>) -> i64 {
+    match &event["occurred_at"] {
+        Value::String(time) => time.parse::<Timestamp>().unwrap().as_millisecond(),
+        number => number.as_i64().unwrap(),
+    }
+}
+
+fn text(event: &Map<String, Value>, field: &str) -> String {
+    event.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn count(figures: &mut Figures, directory: &Directory, event: &Map<String, Value>, timestamp: i64) {
+    let (corp_id, staff_id) = (text(event, "corp_id"), text(event, "staff_id"));
+    let occurred_at = occurred_at(event);
+    let channel = directory.channel(event);
+    let (store_id, region_id) = directory.place(event);
+    let minute = u32::try_from(occurred_at / MINUTE_MS).unwrap();
+    let day = u16::try_from((occurred_at + SHANGHAI_MS) / DAY_MS).unwrap();
+    let late = timestamp - occurred_at > 120_000;
+    for (counter, value) in additions(event, &channel, late).into_iter().filter(|(_, value)| *value > 0) {
+        let key = |minute: u32| -> Key {
+            let place = (region_id.clone(), store_id.clone());
+            (corp_id.clone(), minute, day, place.0, place.1, staff_id.clone(), channel.clone())
+        };
+        *figures.minutes.entry(key(minute)).or_default().entry(counter).or_default() += value;
+        *figures.days.entry(key(0)).or_default().entry(counter).or_default() += value;
+    }
+}
+
+/// The table of section 1.
+fn additions(event: &Map<String, Value>, channel: &str, late: bool) -> Vec<(&'static str, u64)> {
+    let number = |field: &str, absent: u64| event.get(field).map_or(absent, |value| value.as_u64().unwrap());
+    let count = number("count", 1);
+    match text(event, "type").as_str() {
+        "touch.exposed" => vec![("exposures", count)],
+        "touch.scanned" => vec![("scans", count)],
+        "friend.requested" if text(event, "direction") == "in" => vec![("requests_in", 1)],
+        "friend.requested" => vec![("requests_out", 1)],
+        "friend.half_added" => vec![("half_adds", 1)],
+        "friend.added" if ["shared", "assigned"].contains(&channel) => vec![("transfers_in", 1)],
+        "friend.added" => vec![("adds", 1), ("late_adds", u64::from(late))],
+        "friend.deleted_by_customer" => vec![("deletes_by_customer", 1)],
+        "friend.deleted_by_staff" => vec![("deletes_by_staff", 1)],
+        "friend.transferred_in" => vec![("transfers_in", 1)],
+        "friend.transferred_out" => vec![("transfers_out", 1)],
+        "message.inbound" => vec![("messages_in", count)],
+        "message.outbound" if event.get("auto") == Some(&Value::Bool(true)) => vec![("messages_auto", count)],
+        "message.outbound" => vec![("messages_out", count)],
+        "order.paid" => vec![("orders", 1), ("gmv_fen", number("amount_fen", 0))],
+        "order.refunded" => vec![("refunds", 1), ("refund_fen", number("amount_fen", 0))],
+        "broadcast.sent" => vec![("broadcasts", 1)],
+        other => panic!("`{other}` is no type"),
+    }
+}
+
+impl Directory {
+    fn read(stage: &Stage<'_>) -> Self {
+        let rows = |role: &str| {
+            let records = records::read(stage.kafka, &[stage.topic(role)]);
+            records
+                .into_iter()
+                .map(|record| serde_json::from_slice::<Map<String, Value>>(&record.value.unwrap()).unwrap())
+        };
+        let key = |row: &Map<String, Value>, field: &str| (text(row, "corp_id"), text(row, field));
+        let place =
+            |row: Map<String, Value>| (key(&row, "staff_id"), (text(&row, "store_id"), text(&row, "region_id")));
+        let table: Value = serde_json::from_str(include_str!("../schemas/channels.json")).unwrap();
+        let channels = table["channels"].as_array().unwrap().iter();
+        Self {
+            places: rows("org").map(place).collect(),
+            codes: rows("channel").map(|row| (key(&row, "state"), text(&row, "channel"))).collect(),
+            keys: channels.map(|channel| channel["key"].as_str().unwrap().to_owned()).collect(),
+        }
+    }
+
+    /// The first of `channel`, `state`, `add_way` that is present decides alone.
+    fn channel(&self, event: &Map<String, Value>) -> String {
+        let corp_id = text(event, "corp_id");
+        let key = if event.contains_key("channel") {
+            Some(text(event, "channel")).filter(|key| self.keys.contains(key))
+        } else if event.contains_key("state") {
+            self.codes.get(&(corp_id, text(event, "state"))).cloned()
+        } else {
+            event.get("add_way").and_then(|way| add_way(way.as_i64().unwrap())).map(str::to_owned)
+        };
+        key.unwrap_or_else(|| "unattributed".to_owned())
+    }
+
+    /// Store and region.
+    fn place(&self, event: &Map<String, Value>) -> (String, String) {
+        let (store_id, region_id) = (text(event, "store_id"), text(event, "region_id"));
+        let row = self.places.get(&(text(event, "corp_id"), text(event, "staff_id")));
+        let (own_store, own_region) = row.cloned().unwrap_or_default();
+        let at_home = store_id.is_empty() || store_id == own_store;
+        let region_id = if region_id.is_empty() && at_home { own_region } else { region_id };
+        (if store_id.is_empty() { own_store } else { store_id }, region_id)
+    }
+}
+
+fn add_way(way: i64) -> Option<&'static str> {
+    let ways = BTreeMap::from([
+        (2, "search"),
+        (9, "search"),
+        (3, "card_share"),
+        (4, "group_chat"),
+        (5, "phone_import"),
+        (6, "wechat_contact"),
+        (7, "wechat_contact"),
+        (13, "wechat_contact"),
+        (24, "wechat_contact"),
+        (10, "channels_profile"),
+        (11, "work_context"),
+        (12, "work_context"),
+        (16, "acquisition_link"),
+        (201, "shared"),
+        (202, "assigned"),
+    ]);
+    ways.get(&way).copied()
+}

@@ -1,0 +1,117 @@
+//! What the contract's views say, read whole.
+//!
+//! Invariant: reads views alone, as a data team would; no table of the pipeline, and no `FINAL`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clickhouse::{Client, Row, error::Error};
+use serde::Deserialize;
+use yinliu::event::Counter;
+
+use crate::warehouse::{Counts, Key};
+
+/// One event of the log: topic, partition, offset.
+pub(crate) type At = (String, u32, u64);
+
+/// Everything that a pipeline leaves behind of its input.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Figures {
+    pub(crate) minutes: BTreeMap<Key, Counts>,
+    pub(crate) days: BTreeMap<Key, Counts>,
+    /// Counted records.
+    pub(crate) events: BTreeSet<At>,
+}
+
+/// Records by partition: next offset, received, rejected, duplicate, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Chunks(pub(crate) BTreeMap<(String, u32), [u64; 5]>);
+
+#[derive(Debug, Row, Deserialize)]
+struct Count {
+    corp_id: String,
+    minute: u32,
+    business_date: u16,
+    region_id: String,
+    store_id: String,
+    staff_id: String,
+    channel: String,
+    counters: Vec<u64>,
+}
+
+#[derive(Debug, Row, Deserialize)]
+struct Event {
+    topic: String,
+    partition: u32,
+    offset: u64,
+}
+
+#[derive(Debug, Row, Deserialize)]
+struct Chunk {
+    src_topic: String,
+    src_partition: u32,
+    sums: Vec<u64>,
+}
+
+impl Figures {
+    pub(crate) async fn read(client: &Client) -> Self {
+        let sql = "SELECT e.src_topic AS topic, e.src_partition AS partition, e.src_offset AS offset FROM events AS e";
+        let rows = client.query(sql).fetch_all::<Event>().await.unwrap();
+        let count = rows.len();
+        let events: BTreeSet<_> = rows.into_iter().map(|event| (event.topic, event.partition, event.offset)).collect();
+        assert_eq!(events.len(), count, "`events` has one row for each counted record");
+        let minutes = counts(client, "v_counts_1m", "intDiv(toUInt32(window_start), 60)").await;
+        let days = counts(client, "v_counts_1d", "toUInt32(0)").await;
+        Self { minutes, days, events }
+    }
+}
+
+impl Chunks {
+    pub(crate) async fn read(client: &Client) -> Result<Self, Error> {
+        let sql = "SELECT src_topic, src_partition, [max(c.next_offset), sum(c.received), sum(c.rejected), \
+                   sum(c.duplicate), sum(c.counted)] AS sums FROM chunks AS c GROUP BY src_topic, src_partition";
+        let rows = client.query(sql).fetch_all::<Chunk>().await?;
+        let chunk = |row: Chunk| ((row.src_topic, row.src_partition), row.sums.try_into().unwrap());
+        Ok(Self(rows.into_iter().map(chunk).collect()))
+    }
+
+    /// The next offset to read; 0 where nothing was read.
+    pub(crate) fn position(&self, topic: &str, partition: u32) -> u64 {
+        self.0.get(&(topic.to_owned(), partition)).map_or(0, |sums| sums[0])
+    }
+}
+
+async fn counts(client: &Client, view: &str, minute: &str) -> BTreeMap<Key, Counts> {
+    let counters: Vec<_> = Counter::ALL.iter().map(|counter| counter.name()).collect();
+    let sql = format!(
+        "SELECT corp_id, {minute} AS minute, business_date, region_id, store_id, staff_id, channel, [{}] AS counters \
+         FROM {view}",
+        counters.join(", ")
+    );
+    let mut found = BTreeMap::new();
+    for row in client.query(&sql).fetch_all::<Count>().await.unwrap() {
+        let named = counters.iter().copied().zip(row.counters);
+        let counts: Counts = named.filter(|(_, value)| *value > 0).collect();
+        let key = (row.corp_id, row.minute, row.business_date, row.region_id, row.store_id, row.staff_id, row.channel);
+        assert!(!counts.is_empty(), "{view} leaves out keys without a count, {key:?} too");
+        let repeated = found.insert(key.clone(), counts);
+        assert_eq!(repeated, None, "{view} has one row for {key:?}");
+    }
+    found
+}
+
+/// Compares both ways and names each row that differs, with expected and found value.
+pub(crate) fn same<K: Ord + std::fmt::Debug, V: PartialEq + std::fmt::Debug>(
+    what: &str,
+    expected: &BTreeMap<K, V>,
+    found: &BTreeMap<K, V>,
+) {
+    let keys: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
+    let differ = |key: &&&K| expected.get(**key) != found.get(**key);
+    let differing: Vec<_> = keys.iter().filter(differ).collect();
+    // The first ten say enough of what is wrong.
+    let lines = differing
+        .iter()
+        .take(10)
+        .map(|key| format!("  {key:?}\n    expected {:?}\n    found    {:?}\n", expected.get(**key), found.get(**key)));
+    assert!(differing.is_empty(), "{what}: {} rows differ:\n{}", differing.len(), lines.collect::<String>());
+}

@@ -1,0 +1,124 @@
+//! Records into real topics and out of them, by clients that know nothing of the pipeline.
+//!
+//! Invariant: in order, and each acknowledged before `send` returns; `read` returns everything up to the end of the log.
+
+use std::time::Duration;
+
+use rdkafka::{
+    ClientConfig, Message as _, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    message::{Header, Headers as _, OwnedHeaders},
+    producer::{FutureProducer, FutureRecord},
+};
+
+use super::kafka::Kafka;
+
+/// A broker on a busy machine takes its time, never this much.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// One record, on its way to a topic or read from one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) topic: String,
+    /// `None`: by the key.
+    pub(crate) partition: Option<i32>,
+    /// Of no meaning on the way in.
+    pub(crate) offset: u64,
+    pub(crate) timestamp: i64,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Stored {
+    /// The value of the first header of this name, as text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(other, _)| other == name);
+        found.map(|(_, value)| std::str::from_utf8(value).unwrap())
+    }
+}
+
+pub(crate) fn producer(kafka: &Kafka) -> FutureProducer {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", kafka.brokers()).set("enable.idempotence", "true").set("linger.ms", "5");
+    config.set("message.max.bytes", "2100000");
+    config.create().unwrap()
+}
+
+/// Sends in order; returns the offsets.
+pub(crate) async fn send(producer: &FutureProducer, records: impl IntoIterator<Item = Stored>) -> Vec<u64> {
+    let mut sent = Vec::new();
+    for record in records {
+        let mut headers = OwnedHeaders::new();
+        for (key, value) in &record.headers {
+            headers = headers.insert(Header { key, value: Some(value) });
+        }
+        let mut message = FutureRecord::<[u8], [u8]>::to(&record.topic).timestamp(record.timestamp).headers(headers);
+        message.partition = record.partition;
+        message.key = record.key.as_deref();
+        message.payload = record.value.as_deref();
+        sent.push(producer.send_result(message).map_err(|(error, _)| error).unwrap());
+    }
+    let mut offsets = Vec::new();
+    for delivery in sent {
+        let delivery = tokio::time::timeout(LIMIT, delivery).await.expect("the broker takes the record").unwrap();
+        offsets.push(u64::try_from(delivery.unwrap().offset).unwrap());
+    }
+    offsets
+}
+
+/// Everything that these topics hold now, each partition in its order. Topics that do not exist hold nothing.
+pub(crate) fn read(kafka: &Kafka, topics: &[String]) -> Vec<Stored> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", kafka.brokers()).set("group.id", "reader").set("enable.auto.commit", "false");
+    let consumer: BaseConsumer = config.create().unwrap();
+    let (mut list, mut open) = (TopicPartitionList::new(), Vec::new());
+    for topic in topics {
+        let metadata = consumer.fetch_metadata(Some(topic), LIMIT).unwrap();
+        for partition in metadata.topics()[0].partitions() {
+            let (low, high) = consumer.fetch_watermarks(topic, partition.id(), LIMIT).unwrap();
+            if low < high {
+                list.add_partition_offset(topic, partition.id(), Offset::Beginning).unwrap();
+                open.push((topic.clone(), partition.id(), high));
+            }
+        }
+    }
+    consumer.assign(&list).unwrap();
+    let mut records = Vec::new();
+    while !open.is_empty() {
+        let message = consumer.poll(LIMIT).expect("the log holds what its end promises").unwrap();
+        let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+        let headers = headers.map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec()));
+        records.push(Stored {
+            topic: message.topic().to_owned(),
+            partition: Some(message.partition()),
+            offset: u64::try_from(message.offset()).unwrap(),
+            timestamp: message.timestamp().to_millis().unwrap(),
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.payload().map(<[u8]>::to_vec),
+            headers: headers.collect(),
+        });
+        let at = (message.topic(), message.partition(), message.offset() + 1);
+        open.retain(|(topic, partition, high)| (topic.as_str(), *partition) != (at.0, at.1) || *high > at.2);
+    }
+    // The list refers to the consumer, which hangs on its way out while one is left.
+    drop(list);
+    records
+}
+
+/// The end of each partition of these topics that holds a record: topic, partition, next offset.
+pub(crate) fn ends(kafka: &Kafka, topics: &[String]) -> Vec<(String, u32, u64)> {
+    let mut config = ClientConfig::new();
+    let consumer: BaseConsumer = config.set("bootstrap.servers", kafka.brokers()).create().unwrap();
+    let mut ends = Vec::new();
+    for topic in topics {
+        let metadata = consumer.fetch_metadata(Some(topic), LIMIT).unwrap();
+        for partition in metadata.topics()[0].partitions() {
+            let (_, high) = consumer.fetch_watermarks(topic, partition.id(), LIMIT).unwrap();
+            if high > 0 {
+                ends.push((topic.clone(), u32::try_from(partition.id()).unwrap(), u64::try_from(high).unwrap()));
+            }
+        }
+    }
+    ends
+}

@@ -1,0 +1,170 @@
+//! `yinliu run` as a process of its own, which can be killed.
+//!
+//! Invariant: it keeps its configuration and its port through `kill` and `restart`; what it logs stays readable.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::Command,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{
+    poll,
+    process::{Process, Signal},
+};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_yinliu");
+
+/// Standard error goes to a file, so that it is shown where a test fails and nowhere else.
+const LOGGED: &str = r#"log=$1; shift; exec "$@" 2>>"$log""#;
+
+#[derive(Debug)]
+pub(crate) struct Yinliu {
+    process: Option<Process>,
+    /// Hangs up when the process is gone.
+    gone: mpsc::Receiver<()>,
+    folder: PathBuf,
+    admin: SocketAddr,
+}
+
+impl Yinliu {
+    /// Starts the pipeline by these settings, to which the addresses are added.
+    pub(crate) fn start(config: &Value) -> Self {
+        // Removed by the guard of the process, which also sees the test binary die.
+        let folder = TempDir::new().unwrap().keep();
+        // Free now; nobody else on this machine asks for this one.
+        let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut config = config.clone();
+        config["admin"] = json!({ "listen": admin });
+        config["board"] = json!({ "listen": "127.0.0.1:0" });
+        fs::write(folder.join("yinliu.toml"), toml::to_string(&config).unwrap()).unwrap();
+        let mut yinliu = Self { process: None, gone: mpsc::channel().1, folder, admin };
+        yinliu.restart();
+        yinliu
+    }
+
+    /// Starts it again after it ended.
+    pub(crate) fn restart(&mut self) {
+        assert!(self.process.is_none(), "it runs already");
+        let config = self.folder.join("yinliu.toml");
+        let log = self.folder.join("log");
+        let arguments: [&OsStr; 10] = [
+            "-c".as_ref(),
+            LOGGED.as_ref(),
+            "yinliu".as_ref(),
+            log.as_ref(),
+            PROGRAM.as_ref(),
+            "run".as_ref(),
+            "--only".as_ref(),
+            "pipeline".as_ref(),
+            "--config".as_ref(),
+            config.as_ref(),
+        ];
+        let (process, mut output) = Process::start(OsStr::new("sh"), arguments, &self.folder);
+        let (ended, gone) = mpsc::channel::<()>();
+        thread::spawn(move || {
+            drop(output.read_to_end(&mut Vec::new()));
+            drop(ended);
+        });
+        (self.process, self.gone) = (Some(process), gone);
+    }
+
+    /// kill -9, wherever it stands.
+    pub(crate) fn kill(&mut self) {
+        self.process.take().expect("a running process").end(Signal::Kill);
+    }
+
+    /// As a supervisor asks it to end.
+    pub(crate) fn terminate(&mut self) {
+        self.process.as_mut().expect("a running process").send(Signal::Terminate);
+    }
+
+    /// The exit code of a process that ends by itself or was asked to, within `limit`.
+    pub(crate) fn exit_code(&mut self, limit: Duration) -> i32 {
+        let hung_up = self.gone.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Disconnected);
+        assert!(hung_up, "expected the process to end within {limit:?}; its log:\n{}", self.log());
+        self.process.take().expect("a process that was running").wait()
+    }
+
+    /// Asks it to end and waits: it must do so within the 10 s that supervisors give.
+    pub(crate) fn stop(&mut self) {
+        self.terminate();
+        let code = self.exit_code(Duration::from_secs(10));
+        assert_eq!(code, 0, "exit code after SIGTERM; its log:\n{}", self.log());
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.process.is_some() && self.gone.try_recv() == Err(mpsc::TryRecvError::Empty)
+    }
+
+    /// The end of what it said on standard error.
+    pub(crate) fn log(&self) -> String {
+        let text = fs::read(self.folder.join("log")).unwrap_or_default();
+        // Enough for the last minutes of a process that logs what lasts once in 30 s.
+        String::from_utf8_lossy(&text[text.len().saturating_sub(6_000)..]).into_owned()
+    }
+
+    /// Status and body of a page of the port for operators; an error while nobody answers.
+    pub(crate) fn get(&self, path: &str) -> Result<(u16, String), String> {
+        let ask = || {
+            let mut stream = TcpStream::connect(self.admin)?;
+            stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")?;
+            let mut text = String::new();
+            stream.read_to_string(&mut text)?;
+            Ok(text)
+        };
+        let text = ask().map_err(|error: std::io::Error| format!("{path}: {error}"))?;
+        let (head, body) = text.split_once("\r\n\r\n").ok_or("half an answer")?;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or("no status")?;
+        Ok((status, body.to_owned()))
+    }
+
+    /// The value of a sample of `/metrics`, written with its labels and without `yinliu_`.
+    pub(crate) fn metric(&self, sample: &str) -> Result<f64, String> {
+        let (_, body) = self.get("/metrics")?;
+        let line = body.lines().find_map(|line| {
+            let name = line.strip_prefix("yinliu_").unwrap_or(line);
+            name.strip_prefix(sample)?.strip_prefix(' ')
+        });
+        line.and_then(|value| value.parse().ok()).ok_or_else(|| format!("no sample `{sample}`"))
+    }
+
+    /// Waits until `/readyz` answers with this status and, somewhere, this text.
+    pub(crate) async fn until_ready_is(&self, status: u16, text: &str, limit: Duration) {
+        let expected = format!("`/readyz` with {status} and `{text}`");
+        poll::until(&expected, limit, async || match self.get("/readyz")? {
+            (found, body) if found == status && body.contains(text) => Ok(()),
+            (found, body) => Err(format!("{found} {body}; its log:\n{}", self.log())),
+        })
+        .await;
+    }
+}
+
+impl Drop for Yinliu {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("the log of the process:\n{}", self.log());
+        }
+        if self.process.is_none() {
+            drop(fs::remove_dir_all(&self.folder));
+        }
+    }
+}
+
+/// Runs a command that ends by itself; exit code and everything that it printed.
+pub(crate) fn command(arguments: &[&str]) -> (Option<i32>, String) {
+    let arguments: Vec<OsString> = arguments.iter().map(Into::into).collect();
+    let output = Command::new(PROGRAM).args(arguments).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+}
