@@ -28,9 +28,8 @@ const NOW_MS: i64 = 1_741_572_000_000;
 async fn database(name: &str) -> config::Config {
     static ENGINE: OnceCell<Engine> = OnceCell::const_new();
     let engine = ENGINE.get_or_init(|| async { Engine::start() }).await;
-    let mut config = config::Config::default();
-    config.clickhouse = sink::Config { url: engine.url(), database: name.to_owned(), ..Default::default() };
-    config
+    let clickhouse = sink::Config { url: engine.url(), database: name.to_owned(), ..Default::default() };
+    config::Config { clickhouse, ..Default::default() }
 }
 
 async fn migrated(name: &str) -> (config::Config, Client) {
