@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::Config,
     engine::{self, Engine},
-    generate::{self, Day, Destination},
+    generate::{self, Day, Destination, Telling},
     migrate,
     service::{self, Ports},
     sink,
@@ -146,6 +146,7 @@ fn generator(
         live: true,
         rate: settings.rate,
         seed: settings.seed,
+        telling: Telling::Nothing,
         ..generate::Settings::default()
     };
     tokio::task::spawn_blocking(move || {

@@ -127,6 +127,16 @@ pub struct Settings {
     // Ten a store: what fits a screen of the board and still has a long tail.
     #[arg(long, default_value_t = 240)]
     pub staff: u32,
+    #[arg(skip)]
+    pub telling: Telling,
+}
+
+/// Whether the generator tells how far it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Telling {
+    #[default]
+    Progress,
+    Nothing,
 }
 
 impl Default for Settings {
@@ -145,6 +155,7 @@ impl Default for Settings {
             regions: 4,
             stores: 24,
             staff: 240,
+            telling: Telling::Progress,
         }
     }
 }

@@ -64,7 +64,7 @@ pub fn drive(
     let mut stream = Stream {
         outlet,
         shutdown,
-        progress: Progress::new(total),
+        progress: Progress::new(total, settings.telling),
         started: Instant::now(),
         sent: 0,
         limit: settings.limit.unwrap_or(u64::MAX),

@@ -9,18 +9,29 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::Telling;
+
 /// Often enough to show life in a log, rarely enough not to fill it.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) enum Progress {
+    /// Somebody else tells, who has the terminal.
+    Untold,
     Bar(ProgressBar),
-    Lines { total: Option<u64>, started: Instant, last: Instant },
+    Lines {
+        total: Option<u64>,
+        started: Instant,
+        last: Instant,
+    },
 }
 
 impl Progress {
     /// Of `total` records, where an end is known.
-    pub(super) fn new(total: Option<u64>) -> Self {
+    pub(super) fn new(total: Option<u64>, telling: Telling) -> Self {
+        if telling == Telling::Nothing {
+            return Self::Untold;
+        }
         if !io::stderr().is_terminal() {
             let started = Instant::now();
             return Self::Lines { total, started, last: started };
@@ -38,6 +49,7 @@ impl Progress {
 
     pub(super) fn tell(&mut self, records: u64) {
         match self {
+            Self::Untold => {}
             Self::Bar(bar) => bar.set_position(records),
             Self::Lines { total, started, last } => {
                 if last.elapsed() < LINE_EVERY {
