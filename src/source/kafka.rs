@@ -28,8 +28,9 @@ const MESSAGES_MAX: usize = 4_096;
 /// A seek is answered by librdkafka's own thread within milliseconds.
 const SEEK_LIMIT: Duration = Duration::from_secs(2);
 
-/// A partition is assigned here and held there until it is started: no request to a broker is needed to place it.
-const PLACEHOLDER: Offset = Offset::Offset(0);
+/// A partition is assigned here and held there until it is started. A number would be fetched at once, before the hold
+/// takes effect; where retention has removed that offset, librdkafka gives the partition up and refuses to seek in it.
+const PLACEHOLDER: Offset = Offset::End;
 
 /// One member of the consumer group.
 pub struct Kafka {
