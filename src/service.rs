@@ -88,8 +88,9 @@ pub async fn run(
 ) -> Result<(), Error> {
     let metrics = Arc::new(Metrics::new(&config.kafka.topics.input));
     let health = Arc::new(Health::default());
-    let admin = admin::serve(ports.admin, Arc::clone(&metrics), Arc::clone(&health), shutdown.clone());
-    let admin = tokio::spawn(admin);
+    // The port answers to the last: an operator sees why the process is not ready.
+    let last = CancellationToken::new();
+    let admin = tokio::spawn(admin::serve(ports.admin, Arc::clone(&metrics), Arc::clone(&health), last.clone()));
     let outside = Outside { metrics, health, wall_ms };
     let work = async {
         schema(config, &outside.health, &shutdown).await?;
@@ -111,7 +112,7 @@ pub async fn run(
     };
     let result = work.await;
     shutdown.cancel();
-    // The port answers to the last: an operator sees why the process is not ready.
+    last.cancel();
     let _ = admin.await;
     result
 }

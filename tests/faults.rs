@@ -271,6 +271,31 @@ async fn missing_dead_letter_topic_holds_the_partition_until_it_is_there() {
     assert!(!letters.is_empty(), "the letter arrived once there was a topic");
 }
 
+#[tokio::test]
+async fn partition_that_retention_overtook_goes_on_where_the_log_begins() {
+    let engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "overtaken");
+    stage.build_without_letters(1).await;
+    let yinliu = Yinliu::start(&stage.config());
+    let producer = records::producer(stage.kafka);
+    let (topic, refused) = (stage.topic("order"), Some(b"no object".to_vec()));
+    let refused = Stored { topic: topic.clone(), timestamp: AT_MS, value: refused, ..Stored::default() };
+    records::send(&producer, [refused]).await;
+    let held = "partitions_held{cause=\"dead_letter\"}";
+    poll::until("a partition held for its dead letter", SOON, async || match yinliu.metric(held)? {
+        1.0 => Ok(()),
+        count => Err(format!("{count} held")),
+    })
+    .await;
+    records::send(&producer, (1..10).map(|id| add(&stage, "order", &id.to_string()))).await;
+    let mut before = TopicPartitionList::new();
+    before.add_partition_offset(&topic, 0, Offset::Offset(6)).unwrap();
+    stage.kafka.delete_records(&before).await;
+    stage.create_letters().await;
+    stage.until_in(SOON).await;
+    assert_counts_equal_the_log(&stage).await;
+}
+
 /// 2026-06-01 10:00 in Shanghai.
 const AT_MS: i64 = 1_780_279_200_000;
 

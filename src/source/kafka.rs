@@ -4,7 +4,7 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
@@ -28,6 +28,9 @@ const MESSAGES_MAX: usize = 4_096;
 /// A seek is answered by librdkafka's own thread within milliseconds.
 const SEEK_LIMIT: Duration = Duration::from_secs(2);
 
+/// An assignment takes effect within moments; one in which no seek succeeds for this long never will.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// A partition is assigned here and held there until it is started. A number would be fetched at once, before the hold
 /// takes effect; where retention has removed that offset, librdkafka gives the partition up and refuses to seek in it.
 const PLACEHOLDER: Offset = Offset::End;
@@ -35,6 +38,8 @@ const PLACEHOLDER: Offset = Offset::End;
 /// One member of the consumer group.
 pub struct Kafka {
     consumer: BaseConsumer<Group>,
+    /// Since when librdkafka refuses to seek in a partition.
+    refused: FxHashMap<Slot, Instant>,
     queue: Arc<Mutex<Option<ffi::Queue>>>,
     slots: Slots,
 }
@@ -76,7 +81,21 @@ impl Kafka {
         *lock(&queue) = Some(ffi::Queue::new(consumer.client(), MESSAGES_MAX));
         let topics: Vec<_> = config.topics.input.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(|source| Error::new("subscribe to the input topics", source))?;
-        Ok(Self { consumer, queue, slots: Slots::default() })
+        Ok(Self { consumer, refused: FxHashMap::default(), queue, slots: Slots::default() })
+    }
+
+    /// Takes a partition out of the assignment and back in. After an answer that an offset is out of range, librdkafka
+    /// refuses every seek in it.
+    fn place_anew(&self, list: &TopicPartitionList) -> Result<(), Error> {
+        if !matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::Cooperative) {
+            return Ok(());
+        }
+        let failed = |source| Error::new("place a partition anew", source);
+        self.consumer.incremental_unassign(list).map_err(failed)?;
+        if let Some(queue) = lock(&self.queue).as_ref() {
+            queue.take_over(self.consumer.client(), list);
+        }
+        self.consumer.incremental_assign(list).map_err(failed)
     }
 
     fn list(&self, slot: Slot) -> Option<TopicPartitionList> {
@@ -153,7 +172,7 @@ impl Source for Kafka {
     }
 
     fn start(&mut self, slot: Slot, offset: u64) -> Result<Started, Error> {
-        let (Some(list), Some(origin)) = (self.list(slot), self.slots.origins.get(&slot)) else {
+        let (Some(mut list), Some(origin)) = (self.list(slot), self.slots.origins.get(&slot)) else {
             return Ok(Started::Gone);
         };
         let (Ok(partition), Ok(offset)) = (i32::try_from(origin.partition), i64::try_from(offset)) else {
@@ -161,13 +180,19 @@ impl Source for Kafka {
         };
         match self.consumer.seek(&origin.topic, partition, Offset::Offset(offset), SEEK_LIMIT) {
             Ok(()) => {}
-            // The assignment has not taken effect yet.
+            // The assignment has not taken effect yet, or the partition left its state of being read.
             Err(KafkaError::Seek(error)) => {
                 tracing::debug!(%error, topic = %origin.topic, partition, "seek");
-                return Ok(Started::NotYet);
+                let since = *self.refused.entry(slot).or_insert_with(Instant::now);
+                if since.elapsed() < PATIENCE {
+                    return Ok(Started::NotYet);
+                }
+                list.set_all_offsets(Offset::Offset(offset)).map_err(|source| Error::new("note a position", source))?;
+                self.place_anew(&list)?;
             }
             Err(source) => return Err(Error::new("seek to the position", source)),
         }
+        self.refused.remove(&slot);
         self.consumer.resume(&list).map_err(|source| Error::new("resume a partition", source))?;
         Ok(Started::Reading)
     }
