@@ -34,6 +34,15 @@ impl Default for Config {
     }
 }
 
+/// What a process shows of itself while it runs.
+#[derive(Clone, Debug)]
+pub struct Outside {
+    pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
+    /// Milliseconds since the epoch.
+    pub wall_ms: fn() -> i64,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("listen on `{listen}` for operators; set `admin.listen` to a free address of this machine")]

@@ -15,7 +15,7 @@ use std::{
     path::PathBuf,
 };
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::{admin, board, chunk, corp, dedup, directory, pipeline, sink, source};
 use layer::Assignment;
@@ -155,20 +155,6 @@ fn merge(assignments: &[Assignment]) -> Result<Config, Mistakes> {
     }
     root.try_into()
         .map_err(|error| Mistakes(vec![Mistake { origin: Origin::Default, text: error.message().to_owned() }]))
-}
-
-/// A list, or text with commas.
-pub(crate) fn text_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "text with commas, or a list of texts")]
-    enum TextOrList {
-        Text(String),
-        List(Vec<String>),
-    }
-    Ok(match TextOrList::deserialize(deserializer)? {
-        TextOrList::List(list) => list,
-        TextOrList::Text(text) => text.split(',').map(|item| item.trim().to_owned()).collect(),
-    })
 }
 
 #[cfg(test)]

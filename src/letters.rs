@@ -10,6 +10,7 @@ use std::{
 
 use rdkafka::{
     ClientContext,
+    config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
     message::{DeliveryResult, Header, OwnedHeaders},
     producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
@@ -241,7 +242,15 @@ impl Reports {
     }
 }
 
-impl ClientContext for Reports {}
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, kind: &str, line: &str) {
+        source::hear(level, kind, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        source::hear_error(&error, reason);
+    }
+}
 
 impl ProducerContext for Reports {
     type DeliveryOpaque = Box<Letter>;

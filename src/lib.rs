@@ -1,30 +1,125 @@
-//! yinliu: exact, live counts of WeCom friend acquisition. Kafka in, ClickHouse out.
+//! yinliu 引流: exact, live counts of WeCom friend acquisition. Kafka in, ClickHouse out.
+//!
+//! ```text
+//!             Kafka topics (friend · message · order · touch)         org · channel · target · contest
+//!                          │                                                   │
+//!    source ──▶ decode ──▶ dedup ──▶ enrich ◀── directory ◀── reference ◀──────┘
+//!      ▲          │                     │
+//!      │          ▼                     ▼
+//!      │       letters               window ──▶ chunk ──▶ batch ──▶ sink ──▶ ClickHouse ──▶ board, SQL
+//!      │                           (minute, day)  (registers)                    │
+//!      └──────────────── receipt: ledger row, then commit ◀──────────────────────┘
+//! ```
+//!
+//! [`partition`] is the middle of the picture: one record after another goes through decode, dedup, enrich, window and
+//! chunk, and comes out as a count, a duplicate or a dead letter. [`pipeline`] holds the stages together. One arrow
+//! returns: the receipt. Back-pressure is the absence of a poll.
+//!
+//! # The idea: registers with a high-water offset
+//!
+//! The offsets of each partition are cut in fixed chunks. Within a chunk, a row of a rollup is a *register*: the
+//! absolute count for one key, and the offset below which it is complete. A flush writes the changed rows again with a
+//! larger version; a reader takes the newest version of each row and sums over the chunks, which the views do.
+//!
+//! - An event at offset `o` changes a register only if `o` is at or beyond the register's high water. What an insert
+//!   brought in already is recognised row by row, even if it reached one table partition and not the other.
+//! - A flush writes facts, then registers, then one row of the *ledger* for each chunk. The ledger alone says where to
+//!   start; Kafka's committed offset follows it for lag tools, and nothing depends on it.
+//! - At the start of a partition the ledger, the registers of the open chunk and the facts beyond the ledger are read,
+//!   and the log from a dedup horizon before the position. No checkpoint store, no replay of the chunk.
+//! - A retried insert, a late one of a process that lost the partition, two owners at once, a crash between rows and
+//!   ledger: each writes registers that are true. Nothing has to be fenced.
+//!
+//! The balance that holds at every instant: received = rejected + duplicate + counted ([`batch::Tally::balances`]).
+//!
+//! # Rooms, in reading order
+//!
+//! Each room may use those above it. The first group is *pure*: no clock, file, socket, thread or log line; time and
+//! tables arrive as values. `tests/tidy.rs` holds the code to this.
+//!
+//! | room | does | never |
+//! |---|---|---|
+//! | [`event`] | names records, events, counters, refusals | decides |
+//! | [`corp`], [`window`] | zone and currency of a tenant; minute and business day of an event | asks what time it is |
+//! | [`decode`] | record to event, or the first reason to refuse it | fails on bad data |
+//! | [`dedup`] | says whether a record repeats an earlier one | looks at a clock |
+//! | [`directory`], [`enrich`] | who worked where when; region, store, channel of an event | changes a row |
+//! | [`batch`], [`chunk`] | encodes rows once; counts within a chunk | forgets what was not flushed |
+//! | [`partition`] | one record through all of the above; starts from what was loaded | builds on rows that do not add up |
+//! | [`config`] | settings in layers, every mistake at once | shows a secret |
+//! | [`source`], [`sink`] | Kafka; ClickHouse. The two seams with traits, where tests put their own | decides about an error |
+//! | [`log`], [`metrics`], [`admin`] | what operators read | carries personal data |
+//! | [`letters`] | dead letters to their topic | drops one |
+//! | [`reference`] | reference topics and files into the directory, and into ClickHouse | claims to know more than it read |
+//! | [`pipeline`] | worker, flush, loader, monitor | waits for one partition |
+//! | [`migrate`], [`verify`], [`validate`] | schema; the user's own check; before the start | change a count |
+//! | [`board`] | the managers' page and its data | invents a figure |
+//! | [`service`] | one process of all parts | starts on a database that does not fit |
+//! | [`generate`], [`engine`], [`demo`] | a brand's day; ClickHouse inside the process; everything embedded | differ from the real path |
+//! | [`cli`] | what may be asked of the program | decides |
+//!
+//! # Why not …
+//!
+//! - **… deltas into a summing table?** At-least-once delivery counts them twice after every crash.
+//! - **… insert deduplication tokens?** They are remembered for an hour or 10,000 blocks, per table partition, and not
+//!   at all on plain tables; a Kafka commit is no fence that could end their need.
+//! - **… a state store?** A second system to run, back up and restore; and after a restore of ClickHouse the two
+//!   disagree. Here the position lies beside the data, and a restored copy heals itself as far as the log reaches.
+//! - **… one consumer for all threads?** A member of the group for each thread needs no locks, and splitting the queues
+//!   of one consumer can lose wake-ups in the client library.
+//! - **… the commit as the position?** A former owner's commit can move it back, with success.
+//! - **… timestamps of records for freshness?** Producers set them. A partition is complete through the moment at which
+//!   the brokers were asked for its end, once everything below that end is in ([`pipeline::progress`]).
+//! - **… fencing of former owners?** What they write is true. One case is beyond that: a member of staff without any
+//!   row in the directory, whose first row arrives while two owners count the same records. They may place those
+//!   records in different stores, `verify` shows it, and the partition is held when it starts next.
+//!
+//! # Why a decision never depends on luck
+//!
+//! Between the ledger and a flush that never reached it, records are folded twice and must land in the same rows. So
+//! the dedup horizon is a number of offsets and a span of record timestamps; lateness is the record's timestamp minus
+//! the event's; a change of the directory holds from a fixed delay after its publication, and the pipeline holds back
+//! while it has not read the directory that far. And for an offset that has a fact, the fact decides.
 
-pub mod admin;
-pub mod batch;
-pub mod board;
-pub mod chunk;
-pub mod cli;
-pub mod config;
+pub mod event;
+
 pub mod corp;
+pub mod window;
+
 pub mod decode;
 pub mod dedup;
-pub mod demo;
+
 pub mod directory;
-pub mod engine;
 pub mod enrich;
-pub mod event;
-pub mod generate;
-pub mod letters;
-pub mod log;
-pub mod metrics;
-pub mod migrate;
+
+pub mod batch;
+pub mod chunk;
+
 pub mod partition;
-pub mod pipeline;
-pub mod reference;
-pub mod service;
+
+pub mod config;
+
 pub mod sink;
 pub mod source;
+
+pub mod admin;
+pub mod log;
+pub mod metrics;
+
+pub mod letters;
+pub mod reference;
+
+pub mod pipeline;
+
+pub mod migrate;
 pub mod validate;
 pub mod verify;
-pub mod window;
+
+pub mod board;
+pub mod service;
+
+pub mod demo;
+pub mod engine;
+pub mod generate;
+
+pub mod cli;

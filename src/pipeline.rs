@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin::Health,
+    admin::{Health, Outside},
     config,
     corp::{self, Corps},
     letters::Letters,
@@ -108,15 +108,6 @@ impl Shared {
     }
 }
 
-/// What a process shows of itself while it runs.
-#[derive(Clone, Debug)]
-pub struct Outside {
-    pub metrics: Arc<Metrics>,
-    pub health: Arc<Health>,
-    /// Milliseconds since the epoch.
-    pub wall_ms: fn() -> i64,
-}
-
 /// Runs until `shutdown`, then flushes, enters, commits and leaves the group.
 ///
 /// # Errors
@@ -162,12 +153,18 @@ pub async fn stages<K: Sink>(
     let result = supervise(flush, loader, &shutdown, &abandon).await;
     shared.health.set_not_ready("stopping");
     shutdown.cancel();
-    let threads = tokio::task::spawn_blocking(move || threads.into_iter().try_for_each(thread::JoinHandle::join));
-    // Closing a consumer can hang in librdkafka; by now nothing depends on it.
-    if tokio::time::timeout(LEAVE_LIMIT, threads).await.is_err() {
-        tracing::warn!("left without waiting for the consumer group");
+    let joined = move || {
+        let ends: Vec<_> = threads.into_iter().map(thread::JoinHandle::join).collect();
+        ends.into_iter().try_for_each(|end| Ok(end.map_err(|_| Error::Gone)??))
+    };
+    // Closing a consumer can hang in librdkafka; by then nothing depends on it.
+    match tokio::time::timeout(LEAVE_LIMIT, tokio::task::spawn_blocking(joined)).await {
+        Ok(joined) => result.and(joined.map_err(|_| Error::Gone)?),
+        Err(_) => {
+            tracing::warn!("left without waiting for the consumer group");
+            result
+        }
     }
-    result
 }
 
 /// Waits for the end: by `shutdown`, or because a stage cannot go on.
@@ -225,14 +222,13 @@ fn spawn(
     shared: Arc<Shared>,
     links: Links,
     shutdown: CancellationToken,
-) -> Result<thread::JoinHandle<()>, Error> {
+) -> Result<thread::JoinHandle<Result<(), source::Error>>, Error> {
     let name = format!("worker-{number}");
     let thread = thread::Builder::new().name(name.clone());
     let body = move || {
-        if let Err(error) = work(&name, &kafka, &shared, links, &shutdown) {
-            tracing::error!(error = %crate::log::chain(&error), worker = name, "the worker cannot go on");
-            shutdown.cancel();
-        }
+        // However the thread ends, the process does not go on without it.
+        let _ends = shutdown.clone().drop_guard();
+        work(&name, &kafka, &shared, links, &shutdown)
     };
     thread.spawn(body).map_err(Error::Thread)
 }
@@ -244,7 +240,6 @@ fn work(
     links: Links,
     shutdown: &CancellationToken,
 ) -> Result<(), source::Error> {
-    let batches = links.batches.clone();
     let mut worker = Worker::new(Kafka::join(kafka)?, Arc::clone(shared), links, Instant::now());
     while !shutdown.is_cancelled() {
         let now = Instant::now();
@@ -254,10 +249,5 @@ fn work(
         }
     }
     shared.letters.flush(Duration::from_secs(2));
-    let last = worker.finish();
-    if batches.blocking_send(last).is_ok() {
-        drop(batches);
-        worker.commit_last(LAST_FLUSH_LIMIT)?;
-    }
-    Ok(())
+    worker.close(LAST_FLUSH_LIMIT)
 }

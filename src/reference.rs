@@ -17,11 +17,11 @@ use clickhouse::Client;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    admin::Outside,
     config,
     directory::{self, Directory, Kind},
     log::{Repeated, chain},
     metrics::Metrics,
-    pipeline::Outside,
     sink::Table,
     source::log::Log,
 };
@@ -81,9 +81,7 @@ impl Reference {
                     // What earlier processes kept comes first: the topics may have forgotten it.
                     match runtime.block_on(rows::load(&keeper)) {
                         Ok(rows) => {
-                            for row in &rows {
-                                reader.insert(row);
-                            }
+                            reader.insert(rows);
                             break;
                         }
                         Err(error) => fault(&error, &mut faults),
@@ -117,21 +115,24 @@ impl Reference {
         self.complete_through.fetch_max(moment_ms, Ordering::AcqRel);
     }
 
-    /// Takes in a row; `true` if it is new.
-    pub fn insert(&self, row: &directory::Reference) -> bool {
+    /// Takes in rows, and notes those that are new for ClickHouse.
+    pub fn publish(&self, rows: Vec<directory::Reference>) {
+        let new = self.insert(rows);
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).extend(new);
+    }
+
+    /// Takes in rows; the answer is those that are new.
+    fn insert(&self, mut rows: Vec<directory::Reference>) -> Vec<directory::Reference> {
+        if rows.is_empty() {
+            return rows;
+        }
         let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
-        match row {
+        rows.retain(|row| match row {
             directory::Reference::Org(row) => directory.insert_org(row.clone()),
             directory::Reference::Channel(row) => directory.insert_channel(row.clone()),
             directory::Reference::Target(_) | directory::Reference::Contest(_) => true,
-        }
-    }
-
-    /// Takes in a row and notes it for ClickHouse.
-    pub fn publish(&self, row: directory::Reference) {
-        if self.insert(&row) {
-            self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).push(row);
-        }
+        });
+        rows
     }
 
     /// A row that breaks its form is passed over.

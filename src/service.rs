@@ -8,14 +8,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin::{self, Health},
+    admin::{self, Health, Outside},
     board,
     config::Config,
     corp::Corps,
     log::{Repeated, chain},
     metrics::Metrics,
     migrate,
-    pipeline::{self, Outside, flush::Backoff},
+    pipeline::{self, flush::Backoff},
     sink::client,
 };
 

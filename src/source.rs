@@ -2,6 +2,7 @@
 //!
 //! Invariant: reads and positions; nothing here looks into a record or remembers one.
 
+mod context;
 mod ffi;
 mod kafka;
 pub mod log;
@@ -12,8 +13,9 @@ use rdkafka::{
     ClientConfig,
     error::{KafkaError, RDKafkaErrorCode},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+pub(crate) use context::{Quiet, hear, hear_error};
 pub use kafka::Kafka;
 
 use crate::{batch::Origin, event::Record};
@@ -23,7 +25,7 @@ use crate::{batch::Origin, event::Record};
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `host:port`, at least one; in a file a list or text with commas.
-    #[serde(deserialize_with = "crate::config::text_or_list")]
+    #[serde(deserialize_with = "text_or_list")]
     pub brokers: Vec<String>,
     pub group: String,
     pub topics: Topics,
@@ -36,7 +38,7 @@ pub struct Config {
 #[serde(default, deny_unknown_fields)]
 pub struct Topics {
     /// Input; any type of event may arrive on any of them.
-    #[serde(deserialize_with = "crate::config::text_or_list")]
+    #[serde(deserialize_with = "text_or_list")]
     pub input: Vec<String>,
     pub dead_letter: String,
     pub org: String,
@@ -154,4 +156,18 @@ pub(crate) fn client_settings(config: &Config) -> ClientConfig {
         .set("reconnect.backoff.max.ms", "1000")
         .set("log.connection.close", "false");
     settings
+}
+
+/// A list, or text with commas.
+fn text_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "text with commas, or a list of texts")]
+    enum TextOrList {
+        Text(String),
+        List(Vec<String>),
+    }
+    Ok(match TextOrList::deserialize(deserializer)? {
+        TextOrList::List(list) => list,
+        TextOrList::Text(text) => text.split(',').map(|item| item.trim().to_owned()).collect(),
+    })
 }

@@ -9,4 +9,5 @@ mod components;
 mod engine_process;
 mod schemas;
 mod support;
+mod tidy;
 mod warehouse;

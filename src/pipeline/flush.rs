@@ -87,13 +87,16 @@ impl<K: Sink> Flush<K> {
     /// ClickHouse refuses what a person must mend.
     pub async fn run(mut self, abandon: CancellationToken) -> Result<(), Stopped> {
         let mut idle = tokio::time::interval(self.shared.flush_interval);
+        idle.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let batch = tokio::select! {
-                batch = self.gather() => batch,
+            // Nothing but the wait for the first batch may be broken off: a batch in hand would be lost.
+            let first = tokio::select! {
+                first = self.batches.recv() => first,
                 // Idle partitions become complete through later moments too.
                 _ = idle.tick() => Some(Batch::default()),
             };
-            let Some(batch) = batch else { return Ok(()) };
+            let Some(first) = first else { return Ok(()) };
+            let batch = if first.is_empty() { first } else { self.gather(first).await };
             let flushed = tokio::select! {
                 flushed = self.flush(batch) => flushed,
                 () = abandon.cancelled() => Err(Stopped::Shutdown),
@@ -102,9 +105,8 @@ impl<K: Sink> Flush<K> {
         }
     }
 
-    /// The batches that are ready; `None` once all workers are gone.
-    async fn gather(&mut self) -> Option<Batch> {
-        let mut joined = self.batches.recv().await?;
+    /// Joins the batches of the other workers that come within moments.
+    async fn gather(&mut self, mut joined: Batch) -> Batch {
         let deadline = tokio::time::Instant::now() + GATHER;
         let mut count = 1;
         while count < self.receipts.len() && joined.bytes() < JOINED_BYTES_MAX {
@@ -114,7 +116,7 @@ impl<K: Sink> Flush<K> {
             }
             count += 1;
         }
-        Some(joined)
+        joined
     }
 
     async fn flush(&mut self, mut batch: Batch) -> Result<(), Stopped> {
@@ -203,6 +205,9 @@ impl<K: Sink> Flush<K> {
             put_text(&mut activity.bytes, corp_id);
             activity.bytes.extend_from_slice(&occurred_at.to_le_bytes());
             activity.count += 1;
+        }
+        if let Some(moment) = self.progress.complete_through().and_then(|moment| u64::try_from(moment).ok()) {
+            self.shared.metrics.complete_through_timestamp.set(Duration::from_millis(moment).as_secs_f64());
         }
         self.insert_until_in(Table::Progress, &rows).await?;
         self.insert_until_in(Table::Activity, &activity).await

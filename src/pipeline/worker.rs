@@ -127,7 +127,7 @@ impl<S: Source> Worker<S> {
         }
         self.collect(now)?;
         self.start_loaded()?;
-        self.mute_and_unmute()?;
+        self.mute_and_unmute(now)?;
         self.hand_over(now);
         let stale = self.shared.reference.is_stale(wall_ms);
         self.shared.holds.directory(stale);
@@ -140,20 +140,22 @@ impl<S: Source> Worker<S> {
         Ok(Step::Read)
     }
 
-    /// Drains everything for the last flush. Nothing is read any more.
-    pub fn finish(&mut self) -> Batch {
+    /// Hands the rest over for the last flush, and commits what becomes of it within `limit`. Nothing is read any more.
+    pub fn close(mut self, limit: Duration) -> Result<(), Error> {
         self.drain();
+        self.tell();
         let mut last = self.waiting.take().unwrap_or_default();
         last.append(std::mem::take(&mut self.batch));
-        last
-    }
-
-    /// Waits up to `limit` for the receipt of the last flush, and commits what it says.
-    pub fn commit_last(&mut self, limit: Duration) -> Result<(), Error> {
-        if let Ok(receipt) = self.links.receipts.recv_timeout(limit) {
-            self.commit(&receipt)?;
+        let Self { mut source, links, assigned, .. } = self;
+        let deadline = Instant::now() + limit;
+        if links.batches.blocking_send(last).is_ok() {
+            // The flush ends with its last sender, and the receipts end with the flush.
+            drop(links.batches);
+            while let Ok(receipt) = links.receipts.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                commit(&mut source, &assigned, &receipt)?;
+            }
         }
-        self.source.signals().map(drop)
+        source.signals().map(drop)
     }
 
     fn signal(&mut self, signal: Signal, now: Instant) -> Result<(), Error> {
@@ -230,7 +232,7 @@ impl<S: Source> Worker<S> {
             }
         }
         while let Ok(receipt) = self.links.receipts.try_recv() {
-            self.commit(&receipt)?;
+            commit(&mut self.source, &self.assigned, &receipt)?;
             let regressed = |assigned: &Assigned| receipt.regressed.iter().any(|o| o.broker() == assigned.origin);
             let slots: Vec<_> = self.assigned.iter().filter(|(_, a)| regressed(a)).map(|(slot, _)| *slot).collect();
             for slot in slots {
@@ -238,13 +240,6 @@ impl<S: Source> Worker<S> {
             }
         }
         Ok(())
-    }
-
-    fn commit(&mut self, receipt: &Receipt) -> Result<(), Error> {
-        let owned = |origin: &Origin| self.assigned.values().any(|assigned| assigned.origin == *origin);
-        let positions = receipt.positions.iter().map(|(origin, position)| (origin.broker(), *position));
-        let positions: Vec<_> = positions.filter(|(origin, _)| owned(origin)).collect();
-        if positions.is_empty() { Ok(()) } else { self.source.commit(&positions) }
     }
 
     fn start_loaded(&mut self) -> Result<(), Error> {
@@ -260,8 +255,8 @@ impl<S: Source> Worker<S> {
     }
 
     /// Holds partitions whose letters are not getting out, and takes up held ones whose time has come.
-    fn mute_and_unmute(&mut self) -> Result<(), Error> {
-        let (now, mut again) = (Instant::now(), Vec::new());
+    fn mute_and_unmute(&mut self, now: Instant) -> Result<(), Error> {
+        let mut again = Vec::new();
         for (&slot, assigned) in &mut self.assigned {
             let origin = &assigned.origin;
             assigned.phase = match std::mem::replace(&mut assigned.phase, Phase::Loading) {
@@ -359,6 +354,14 @@ impl<S: Source> Worker<S> {
             live.map(|partition| (partition.origin().broker(), partition.position(), partition.registers()));
         self.shared.positions.tell(positions);
     }
+}
+
+/// Tells the brokers the positions of a receipt, as far as the partitions are ours.
+fn commit(source: &mut impl Source, assigned: &FxHashMap<Slot, Assigned>, receipt: &Receipt) -> Result<(), Error> {
+    let owned = |origin: &Origin| assigned.values().any(|assigned| assigned.origin == *origin);
+    let positions = receipt.positions.iter().map(|(origin, position)| (origin.broker(), *position));
+    let positions: Vec<_> = positions.filter(|(origin, _)| owned(origin)).collect();
+    if positions.is_empty() { Ok(()) } else { source.commit(&positions) }
 }
 
 impl Seen {

@@ -68,7 +68,7 @@ impl File {
             .map(|name| name.trim_start_matches('\u{feff}').to_owned())
             .collect();
         let at = written.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(0));
-        let (mut offset, mut present) = (0, HashMap::new());
+        let (mut offset, mut present, mut rows) = (0, HashMap::new(), Vec::new());
         for record in reader.records() {
             let record = record.map_err(failed)?;
             let body = body(self.kind, &columns, &record);
@@ -76,7 +76,7 @@ impl File {
             if self.published.get(&key) != Some(&body) {
                 let publication = Publication { at, partition: 0, offset };
                 match directory::Reference::read(self.kind, None, Some(body.as_bytes()), publication) {
-                    Ok(row) => reference.publish(row),
+                    Ok(row) => rows.push(row),
                     Err(why) => {
                         reference.ignore(self.kind, Some(key.as_bytes()), &format!("line {}: {why}", offset + 2));
                     }
@@ -88,10 +88,11 @@ impl File {
         for key in self.published.keys().filter(|key| !present.contains_key(*key)) {
             let publication = Publication { at, partition: 0, offset };
             if let Ok(row) = directory::Reference::read(self.kind, Some(key.as_bytes()), None, publication) {
-                reference.publish(row);
+                rows.push(row);
             }
             offset += 1;
         }
+        reference.publish(rows);
         (self.written, self.published) = (Some(written), present);
         Ok(())
     }

@@ -16,10 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Reference, csv};
 use crate::{
+    admin::Outside,
     batch::Origin,
     directory::{self, Kind, Publication},
-    pipeline::Outside,
-    source::{self, client_settings, log::Log},
+    source::{self, Quiet, client_settings, log::Log},
 };
 
 /// Between two looks at the ends of the topics, and at the CSV files.
@@ -27,6 +27,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Brokers answer within this time, or are away.
 const LIMIT: Duration = Duration::from_secs(5);
+
+/// Rows that are published at once: enough that a whole organisation takes a moment, few enough for its memory.
+const ROWS_MAX: usize = 10_000;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -40,7 +43,7 @@ pub(super) enum Error {
 
 /// Which partitions of which kind are read, and how far.
 struct Following<'a> {
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<Quiet>,
     topics: [(&'a str, Kind); 4],
     positions: HashMap<Origin, u64>,
 }
@@ -68,7 +71,7 @@ pub(super) fn read(
         (names.target.as_str(), Kind::Target),
         (names.contest.as_str(), Kind::Contest),
     ];
-    let mut following = Following { consumer: settings.create()?, topics, positions: HashMap::new() };
+    let mut following = Following { consumer: settings.create_with_context(Quiet)?, topics, positions: HashMap::new() };
     while !shutdown.is_cancelled() {
         files.read(reference)?;
         let asked_at = (outside.wall_ms)();
@@ -117,25 +120,34 @@ impl Following<'_> {
         Ok(self.consumer.assign(&list)?)
     }
 
+    /// Takes what is there, all at once: each time the directory changes, its readers wait.
     fn poll(&mut self, reference: &Reference) -> Result<(), Error> {
-        let Some(message) = self.consumer.poll(Duration::from_millis(50)) else { return Ok(()) };
-        match message {
-            Ok(message) => {
-                let origin = self.take(&message, reference);
-                if let (Some(origin), Ok(offset)) = (origin, u64::try_from(message.offset())) {
-                    self.positions.insert(origin, offset + 1);
+        let (mut rows, mut positions) = (Vec::new(), Vec::new());
+        let mut patience = Duration::from_millis(50);
+        while let Some(message) = self.consumer.poll(std::mem::take(&mut patience)) {
+            match message {
+                Ok(message) => {
+                    let origin = self.take(&message, reference, &mut rows);
+                    positions.extend(origin.zip(u64::try_from(message.offset()).ok()));
                 }
-                Ok(())
+                Err(KafkaError::MessageConsumption(error)) => tracing::debug!(%error, "librdkafka"),
+                Err(error) => return Err(error.into()),
             }
-            Err(KafkaError::MessageConsumption(error)) => {
-                tracing::debug!(%error, "librdkafka");
-                Ok(())
+            if rows.len() >= ROWS_MAX {
+                break;
             }
-            Err(error) => Err(error.into()),
         }
+        reference.publish(rows);
+        self.positions.extend(positions.into_iter().map(|(origin, offset)| (origin, offset + 1)));
+        Ok(())
     }
 
-    fn take(&self, message: &BorrowedMessage<'_>, reference: &Reference) -> Option<Origin> {
+    fn take(
+        &self,
+        message: &BorrowedMessage<'_>,
+        reference: &Reference,
+        rows: &mut Vec<directory::Reference>,
+    ) -> Option<Origin> {
         let (_, kind) = self.topics.iter().find(|(name, _)| *name == message.topic())?;
         let partition = u32::try_from(message.partition()).ok()?;
         let offset = u64::try_from(message.offset()).ok()?;
@@ -144,7 +156,7 @@ impl Following<'_> {
             Some(at) => {
                 let publication = Publication { at, partition, offset };
                 match directory::Reference::read(*kind, message.key(), message.payload(), publication) {
-                    Ok(row) => reference.publish(row),
+                    Ok(row) => rows.push(row),
                     Err(why) => reference.ignore(*kind, message.key(), &why),
                 }
             }

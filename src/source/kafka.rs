@@ -16,7 +16,7 @@ use rdkafka::{
 };
 use rustc_hash::FxHashMap;
 
-use super::{Config, Error, Signal, Slot, Source, Started, ffi};
+use super::{Config, Error, Signal, Slot, Source, Started, ffi, hear, hear_error};
 use crate::{
     batch::Origin,
     event::{Header, Record},
@@ -250,6 +250,14 @@ impl Slots {
 }
 
 impl ClientContext for Group {
+    fn log(&self, level: RDKafkaLogLevel, kind: &str, line: &str) {
+        hear(level, kind, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        hear_error(&error, reason);
+    }
+
     fn stats(&self, statistics: Statistics) {
         let mut tails = Vec::new();
         for (topic, statistics) in &statistics.topics {

@@ -10,7 +10,7 @@ use std::{
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use super::{Config, Error, client_settings, ffi};
+use super::{Config, Error, Quiet, client_settings, ffi};
 use crate::batch::Origin;
 
 /// A topic that exists.
@@ -22,7 +22,7 @@ pub struct Topic {
 
 /// A client that belongs to no group.
 pub struct Log {
-    client: BaseConsumer,
+    client: BaseConsumer<Quiet>,
     without_ids: AtomicBool,
 }
 
@@ -36,7 +36,7 @@ impl Log {
     pub fn new(config: &Config) -> Result<Self, Error> {
         let mut settings = client_settings(config);
         settings.extend(config.options.clone());
-        let client = settings.create().map_err(|source| Error::new("create a client", source))?;
+        let client = settings.create_with_context(Quiet).map_err(|source| Error::new("create a client", source))?;
         Ok(Self { client, without_ids: AtomicBool::new(false) })
     }
 

@@ -8,7 +8,7 @@ const byId = (id) => document.getElementById(id);
 
 const LIVE_SECONDS = 30;
 const BEHIND_SECONDS = 120;
-const OFFLINE_MS = 15_000; // Nothing arrived for so long, by stream or polling.
+const OFFLINE_MS = 14_000; // Nothing arrived for so long, by stream or polling; the page looks once a second, so it says so within 15 s.
 const SILENT_MS = 8_000; // The stream sends once a second; this long without is a cut that nobody told us of.
 const POLL_MS = 5_000;
 const RETRY_STREAM_MS = 30_000;

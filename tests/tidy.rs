@@ -1,0 +1,264 @@
+//! Rules of the code that the compiler does not check.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The rooms in reading order: each may use those before it in this list.
+const ROOMS: &[&str] = &[
+    "event",
+    "corp",
+    "window",
+    "decode",
+    "dedup",
+    "directory",
+    "enrich",
+    "batch",
+    "chunk",
+    "partition",
+    "config",
+    "source",
+    "sink",
+    "log",
+    "metrics",
+    "admin",
+    "letters",
+    "reference",
+    "pipeline",
+    "migrate",
+    "verify",
+    "adopt",
+    "validate",
+    "board",
+    "service",
+    "generate",
+    "engine",
+    "demo",
+    "cli",
+];
+
+/// Rooms without clock, file, socket, thread or log line.
+const PURE: &[&str] =
+    &["event", "corp", "window", "decode", "dedup", "directory", "enrich", "batch", "chunk", "partition"];
+
+/// What a pure room must not name.
+const IMPURE: &[&str] = &[
+    "std::fs",
+    "std::net",
+    "std::thread",
+    "std::io",
+    "std::env",
+    "Instant",
+    "SystemTime",
+    "tokio",
+    "tracing::",
+    "async fn",
+    "rdkafka",
+    "clickhouse::",
+    "println!",
+    "Mutex",
+];
+
+/// Lines of a file before its tests.
+const FILE_LINES_MAX: usize = 400;
+
+/// Licences under which a dependency may be used.
+const LICENCES: &[&str] = &[
+    "MIT",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "Unicode-3.0",
+    "MIT-0",
+    "Unlicense",
+    "CC0-1.0",
+    "BSL-1.0",
+    "OpenSSL",
+    "CDLA-Permissive-2.0",
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|other| other == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The code of a file up to its tests, without comments.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let before_tests = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let lines = before_tests.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn room(path: &Path) -> String {
+    let inside = path.strip_prefix(root().join("src")).unwrap();
+    inside.components().next().unwrap().as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned()
+}
+
+/// Whether these are the tests of a room, in a file of their own.
+fn is_test(path: &Path) -> bool {
+    let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+    ["tests", "testing", "fixture"].contains(&name.as_str())
+        || path.components().any(|part| part.as_os_str() == "tests")
+}
+
+fn sources() -> Vec<PathBuf> {
+    let all = files(&root().join("src"), "rs");
+    all.into_iter().filter(|path| !is_test(path) && !path.ends_with("lib.rs") && !path.ends_with("main.rs")).collect()
+}
+
+/// The rooms that a file names: `crate::room` and each first word of `crate::{…}`.
+fn uses(code: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        if let Some(list) = rest.strip_prefix('{') {
+            let (mut depth, mut item) = (0, String::new());
+            for letter in list.chars() {
+                match letter {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => found.extend(first_word(&std::mem::take(&mut item))),
+                    _ => {}
+                }
+                if depth == 0 && letter != ',' {
+                    item.push(letter);
+                }
+            }
+            found.extend(first_word(&item));
+        } else {
+            found.extend(first_word(rest));
+        }
+    }
+    found
+}
+
+fn first_word(text: &str) -> Option<String> {
+    let word: String =
+        text.trim_start().chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+    ROOMS.contains(&word.as_str()).then_some(word)
+}
+
+#[test]
+fn every_room_is_in_the_table_and_uses_only_rooms_above_it() {
+    let position = |room: &str| ROOMS.iter().position(|other| *other == room);
+    for path in sources() {
+        let room = room(&path);
+        let Some(own) = position(&room) else { panic!("{room} is not in the table of rooms") };
+        for used in uses(&code(&path)) {
+            // The configuration is made of the rooms' own sections.
+            let allowed = position(&used) <= Some(own) || room == "config";
+            assert!(allowed, "{}: `{room}` uses `{used}`, which stands below it", path.display());
+        }
+    }
+}
+
+#[test]
+fn pure_rooms_stay_pure() {
+    for path in sources().iter().filter(|path| PURE.contains(&room(path).as_str())) {
+        let code = code(path);
+        for word in IMPURE {
+            assert!(!code.contains(word), "{}: a pure room names `{word}`", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_does_and_is_short() {
+    for path in files(&root().join("src"), "rs").iter().chain(&files(&root().join("tests"), "rs")) {
+        let text = fs::read_to_string(path).unwrap();
+        assert!(text.starts_with("//! "), "{}: begin with what the file does", path.display());
+        let lines = code(path).lines().count();
+        assert!(lines <= FILE_LINES_MAX, "{}: {lines} lines of code, at most {FILE_LINES_MAX}", path.display());
+    }
+}
+
+#[test]
+fn unsafe_code_stands_in_one_file_for_each_foreign_library() {
+    let with_unsafe: Vec<_> = sources()
+        .into_iter()
+        .filter(|path| code(path).contains("unsafe "))
+        .map(|path| path.strip_prefix(root()).unwrap().display().to_string())
+        .collect();
+    assert_eq!(with_unsafe, ["src/engine/chdb.rs", "src/source/ffi.rs"]);
+}
+
+#[test]
+fn nothing_is_unfinished_or_switched_off() {
+    for path in files(&root().join("src"), "rs").iter().chain(&files(&root().join("tests"), "rs")) {
+        if path.ends_with("tests/tidy.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(path).unwrap();
+        for word in ["todo!(", "unimplemented!(", "FIXME", "TODO", "#[ignore", "dbg!("] {
+            assert!(!text.contains(word), "{}: `{word}`", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_metric_that_an_operator_is_told_of_exists() {
+    let metrics = yinliu::metrics::Metrics::new(&["t".to_owned()]).render();
+    let mut documents = files(&root().join("deploy"), "md");
+    documents.extend(files(&root().join("deploy"), "yml"));
+    documents.push(root().join("README.md"));
+    for path in documents {
+        let text = fs::read_to_string(&path).unwrap();
+        for (at, _) in text.match_indices("yinliu_") {
+            let letters = |letter: &char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || *letter == '_';
+            let name: String = text[at..].chars().take_while(letters).collect();
+            let family = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+            assert!(metrics.contains(&format!("# TYPE {family} ")), "{}: no metric `{name}`", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_dependency_has_a_licence_that_may_be_used() {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--locked",
+            "--offline",
+            "--filter-platform",
+            "x86_64-unknown-linux-gnu",
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 100, "{} packages", packages.len());
+    for package in packages {
+        let licence = package["license"].as_str().unwrap_or_default().replace('/', " OR ");
+        // One alternative is enough; of a conjunction every part has to be allowed.
+        let allowed = |alternative: &str| {
+            let mut parts = alternative.split(" AND ");
+            parts.all(|part| LICENCES.contains(&part.trim().trim_matches(['(', ')'])))
+        };
+        assert!(licence.split(" OR ").any(allowed), "{} {}: licence `{licence}`", package["name"], package["version"]);
+    }
+}
