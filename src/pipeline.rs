@@ -7,6 +7,7 @@ pub mod hold;
 pub mod loader;
 mod monitor;
 pub mod progress;
+mod spare;
 pub mod worker;
 
 use std::{
@@ -34,6 +35,7 @@ use hold::Holds;
 use loader::Loader;
 use monitor::Positions;
 use progress::Progress;
+use spare::Spares;
 use worker::{Links, Step, Worker};
 
 /// Section `flush`.
@@ -89,6 +91,7 @@ pub struct Shared {
     pub letters: Letters,
     pub holds: Holds,
     pub positions: Positions,
+    pub spares: Spares,
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
     pub flush_interval: Duration,
@@ -197,6 +200,8 @@ pub fn shared(config: &config::Config, outside: Outside, reference: Arc<Referenc
         letters: Letters::new(&config.kafka, Arc::clone(&metrics)).map_err(Error::Letters)?,
         holds: Holds::new(Arc::clone(&metrics), Arc::clone(&health)),
         positions: Positions::default(),
+        // The one that each worker fills next.
+        spares: Spares::new(workers()),
         metrics,
         health,
         flush_interval: config.flush.interval,
