@@ -15,13 +15,13 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 use yinliu::{
-    admin::Health,
+    admin::{Health, Outside},
     batch::{Origin, Rows},
     chunk, config,
     generate::brand::Brand,
     metrics::Metrics,
     partition::Loaded,
-    pipeline::{self, Outside},
+    pipeline,
     reference::Reference,
     sink::{self, Sink, Table},
     source::{self, Kafka, Signal, Slot, Source, log::Log},
@@ -184,9 +184,7 @@ fn pipeline(job: &Job) -> f64 {
     let outside = Outside { metrics: Arc::clone(&metrics), health: Arc::new(Health::default()), wall_ms };
     let reference = Arc::new(Reference::new(config.directory.delay, Arc::clone(&metrics)));
     let brand = Brand::new(&fold::settings(job.staff, job.events)).expect("the sizes fit each other");
-    fold::directory_rows(&brand).for_each(|row| {
-        reference.insert(&row);
-    });
+    reference.publish(fold::directory_rows(&brand).collect());
     let shared = Arc::new(pipeline::shared(&config, outside, Arc::clone(&reference)).expect("the settings are good"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads can be started");
     let log = Arc::new(Log::new(&config.kafka).expect("Kafka answers"));

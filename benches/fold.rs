@@ -25,7 +25,7 @@ use crate::measure::thread_cpu;
 const BLOCK: usize = 100_000;
 
 /// The size at which the pipeline hands a batch over.
-const BATCH_BYTES_FULL: usize = 8 << 20;
+const BATCH_BYTES_FULL: usize = 4 << 20;
 
 /// The day that the benchmarks tell, and its midnight in Shanghai in milliseconds since the epoch.
 pub(crate) const DAY: jiff::civil::Date = jiff::civil::Date::constant(2026, 11, 11);
@@ -42,7 +42,14 @@ pub(crate) struct Load {
 /// The brand of the benchmarks: 12 or so to a store, as far as the stores go.
 pub(crate) fn settings(staff: u32, count: u64) -> Settings {
     let stores = (staff / 12).clamp(1, 400);
-    Settings { staff, stores, regions: stores.min(4), count, day: yinliu::generate::Day::Past(DAY), ..Settings::default() }
+    Settings {
+        staff,
+        stores,
+        regions: stores.min(4),
+        count,
+        day: yinliu::generate::Day::Past(DAY),
+        ..Settings::default()
+    }
 }
 
 /// The rows of the brand's organisation and of its codes.
@@ -138,7 +145,7 @@ impl Folding {
                 for (partition, _) in &mut self.partitions {
                     partition.drain(&mut self.batch);
                 }
-                drop(std::mem::take(&mut self.batch));
+                self.batch.clear();
             }
         }
     }

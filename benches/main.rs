@@ -1,16 +1,20 @@
 //! The speed of yinliu, in one table: `cargo bench`, or `cargo bench -- --quick` for a run of small numbers.
+//! Names of parts (`flat`, `null`, `engine`) measure these alone.
 //!
 //! Invariant: a figure that is compared with another is measured beside it in the same run.
 
 mod child;
+mod engine;
+mod flat;
 mod fold;
 mod measure;
 mod null;
 #[path = "../tests/support/mod.rs"]
 #[allow(dead_code, reason = "the tests need more of it than the benchmarks")]
 mod support;
+mod table;
 
-use fold::Load;
+use table::Table;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,18 +24,22 @@ pub(crate) enum Scale {
     Quick,
 }
 
+/// The parts, in the order in which they run.
+const PARTS: [(&str, fn(Scale, &mut Table)); 3] = [("flat", flat::run), ("null", null::run), ("engine", engine::run)];
+
 fn main() {
     let words: Vec<_> = std::env::args().skip(1).collect();
     if words.first().is_some_and(|word| word == "child") {
         return child::main(&words[1..]);
     }
     let scale = if words.iter().any(|word| word == "--quick") { Scale::Quick } else { Scale::Full };
-    if let Some(events) = words.iter().find_map(|word| word.parse().ok()) {
-        println!("{:.3} µs", fold::run(Load { events, staff: 5_000, partitions: 4 }));
-        return;
+    // Cargo itself adds `--bench`.
+    let named: Vec<_> = words.iter().filter(|word| !word.starts_with('-')).collect();
+    let mut table = Table::default();
+    for (name, run) in PARTS {
+        if named.is_empty() || named.iter().any(|word| *word == name) {
+            run(scale, &mut table);
+        }
     }
-    let wanted = |name: &str| !words.iter().any(|word| !word.starts_with('-')) || words.iter().any(|word| word == name);
-    if wanted("null") {
-        null::run(scale);
-    }
+    table.print();
 }

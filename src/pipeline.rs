@@ -5,6 +5,7 @@
 pub mod flush;
 pub mod hold;
 pub mod loader;
+mod memory;
 mod monitor;
 pub mod progress;
 mod spare;
@@ -132,6 +133,7 @@ pub async fn stages<K: Sink>(
     shared: Arc<Shared>,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
+    memory::give_back_large_blocks();
     let workers = workers();
     let (batches, gathered) = tokio::sync::mpsc::channel(workers);
     let (requests, requested) = tokio::sync::mpsc::unbounded_channel();
