@@ -264,8 +264,20 @@ impl Batch {
         }
     }
 
-    /// Joins the rows of another worker.
-    pub fn append(&mut self, mut other: Self) {
+    /// Takes out everything; the room stays.
+    pub fn clear(&mut self) {
+        for rows in [&mut self.facts, &mut self.minute, &mut self.day, &mut self.letters] {
+            rows.bytes.clear();
+            rows.count = 0;
+        }
+        self.ledger.clear();
+        self.activity.clear();
+        self.recorded.clear();
+        self.opened.clear();
+    }
+
+    /// Takes over the rows of another worker; counts of `other` have no meaning afterwards.
+    pub fn append(&mut self, other: &mut Self) {
         let rows = [
             (&mut self.facts, &mut other.facts),
             (&mut self.minute, &mut other.minute),
@@ -276,10 +288,10 @@ impl Batch {
             mine.bytes.append(&mut theirs.bytes);
             mine.count += theirs.count;
         }
-        for entry in other.ledger {
+        for entry in other.ledger.drain(..) {
             self.enter(entry);
         }
-        for (corp_id, occurred_at) in other.activity {
+        for (corp_id, occurred_at) in other.activity.drain() {
             self.active(&corp_id, occurred_at);
         }
         self.recorded.append(&mut other.recorded);

@@ -3,8 +3,10 @@
 //! Invariant: pure; an event changes a register only at or beyond the register's high-water offset, so that whatever
 //! an insert brought in already is recognised row by row.
 
-use hashbrown::HashTable;
-use rustc_hash::FxHashMap;
+use std::hash::BuildHasher as _;
+
+use hashbrown::{HashTable, hash_table::Entry};
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -99,6 +101,10 @@ impl Key {
         Self(u64::from(place.0) << 32 | window << 1 | late)
     }
 
+    fn hash(self) -> u64 {
+        FxBuildHasher.hash_one(self.0)
+    }
+
     fn place(self) -> Place {
         Place(u32::try_from(self.0 >> 32).expect("32 bits"))
     }
@@ -118,7 +124,7 @@ impl Key {
 }
 
 /// Absolute counts of one key. Most keys of a chunk see one event, so two counters have their place in the register
-/// and a third moves all of them to the heap: 24 bytes instead of 152.
+/// of 32 bits, and a third or a larger one moves all of them to the heap: 24 bytes instead of 160.
 #[derive(Debug)]
 struct Register {
     cells: Cells,
@@ -128,7 +134,7 @@ struct Register {
 
 #[derive(Debug)]
 enum Cells {
-    Few { counters: [u8; 2], values: [u64; 2] },
+    Few { counters: [u8; 2], values: [u32; 2] },
     Many(Box<[u64; COUNTERS]>),
 }
 
@@ -150,9 +156,11 @@ impl Register {
         let index = counter.index();
         if let Cells::Few { counters, values } = &mut self.cells {
             let number = u8::try_from(index).expect("there are fewer than 255 counters");
-            if let Some(at) = counters.iter().position(|&taken| taken == number || taken == FREE) {
+            let at = counters.iter().position(|&taken| taken == number || taken == FREE);
+            let sum = |at: usize| u64::from(values[at]).checked_add(value).and_then(|sum| u32::try_from(sum).ok());
+            if let Some((at, sum)) = at.and_then(|at| Some((at, sum(at)?))) {
                 counters[at] = number;
-                values[at] += value;
+                values[at] = sum;
                 return;
             }
             self.cells = Cells::Many(Box::new(self.values()));
@@ -162,12 +170,31 @@ impl Register {
         }
     }
 
+    /// The counters in their order, 8 bytes each.
+    fn put(&self, row: &mut Vec<u8>) {
+        let start = row.len();
+        row.extend_from_slice(&[0; COUNTERS * 8]);
+        let mut put = |counter: usize, value: u64| {
+            let at = start + counter * 8;
+            row[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        };
+        match &self.cells {
+            // Mostly zeros, which are there already.
+            Cells::Few { counters, values } => {
+                for (&counter, &value) in counters.iter().zip(values).filter(|&(&counter, _)| counter != FREE) {
+                    put(usize::from(counter), value.into());
+                }
+            }
+            Cells::Many(values) => values.iter().enumerate().for_each(|(counter, &value)| put(counter, value)),
+        }
+    }
+
     fn values(&self) -> [u64; COUNTERS] {
         match &self.cells {
             Cells::Few { counters, values } => {
                 let mut all = [0; COUNTERS];
                 for (&counter, &value) in counters.iter().zip(values).filter(|&(&counter, _)| counter != FREE) {
-                    all[usize::from(counter)] = value;
+                    all[usize::from(counter)] = value.into();
                 }
                 all
             }
@@ -177,13 +204,18 @@ impl Register {
 }
 
 /// The registers of one grain in the open chunk of one partition.
+///
+/// They lie one after another in the order of their first events: a flush, most of whose registers are new, walks
+/// through memory instead of jumping, and the index that is jumped through has 5 bytes for each.
 #[derive(Debug)]
 pub struct Registers {
     grain: Grain,
     bits: u32,
     chunk: u64,
-    held: FxHashMap<Key, Register>,
-    dirty: Vec<Key>,
+    index: HashTable<u32>,
+    held: Vec<(Key, Register)>,
+    /// Positions in `held`.
+    dirty: Vec<u32>,
     /// High-water offsets beyond the position: rows that reached the warehouse before the ledger did.
     ahead: FxHashMap<Key, u64>,
 }
@@ -193,7 +225,8 @@ impl Registers {
     #[must_use]
     pub fn new(grain: Grain, bits: u32, position: u64) -> Self {
         let chunk = position >> bits;
-        Self { grain, bits, chunk, held: FxHashMap::default(), dirty: Vec::new(), ahead: FxHashMap::default() }
+        let (index, held, dirty) = (HashTable::new(), Vec::new(), Vec::new());
+        Self { grain, bits, chunk, index, held, dirty, ahead: FxHashMap::default() }
     }
 
     /// Takes in a row of this chunk that is complete below `upto`.
@@ -202,7 +235,8 @@ impl Registers {
         for (&counter, &value) in Counter::ALL.iter().zip(values).filter(|&(_, &value)| value > 0) {
             register.add(counter, value);
         }
-        self.held.insert(key, register);
+        let at = self.place_of(key);
+        self.held[at].1 = register;
         if upto > position {
             self.ahead.insert(key, upto);
         }
@@ -219,14 +253,31 @@ impl Registers {
         if !self.ahead.is_empty() && self.ahead.get(&key).is_some_and(|&upto| offset < upto) {
             return;
         }
-        let register = self.held.entry(key).or_insert_with(Register::new);
+        let at = self.place_of(key);
+        let register = &mut self.held[at].1;
         for &(counter, value) in additions.iter().flatten() {
             register.add(counter, value);
         }
         register.events += 1;
         if !register.dirty {
             register.dirty = true;
-            self.dirty.push(key);
+            self.dirty.push(u32::try_from(at).expect("a chunk has at most 2^24 offsets"));
+        }
+    }
+
+    /// The position of the register of this key, a new one if need be.
+    fn place_of(&mut self, key: Key) -> usize {
+        let held = &self.held;
+        let key_at = |at: u32| held[usize::try_from(at).expect("a u32 is an index")].0;
+        let entry = self.index.entry(key.hash(), |&at| key_at(at) == key, |&at| key_at(at).hash());
+        match entry {
+            Entry::Occupied(entry) => usize::try_from(*entry.get()).expect("a u32 is an index"),
+            Entry::Vacant(entry) => {
+                let at = held.len();
+                entry.insert(u32::try_from(at).expect("a chunk has at most 2^24 offsets"));
+                self.held.push((key, Register::new()));
+                at
+            }
         }
     }
 
@@ -256,17 +307,15 @@ impl Registers {
 
     /// Encodes the rows that changed, complete below `upto`, which lies in the chunk or at its end.
     pub fn drain(&mut self, places: &Places, origin: &[u8], upto: u64, rows: &mut Rows) {
-        for key in self.dirty.drain(..) {
-            let Some(register) = self.held.get_mut(&key) else { continue };
+        for at in self.dirty.drain(..) {
+            let (key, register) = &mut self.held[usize::try_from(at).expect("a u32 is an index")];
             register.dirty = false;
             let bytes = &mut rows.bytes;
             bytes.extend_from_slice(places.encoded(key.place()));
             key.put(self.grain, bytes);
             bytes.extend_from_slice(origin);
             bytes.extend_from_slice(&self.chunk.to_le_bytes());
-            for value in register.values() {
-                bytes.extend_from_slice(&value.to_le_bytes());
-            }
+            register.put(bytes);
             bytes.extend_from_slice(&register.events.to_le_bytes());
             bytes.extend_from_slice(&version(0, upto).to_le_bytes());
             rows.count += 1;
@@ -365,5 +414,42 @@ mod tests {
             put_window(&mut expected, Some(window.minute), window.date, window.late);
             assert_eq!(rows, expected);
         }
+    }
+
+    #[test]
+    fn counters_are_kept_whole_however_large_and_however_many() {
+        const HALF: u64 = 1 << 31;
+        let steps = [(Counter::Orders, 1), (Counter::GmvFen, HALF), (Counter::GmvFen, HALF), (Counter::Adds, 7)];
+        let (mut register, mut expected) = (Register::new(), [0; COUNTERS]);
+        for (counter, value) in steps {
+            register.add(counter, value);
+            expected[counter.index()] += value;
+            assert_eq!(register.values(), expected);
+            let mut row = Vec::new();
+            register.put(&mut row);
+            assert_eq!(row, expected.map(u64::to_le_bytes).concat());
+        }
+    }
+
+    #[test]
+    fn registers_of_different_keys_stay_apart_and_drain_in_the_order_of_their_first_events() {
+        let mut places = Places::default();
+        let mut registers = Registers::new(Grain::Day, 17, 0);
+        let window = Window { minute: Minute(0), date: Date(20_000), late: false };
+        let keys: Vec<_> =
+            (0..1_000_u32).map(|n| Key::new(Grain::Day, places.intern(&n.to_le_bytes()), window)).collect();
+        for (offset, key) in (0..).zip(keys.iter().chain(&keys)) {
+            registers.add(*key, offset, &[Some((Counter::Adds, 1)), None]);
+        }
+        let mut rows = Rows::default();
+        registers.drain(&places, &[], 2_000, &mut rows);
+        assert_eq!((rows.count, registers.len()), (1_000, 1_000));
+        let length = rows.bytes.len() / rows.count;
+        for (number, row) in (0_u32..).zip(rows.bytes.chunks(length)) {
+            assert_eq!(row[..4], number.to_le_bytes());
+            assert_eq!(row[length - 12..length - 8], 2_u32.to_le_bytes(), "events");
+        }
+        registers.drain(&places, &[], 2_000, &mut rows);
+        assert_eq!(rows.count, 1_000, "nothing changed since");
     }
 }

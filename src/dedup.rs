@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use hashbrown::HashTable;
+use hashbrown::{HashTable, hash_table::Entry};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -71,6 +71,9 @@ pub struct Seen {
     pub values: u64,
 }
 
+/// A place of the ring that no record has taken: none has the last offset of 64 bits.
+const NOTHING: Seen = Seen { offset: u64::MAX, timestamp: 0, identity: Identity(0, 0), values: 0 };
+
 /// The records of one partition that a later one could repeat.
 ///
 /// A ring in which each offset has its place, and an index from identity to the newest record that carries it.
@@ -78,7 +81,7 @@ pub struct Seen {
 pub struct Horizon {
     records: u64,
     span_ms: i64,
-    ring: Vec<Option<Seen>>,
+    ring: Vec<Seen>,
     newest: HashTable<u32>,
 }
 
@@ -99,9 +102,12 @@ impl Horizon {
     /// timestamp at most `span` smaller; that record may itself be a duplicate, so a repetition renews the horizon.
     pub fn observe(&mut self, mut seen: Seen) -> Verdict {
         let slot = self.slot(seen.offset);
-        let hash = seen.identity.hash();
-        let earlier = self.newest.find(hash, |&at| self.at(at).is_some_and(|other| other.identity == seen.identity));
-        let earlier = earlier.and_then(|&at| self.at(at)).copied();
+        let position = index(slot);
+        if self.ring.len() <= position {
+            self.ring.resize(position + 1, NOTHING);
+        }
+        self.evict(slot, seen.identity);
+        let earlier = self.replace(slot, seen.identity);
         let verdict = match earlier {
             Some(first) if self.reaches(&first, &seen) => {
                 let verdict = if first.values == seen.values { Verdict::Duplicate } else { Verdict::Conflict };
@@ -111,7 +117,7 @@ impl Horizon {
             }
             _ => Verdict::First,
         };
-        self.remember(slot, seen);
+        self.ring[position] = seen;
         verdict
     }
 
@@ -120,25 +126,29 @@ impl Horizon {
             && later.timestamp.saturating_sub(earlier.timestamp) <= self.span_ms
     }
 
-    fn remember(&mut self, slot: u32, seen: Seen) {
-        if let Some(evicted) = self.at(slot).copied() {
-            // Its identity may already point to a newer record.
-            if let Ok(entry) = self.newest.find_entry(evicted.identity.hash(), |&at| at == slot) {
-                entry.remove();
-            }
+    /// Forgets the identity of the record that gives up its place, unless it is that of the one which takes it or
+    /// already points to a newer record.
+    fn evict(&mut self, slot: u32, successor: Identity) {
+        let evicted = self.ring[index(slot)];
+        if evicted.offset == NOTHING.offset || evicted.identity == successor {
+            return;
         }
-        let position = usize::try_from(slot).expect("a u32 is an index");
-        if self.ring.len() <= position {
-            self.ring.resize(position + 1, None);
+        if let Ok(entry) = self.newest.find_entry(evicted.identity.hash(), |&at| at == slot) {
+            entry.remove();
         }
-        self.ring[position] = Some(seen);
+    }
+
+    /// Points the identity to `slot`; the record that it pointed to.
+    fn replace(&mut self, slot: u32, identity: Identity) -> Option<Seen> {
         let ring = &self.ring;
-        let identity_at = |at: u32| usize::try_from(at).ok().and_then(|at| ring[at]).map(|seen| seen.identity);
-        let hash = seen.identity.hash();
-        match self.newest.find_mut(hash, |&at| identity_at(at) == Some(seen.identity)) {
-            Some(at) => *at = slot,
-            None => {
-                self.newest.insert_unique(hash, slot, |&at| identity_at(at).map_or(0, Identity::hash));
+        let identity_at = |at: u32| ring[index(at)].identity;
+        let same = |&at: &u32| identity_at(at) == identity;
+        let entry = self.newest.entry(identity.hash(), same, |&at| identity_at(at).hash());
+        match entry {
+            Entry::Occupied(mut entry) => Some(ring[index(std::mem::replace(entry.get_mut(), slot))]),
+            Entry::Vacant(entry) => {
+                entry.insert(slot);
+                None
             }
         }
     }
@@ -146,10 +156,10 @@ impl Horizon {
     fn slot(&self, offset: u64) -> u32 {
         u32::try_from(offset % self.records.max(1)).expect("`records` is a u32")
     }
+}
 
-    fn at(&self, slot: u32) -> Option<&Seen> {
-        self.ring.get(usize::try_from(slot).ok()?)?.as_ref()
-    }
+fn index(slot: u32) -> usize {
+    usize::try_from(slot).expect("a u32 is an index")
 }
 
 #[cfg(test)]

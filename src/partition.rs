@@ -210,7 +210,8 @@ impl Partition {
         let draft = batch.draft(event, &rules.corps.get(&event.corp_id).currency);
         let verdict = self.observe(event, &draft, record, rules);
         let timestamp = record.timestamp.unwrap_or(0);
-        let decision = self.decided.remove(&record.offset);
+        // Mostly there is none left.
+        let decision = if self.decided.is_empty() { None } else { self.decided.remove(&record.offset) };
         let repeats = match (&decision, verdict) {
             (Some(_), _) | (None, Verdict::First) => false,
             (None, Verdict::Duplicate | Verdict::Conflict) => true,

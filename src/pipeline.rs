@@ -5,8 +5,10 @@
 pub mod flush;
 pub mod hold;
 pub mod loader;
+mod memory;
 mod monitor;
 pub mod progress;
+mod spare;
 pub mod worker;
 
 use std::{
@@ -34,6 +36,7 @@ use hold::Holds;
 use loader::Loader;
 use monitor::Positions;
 use progress::Progress;
+use spare::Spares;
 use worker::{Links, Step, Worker};
 
 /// Section `flush`.
@@ -89,6 +92,7 @@ pub struct Shared {
     pub letters: Letters,
     pub holds: Holds,
     pub positions: Positions,
+    pub spares: Spares,
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
     pub flush_interval: Duration,
@@ -129,6 +133,7 @@ pub async fn stages<K: Sink>(
     shared: Arc<Shared>,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
+    memory::give_back_large_blocks();
     let workers = workers();
     let (batches, gathered) = tokio::sync::mpsc::channel(workers);
     let (requests, requested) = tokio::sync::mpsc::unbounded_channel();
@@ -195,6 +200,8 @@ pub fn shared(config: &config::Config, outside: Outside, reference: Arc<Referenc
         letters: Letters::new(&config.kafka, Arc::clone(&metrics)).map_err(Error::Letters)?,
         holds: Holds::new(Arc::clone(&metrics), Arc::clone(&health)),
         positions: Positions::default(),
+        // The one that each worker fills next.
+        spares: Spares::new(workers()),
         metrics,
         health,
         flush_interval: config.flush.interval,

@@ -113,9 +113,15 @@ impl<K: Sink> Flush<K> {
         let mut count = 1;
         while count < self.receipts.len() && joined.bytes() < JOINED_BYTES_MAX {
             match tokio::time::timeout_at(deadline, self.batches.recv()).await {
-                Ok(Some(batch)) if batch.epoch > joined.epoch => joined = batch,
-                Ok(Some(batch)) if batch.epoch < joined.epoch => {}
-                Ok(Some(batch)) => joined.append(batch),
+                Ok(Some(mut batch)) => {
+                    // What is of an earlier epoch is void.
+                    if batch.epoch > joined.epoch {
+                        std::mem::swap(&mut batch, &mut joined);
+                    } else if batch.epoch == joined.epoch {
+                        joined.append(&mut batch);
+                    }
+                    self.shared.spares.put(batch);
+                }
                 Ok(None) | Err(_) => break,
             }
             count += 1;
@@ -139,7 +145,9 @@ impl<K: Sink> Flush<K> {
             self.observe(&batch, began);
             self.send(Receipt { positions, ..Receipt::default() });
         }
-        self.write_progress(&batch).await
+        self.write_progress(&batch).await?;
+        self.shared.spares.put(batch);
+        Ok(())
     }
 
     /// Writes facts, then registers. The answer names partitions of which the warehouse knows less than it did, before

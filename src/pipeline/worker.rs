@@ -4,7 +4,6 @@
 //! at the next step, so that no partition waits for another.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
@@ -14,6 +13,7 @@ use rustc_hash::FxHashMap;
 use super::{Shared, flush::Receipt, loader};
 use crate::{
     batch::{Batch, Opened, Origin},
+    event::Type,
     letters::Letter,
     metrics::Cause,
     partition::{Outcome, Partition, Rules},
@@ -21,9 +21,10 @@ use crate::{
     window::Calendar,
 };
 
-/// A batch of this size is handed over before the interval is over: some 25,000 events, enough for efficient inserts,
-/// and of the three that may be under way for each worker none weighs on memory.
-const BATCH_BYTES_FULL: usize = 8 << 20;
+/// A batch of this size is handed over before the interval is over: some 12,000 events, to which a drain adds about as
+/// much in registers. The batches of all workers together are enough for efficient inserts, and of the four that may be
+/// under way for each worker none weighs on memory.
+const BATCH_BYTES_FULL: usize = 4 << 20;
 
 /// Statistics are a second old or two; after so many of them since its start, what they say of a partition is true of it.
 const STATISTICS_SETTLED: u32 = 5;
@@ -100,7 +101,8 @@ struct Seen {
     duplicate: u64,
     conflicting: u64,
     late: u64,
-    counted: BTreeMap<crate::event::Type, u64>,
+    /// By [`Type::index`].
+    counted: [u64; Type::ALL.len()],
 }
 
 impl<S: Source> Worker<S> {
@@ -147,7 +149,7 @@ impl<S: Source> Worker<S> {
         let mut last = std::mem::take(&mut self.batch);
         if let Some(mut waiting) = self.waiting.take() {
             std::mem::swap(&mut last, &mut waiting);
-            last.append(waiting);
+            last.append(&mut waiting);
         }
         let Self { mut source, links, assigned, .. } = self;
         let deadline = Instant::now() + limit;
@@ -306,9 +308,10 @@ impl<S: Source> Worker<S> {
             if self.waiting.is_none() {
                 self.drain();
                 self.tell();
-                let next = Batch { epoch: self.batch.epoch, ..Batch::default() };
-                let batch = std::mem::replace(&mut self.batch, next);
-                self.waiting = (!batch.is_empty()).then_some(batch);
+                if !self.batch.is_empty() {
+                    let next = Batch { epoch: self.batch.epoch, ..self.shared.spares.take() };
+                    self.waiting = Some(std::mem::replace(&mut self.batch, next));
+                }
             }
         }
         if let Some(batch) = self.waiting.take()
@@ -357,7 +360,7 @@ impl<S: Source> Worker<S> {
         metrics.events_duplicate.inc_by(seen.duplicate);
         metrics.events_conflicting.inc_by(seen.conflicting);
         metrics.events_late.inc_by(seen.late);
-        for (kind, count) in seen.counted {
+        for (&kind, count) in Type::ALL.iter().zip(seen.counted) {
             metrics.events_counted(kind).inc_by(count);
         }
         let live = self.assigned.values().filter_map(|assigned| match &assigned.phase {
@@ -391,7 +394,7 @@ impl Seen {
             }
             Outcome::Counted(counted) => {
                 self.late += u64::from(counted.lateness_ms > crate::event::LATE_ADD_MS);
-                *self.counted.entry(counted.kind).or_default() += 1;
+                self.counted[counted.kind.index()] += 1;
             }
         }
     }

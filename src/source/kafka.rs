@@ -121,9 +121,9 @@ fn settings(config: &Config) -> ClientConfig {
         .set("session.timeout.ms", "10000")
         // Tells the position behind transaction markers, which are no records.
         .set("statistics.interval.ms", "1000")
-        // 16 MiB of fetched records for each member feed it for 50 ms at full speed; a full queue is looked at again at
+        // 8 MiB of fetched records for each member feed it for 25 ms at full speed; a full queue is looked at again at
         // once instead of after a second.
-        .set("queued.max.messages.kbytes", "16384")
+        .set("queued.max.messages.kbytes", "8192")
         .set("fetch.queue.backoff.ms", "5")
         .set_log_level(RDKafkaLogLevel::Warning);
     for (key, value) in &config.options {

@@ -1,0 +1,45 @@
+//! The speed of yinliu, in one table: `cargo bench`, or `cargo bench -- --quick` for a run of small numbers.
+//! Names of parts (`flat`, `null`, `engine`) measure these alone.
+//!
+//! Invariant: a figure that is compared with another is measured beside it in the same run.
+
+mod child;
+mod engine;
+mod flat;
+mod fold;
+mod measure;
+mod null;
+#[path = "../tests/support/mod.rs"]
+#[allow(dead_code, reason = "the tests need more of it than the benchmarks")]
+mod support;
+mod table;
+
+use table::Table;
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scale {
+    Full,
+    /// Only whether everything runs: the figures have no meaning.
+    Quick,
+}
+
+/// The parts, in the order in which they run.
+const PARTS: [(&str, fn(Scale, &mut Table)); 3] = [("flat", flat::run), ("null", null::run), ("engine", engine::run)];
+
+fn main() {
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    if words.first().is_some_and(|word| word == "child") {
+        return child::main(&words[1..]);
+    }
+    let scale = if words.iter().any(|word| word == "--quick") { Scale::Quick } else { Scale::Full };
+    // Cargo itself adds `--bench`.
+    let named: Vec<_> = words.iter().filter(|word| !word.starts_with('-')).collect();
+    let mut table = Table::default();
+    for (name, run) in PARTS {
+        if named.is_empty() || named.iter().any(|word| *word == name) {
+            run(scale, &mut table);
+        }
+    }
+    table.print();
+}
