@@ -72,10 +72,10 @@ pub(crate) fn run(load: Load) -> f64 {
     let brand = Arc::new(Brand::new(&settings).expect("the sizes fit each other"));
     let mut directory = Directory::default();
     for row in directory_rows(&brand) {
-        match row {
+        let _ = match row {
             Reference::Org(row) => directory.insert_org(row),
             Reference::Channel(row) => directory.insert_channel(row),
-            Reference::Target(_) | Reference::Contest(_) => false,
+            Reference::Target(_) | Reference::Contest(_) => continue,
         };
     }
     let mut folding = Folding::new(load.partitions);

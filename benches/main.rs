@@ -9,9 +9,12 @@ mod flat;
 mod fold;
 mod measure;
 mod null;
-#[path = "../tests/support/mod.rs"]
-#[allow(dead_code, reason = "the tests need more of it than the benchmarks")]
-mod support;
+#[path = "../tests/support"]
+#[allow(dead_code, clippy::unwrap_used, reason = "written for the tests, which need more of it and may unwrap")]
+mod support {
+    pub(crate) mod kafka;
+    pub(crate) mod process;
+}
 mod table;
 
 use table::Table;
@@ -24,8 +27,11 @@ pub(crate) enum Scale {
     Quick,
 }
 
-/// The parts, in the order in which they run.
-const PARTS: [(&str, fn(Scale, &mut Table)); 3] = [("flat", flat::run), ("null", null::run), ("engine", engine::run)];
+/// Measures one part and adds its rows.
+type Part = fn(Scale, &mut Table);
+
+/// The parts by name, in the order in which they run.
+const PARTS: [(&str, Part); 3] = [("flat", flat::run), ("null", null::run), ("engine", engine::run)];
 
 fn main() {
     let words: Vec<_> = std::env::args().skip(1).collect();
