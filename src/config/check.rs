@@ -36,7 +36,7 @@ const CORP_ID_BYTES_MAX: usize = 64;
 const TOPIC_BYTES_MAX: usize = 249;
 
 /// Settings of librdkafka that are not for the configuration, with the reason.
-const OWN_OPTIONS: [(&str, &str); 9] = [
+const OWN_OPTIONS: [(&str, &str); 10] = [
     ("bootstrap.servers", "is set by `kafka.brokers`"),
     ("metadata.broker.list", "is set by `kafka.brokers`"),
     ("group.id", "is set by `kafka.group`"),
@@ -45,6 +45,10 @@ const OWN_OPTIONS: [(&str, &str); 9] = [
     ("enable.auto.offset.store", "is off: positions are committed after the inserts are acknowledged"),
     ("auto.offset.reset", "is fixed: the ledger in ClickHouse decides where a partition starts"),
     ("isolation.level", "is fixed: only committed records are counted"),
+    (
+        "partition.assignment.strategy",
+        "is fixed: partitions move one by one, and are placed anew, in the cooperative protocol",
+    ),
     ("enable.partition.eof", "is off: librdkafka loses positions where it meets reading by batches"),
 ];
 

@@ -181,7 +181,7 @@ fn option_that_yinliu_decides_or_librdkafka_does_not_know_is_refused() {
     check_refused("kafka.options.isolation.level=read_uncommitted", "committed");
     check_refused("kafka.options.secuirty.protocol=ssl", "secuirty.protocol");
     check_refused("kafka.options.session.timeout.ms=soon", "session.timeout.ms");
-    assert!(load_all(&[], &[], &["kafka.options.partition.assignment.strategy=range"]).is_ok());
+    check_refused("kafka.options.partition.assignment.strategy=range", "cooperative");
 }
 
 #[test]

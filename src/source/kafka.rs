@@ -14,7 +14,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     types::RDKafkaRespErr,
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Config, Error, Signal, Slot, Source, Started, ffi, hear, hear_error};
 use crate::{
@@ -31,17 +31,28 @@ const SEEK_LIMIT: Duration = Duration::from_secs(2);
 /// An assignment takes effect within moments; one in which no seek succeeds for this long never will.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A partition is assigned here and held there until it is started. A number would be fetched at once, before the hold
-/// takes effect; where retention has removed that offset, librdkafka gives the partition up and refuses to seek in it.
-const PLACEHOLDER: Offset = Offset::End;
+/// A partition is assigned here and held there until it is started. A number needs no request to a broker, whose answer
+/// could come after the start and move the partition once more; where the log does not hold it, librdkafka gives the
+/// partition up, and it is placed anew.
+const PLACEHOLDER: Offset = Offset::Offset(0);
 
 /// One member of the consumer group.
 pub struct Kafka {
     consumer: BaseConsumer<Group>,
     /// Since when librdkafka refuses to seek in a partition.
     refused: FxHashMap<Slot, Instant>,
+    /// Partitions in which it will not seek again, for their offset was out of range.
+    displaced: FxHashSet<Slot>,
     queue: Arc<Mutex<Option<ffi::Queue>>>,
     slots: Slots,
+}
+
+/// What came of a seek.
+enum Sought {
+    Done,
+    NotYet,
+    /// The partition has to be placed anew.
+    Never,
 }
 
 /// Partitions by the number under which their records are delivered.
@@ -81,15 +92,34 @@ impl Kafka {
         *lock(&queue) = Some(ffi::Queue::new(consumer.client(), MESSAGES_MAX));
         let topics: Vec<_> = config.topics.input.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(|source| Error::new("subscribe to the input topics", source))?;
-        Ok(Self { consumer, refused: FxHashMap::default(), queue, slots: Slots::default() })
+        Ok(Self {
+            consumer,
+            refused: FxHashMap::default(),
+            displaced: FxHashSet::default(),
+            queue,
+            slots: Slots::default(),
+        })
+    }
+
+    fn seek(&mut self, slot: Slot, topic: &str, partition: i32, offset: i64) -> Result<Sought, Error> {
+        if self.displaced.contains(&slot) {
+            return Ok(Sought::Never);
+        }
+        match self.consumer.seek(topic, partition, Offset::Offset(offset), SEEK_LIMIT) {
+            Ok(()) => Ok(Sought::Done),
+            // The assignment has not taken effect yet.
+            Err(KafkaError::Seek(error)) => {
+                tracing::debug!(%error, topic, partition, "seek");
+                let since = *self.refused.entry(slot).or_insert_with(Instant::now);
+                Ok(if since.elapsed() < PATIENCE { Sought::NotYet } else { Sought::Never })
+            }
+            Err(source) => Err(Error::new("seek to the position", source)),
+        }
     }
 
     /// Takes a partition out of the assignment and back in. After an answer that an offset is out of range, librdkafka
     /// refuses every seek in it.
     fn place_anew(&self, list: &TopicPartitionList) -> Result<(), Error> {
-        if !matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::Cooperative) {
-            return Ok(());
-        }
         let failed = |source| Error::new("place a partition anew", source);
         self.consumer.incremental_unassign(list).map_err(failed)?;
         if let Some(queue) = lock(&self.queue).as_ref() {
@@ -152,12 +182,13 @@ impl Source for Kafka {
         let mut signals = Vec::new();
         let mut queue = lock(&self.queue);
         let Some(queue) = queue.as_mut() else { return signals };
-        let slots = &mut self.slots;
+        let (slots, displaced) = (&mut self.slots, &mut self.displaced);
         queue.consume(limit, |message| {
             let Some(slot) = slots.of(message) else { return };
             match message.error {
                 None => {}
                 Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
+                    displaced.insert(slot);
                     return signals.push(Signal::OutOfRange(slot));
                 }
                 Some(error) => return tracing::debug!(%error, "librdkafka"),
@@ -178,20 +209,15 @@ impl Source for Kafka {
         let (Ok(partition), Ok(offset)) = (i32::try_from(origin.partition), i64::try_from(offset)) else {
             return Ok(Started::Gone);
         };
-        match self.consumer.seek(&origin.topic, partition, Offset::Offset(offset), SEEK_LIMIT) {
-            Ok(()) => {}
-            // The assignment has not taken effect yet, or the partition left its state of being read.
-            Err(KafkaError::Seek(error)) => {
-                tracing::debug!(%error, topic = %origin.topic, partition, "seek");
-                let since = *self.refused.entry(slot).or_insert_with(Instant::now);
-                if since.elapsed() < PATIENCE {
-                    return Ok(Started::NotYet);
-                }
+        match self.seek(slot, &origin.topic.clone(), partition, offset)? {
+            Sought::Done => {}
+            Sought::NotYet => return Ok(Started::NotYet),
+            Sought::Never => {
                 list.set_all_offsets(Offset::Offset(offset)).map_err(|source| Error::new("note a position", source))?;
                 self.place_anew(&list)?;
             }
-            Err(source) => return Err(Error::new("seek to the position", source)),
         }
+        self.displaced.remove(&slot);
         self.refused.remove(&slot);
         self.consumer.resume(&list).map_err(|source| Error::new("resume a partition", source))?;
         Ok(Started::Reading)
