@@ -11,7 +11,7 @@ use clickhouse::{Client, Row};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, service::Ports};
+use crate::{config::Config, log::chain, service::Ports};
 
 /// Between two lines where there is no terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
@@ -26,9 +26,9 @@ struct Figures {
 }
 
 const FIGURES: &str = "SELECT \
-     (SELECT sum(adds) FROM v_counts_1d WHERE business_date = toDate(now('Asia/Shanghai'))) AS adds, \
+     ifNull((SELECT sum(adds) FROM v_counts_1d WHERE business_date = toDate(now('Asia/Shanghai'))), 0) AS adds, \
      sum(c.received) AS records, sum(c.rejected) AS rejected, sum(c.duplicate) AS duplicate, \
-     (SELECT max(lag_seconds) FROM v_freshness) AS behind FROM chunks AS c";
+     ifNull((SELECT max(lag_seconds) FROM v_freshness), 0) AS behind FROM chunks AS c";
 
 /// Where to look.
 pub(super) fn addresses(ports: &Ports, config: &Config) {
@@ -58,7 +58,13 @@ pub(super) async fn rates(client: Client, shutdown: CancellationToken) {
             () = tokio::time::sleep(interval) => {}
             () = shutdown.cancelled() => break,
         }
-        let Ok(now) = client.query(FIGURES).fetch_one::<Figures>().await else { continue };
+        let now = match client.query(FIGURES).fetch_one::<Figures>().await {
+            Ok(now) => now,
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "the figures of the line cannot be read");
+                continue;
+            }
+        };
         let records = before.as_ref().map_or(0, |before| now.records.saturating_sub(before.records));
         let rate = records / interval.as_secs();
         let line = format!(

@@ -128,10 +128,12 @@ impl Library {
     pub(super) fn connect(&'static self, data: &Path) -> Option<Connection> {
         let mut path = b"--path=".to_vec();
         path.extend_from_slice(data.as_os_str().as_bytes());
-        let arguments = [CString::new("clickhouse").ok()?, CString::new(path).ok()?];
+        // On a terminal the engine would write its own log between the lines of the program.
+        let quiet = c"--logger.console=0".to_owned();
+        let arguments = [CString::new("clickhouse").ok()?, CString::new(path).ok()?, quiet];
         let mut pointers = arguments.each_ref().map(|argument| argument.as_ptr().cast_mut());
-        // SAFETY: two arguments, each a C string that outlives the call; the engine copies and does not change them.
-        let handle = unsafe { (self.connect)(2, pointers.as_mut_ptr()) };
+        // SAFETY: three arguments, each a C string that outlives the call; the engine copies and does not change them.
+        let handle = unsafe { (self.connect)(3, pointers.as_mut_ptr()) };
         NonNull::new(handle).map(|handle| Connection { library: self, handle })
     }
 }
