@@ -155,8 +155,7 @@ pub async fn stages<K: Sink>(
     let flush = Flush::new(sink, Arc::clone(&shared), gathered, receipts, Progress::new(sampled_ends));
     let flush = tokio::spawn(flush.run(abandon.clone()));
 
-    let result = supervise(flush, loader, &shutdown, &abandon).await;
-    shared.health.set_not_ready("stopping");
+    let result = supervise(flush, loader, &shared.health, &shutdown, &abandon).await;
     shutdown.cancel();
     let joined = move || {
         let ends: Vec<_> = threads.into_iter().map(thread::JoinHandle::join).collect();
@@ -174,13 +173,14 @@ pub async fn stages<K: Sink>(
 async fn supervise(
     mut flush: tokio::task::JoinHandle<Result<(), Stopped>>,
     mut loader: tokio::task::JoinHandle<Result<(), sink::Error>>,
+    health: &Health,
     shutdown: &CancellationToken,
     abandon: &CancellationToken,
 ) -> Result<(), Error> {
     tokio::select! {
         ended = &mut flush => return ended.map_err(|_| Error::Gone)?.map_err(Error::from).and(Err(Error::Gone)),
         ended = &mut loader => return ended.map_err(|_| Error::Gone)?.map_err(Error::Start).and(Err(Error::Gone)),
-        () = shutdown.cancelled() => {}
+        () = shutdown.cancelled() => health.set_not_ready("stopping"),
     }
     if let Ok(ended) = tokio::time::timeout(LAST_FLUSH_LIMIT, &mut flush).await {
         return Ok(ended.map_err(|_| Error::Gone)??);

@@ -61,11 +61,7 @@ async fn second_signal_ends_the_process_at_once() {
     yinliu.until_ready_is(503, "ClickHouse", SOON).await;
     // The last flush cannot succeed, so that the process would wait for some seconds.
     yinliu.terminate();
-    poll::until("the port for operators closes", SOON, async || match yinliu.get("/livez") {
-        Err(_) => Ok(()),
-        Ok((status, _)) => Err(format!("an answer with {status}")),
-    })
-    .await;
+    yinliu.until_ready_is(503, "stopping", SOON).await;
     yinliu.terminate();
     assert_eq!(yinliu.exit_code(Duration::from_secs(2)), 1);
 }
