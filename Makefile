@@ -12,12 +12,13 @@ demo:
 	cargo build --release --locked
 	target/release/yinliu demo $(ARGS)
 
-# All tests, against a real ClickHouse engine and a real Apache Kafka.
+# All tests, against a real ClickHouse engine and a real Apache Kafka; of the benchmarks whether they run.
 test:
 	deploy/check-prerequisites.sh test
 	deploy/fetch-engine.sh
 	deploy/fetch-kafka.sh
 	cargo test --release --locked
+	cargo test --release --locked --bench figures -- --quick
 
 # What must hold of the text: format, lints, documentation.
 check:
@@ -26,4 +27,6 @@ check:
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
 
 bench:
-	cargo bench --locked
+	deploy/fetch-engine.sh
+	deploy/fetch-kafka.sh
+	cargo test --release --locked --bench figures

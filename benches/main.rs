@@ -1,4 +1,4 @@
-//! The speed of yinliu, in one table: `cargo bench`, or `cargo bench -- --quick` for a run of small numbers.
+//! The speed of yinliu, in one table: `make bench`; with `--quick` a run of small numbers.
 //! Names of parts (`flat`, `null`, `engine`) measure these alone.
 //!
 //! Invariant: a figure that is compared with another is measured beside it in the same run.

@@ -153,6 +153,10 @@ fn settings(config: &Config) -> ClientConfig {
         .set("statistics.interval.ms", "1000")
         // 8 MiB of fetched records for each member feed it for 25 ms at full speed; a full queue is looked at again at
         // once instead of after a second.
+        // A fetched megabyte of each of many partitions, unpacked, is what memory goes to; a quarter feeds as well, and a
+        // larger record still comes, by itself.
+        .set("fetch.message.max.bytes", "262144")
+        .set("fetch.max.bytes", "4194304")
         .set("queued.max.messages.kbytes", "8192")
         .set("fetch.queue.backoff.ms", "5")
         .set_log_level(RDKafkaLogLevel::Warning);
