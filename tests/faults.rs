@@ -79,6 +79,8 @@ async fn twenty_kills_in_the_middle_of_flushes_change_no_count() {
     load.stop();
     stage.until_in(SOON).await;
     assert_counts_equal_the_log(&stage).await;
+    let (agrees, said) = yinliu.command(&["verify", "--deep", "--from", "2026-01-01", "--to", "2027-12-31"]);
+    assert!(agrees && said.contains("everything agrees"), "{said}");
 }
 
 #[tokio::test]
@@ -234,6 +236,24 @@ async fn recreated_topic_is_held_with_the_command_that_adopts_it_while_others_go
     let others = stage.records().into_iter().filter(|record| record.topic != touch);
     let all: Vec<_> = counted.iter().cloned().chain(others).collect();
     assert_counts_equal(&stage, &all).await;
+
+    let (same, said) = yinliu.command(&["adopt", "--topic", &stage.topic("friend")]);
+    assert!(!same, "a topic that was not recreated is not adopted: {said}");
+    let (adopted, said) = yinliu.command(&["adopt", "--topic", &touch]);
+    assert!(adopted, "{said}");
+    let anew = u64::try_from(stage.records().iter().filter(|record| record.topic == touch).count()).unwrap();
+    assert!(anew > 0, "the recreated topic has records");
+    let sql = "SELECT sum(received) FROM chunks WHERE endsWith(src_topic, '#2')";
+    let client = stage.client();
+    poll::until("the recreated topic counted from its beginning", SOON, async || {
+        match client.query(sql).fetch_one::<u64>().await {
+            Ok(received) if received == anew => Ok(()),
+            other => Err(format!("{other:?} of {anew} records; its log:\n{}", yinliu.log())),
+        }
+    })
+    .await;
+    let (agrees, said) = yinliu.command(&["verify", "--from", "2026-01-01", "--to", "2027-12-31"]);
+    assert!(agrees, "{said}");
 }
 
 #[tokio::test]

@@ -130,3 +130,35 @@ fn key(kind: Kind, columns: &[String], record: &csv::StringRecord) -> String {
     };
     parts.iter().map(cell).collect::<Vec<_>>().join("/")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use super::*;
+    use crate::metrics::Metrics;
+
+    #[test]
+    fn file_is_read_again_when_it_changes_and_says_only_what_is_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("org.csv");
+        let config = Config { org_file: Some(path.clone()), ..Config::default() };
+        let reference = Reference::new(Duration::from_mins(1), Arc::new(Metrics::new(&[])));
+        let mut files = Files::new(&config);
+        let mut read = |content: &str, written_s: u64| {
+            std::fs::write(&path, content).unwrap();
+            let file = std::fs::File::options().write(true).open(&path).unwrap();
+            file.set_modified(UNIX_EPOCH + Duration::from_secs(written_s)).unwrap();
+            files.read(&reference).unwrap();
+            let rows = reference.unwritten.lock().unwrap().len();
+            let store = |staff: &str| reference.directory().place("c", staff, i64::MAX, i64::MAX).store_id.to_owned();
+            (rows, store("s1"), store("s2"))
+        };
+        let (head, empty) = ("corp_id,staff_id,store_id,region_id,active\n", String::new);
+        let st = |number: u8| format!("st{number}");
+        assert_eq!(read(&format!("{head}c,s1,st1,r1,true\nc,s2,st1,r1,true\n"), 1_000), (2, st(1), st(1)));
+        assert_eq!(read(&format!("{head}c,s1,st2,r1,true\nc,s2,st1,r1,true\n"), 2_000), (3, st(2), st(1)));
+        assert_eq!(read(&format!("{head}c,s1,st2,r1,true\n"), 3_000), (4, st(2), empty()), "a removal");
+        assert_eq!(read(&format!("{head},s1,st2,r1,true\nc,s1,st2,r1,true\n"), 4_000), (4, st(2), empty()), "no corp");
+    }
+}

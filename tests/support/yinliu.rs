@@ -52,6 +52,14 @@ impl Yinliu {
         yinliu
     }
 
+    /// Runs another command of the program by the same configuration; whether it succeeded, and what it said.
+    pub(crate) fn command(&self, words: &[&str]) -> (bool, String) {
+        let config = self.folder.join("yinliu.toml");
+        let output = Command::new(PROGRAM).args(words).arg("--config").arg(config).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    }
+
     /// Starts it again after it ended.
     pub(crate) fn restart(&mut self) {
         assert!(self.process.is_none(), "it runs already");
