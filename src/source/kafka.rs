@@ -31,15 +31,18 @@ const SEEK_LIMIT: Duration = Duration::from_secs(2);
 /// An assignment takes effect within moments; one in which no seek succeeds for this long never will.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A partition is assigned here and held there until it is started. A number needs no request to a broker, whose answer
-/// could come after the start and move the partition once more; where the log does not hold it, librdkafka gives the
-/// partition up, and it is placed anew.
-const PLACEHOLDER: Offset = Offset::Offset(0);
+/// A partition is assigned here and held there until it is started. A number would be fetched before the hold takes effect,
+/// and where retention has removed it librdkafka may deliver nothing ever after.
+const PLACEHOLDER: Offset = Offset::End;
+
+/// The broker's answer where that end is has to come before the start, or it would move the partition once more; it takes
+/// milliseconds.
+const SETTLE: Duration = Duration::from_millis(500);
 
 /// One member of the consumer group.
 pub struct Kafka {
     consumer: BaseConsumer<Group>,
-    /// Since when librdkafka refuses to seek in a partition.
+    /// Since when a partition is to be started.
     refused: FxHashMap<Slot, Instant>,
     /// Partitions in which it will not seek again, for their offset was out of range.
     displaced: FxHashSet<Slot>,
@@ -105,12 +108,15 @@ impl Kafka {
         if self.displaced.contains(&slot) {
             return Ok(Sought::Never);
         }
+        let since = *self.refused.entry(slot).or_insert_with(Instant::now);
+        if since.elapsed() < SETTLE {
+            return Ok(Sought::NotYet);
+        }
         match self.consumer.seek(topic, partition, Offset::Offset(offset), SEEK_LIMIT) {
             Ok(()) => Ok(Sought::Done),
             // The assignment has not taken effect yet.
             Err(KafkaError::Seek(error)) => {
                 tracing::debug!(%error, topic, partition, "seek");
-                let since = *self.refused.entry(slot).or_insert_with(Instant::now);
                 Ok(if since.elapsed() < PATIENCE { Sought::NotYet } else { Sought::Never })
             }
             Err(source) => Err(Error::new("seek to the position", source)),
