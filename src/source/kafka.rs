@@ -43,7 +43,7 @@ const SETTLE: Duration = Duration::from_millis(500);
 pub struct Kafka {
     consumer: BaseConsumer<Group>,
     /// Since when a partition is to be started.
-    refused: FxHashMap<Slot, Instant>,
+    starting: FxHashMap<Slot, Instant>,
     /// Partitions in which it will not seek again, for their offset was out of range.
     displaced: FxHashSet<Slot>,
     queue: Arc<Mutex<Option<ffi::Queue>>>,
@@ -97,7 +97,7 @@ impl Kafka {
         consumer.subscribe(&topics).map_err(|source| Error::new("subscribe to the input topics", source))?;
         Ok(Self {
             consumer,
-            refused: FxHashMap::default(),
+            starting: FxHashMap::default(),
             displaced: FxHashSet::default(),
             queue,
             slots: Slots::default(),
@@ -108,7 +108,7 @@ impl Kafka {
         if self.displaced.contains(&slot) {
             return Ok(Sought::Never);
         }
-        let since = *self.refused.entry(slot).or_insert_with(Instant::now);
+        let since = *self.starting.entry(slot).or_insert_with(Instant::now);
         if since.elapsed() < SETTLE {
             return Ok(Sought::NotYet);
         }
@@ -228,7 +228,7 @@ impl Source for Kafka {
             }
         }
         self.displaced.remove(&slot);
-        self.refused.remove(&slot);
+        self.starting.remove(&slot);
         self.consumer.resume(&list).map_err(|source| Error::new("resume a partition", source))?;
         Ok(Started::Reading)
     }
