@@ -24,7 +24,7 @@ use yinliu::{
     pipeline,
     reference::Reference,
     sink::{self, Sink, Table},
-    source::{self, Kafka, Signal, Slot, Source, log::Log},
+    source::{self, Kafka, Signal, Source, log::Log},
 };
 
 use crate::{fold, measure};
@@ -154,20 +154,22 @@ fn consume(job: &Job) -> f64 {
 
 /// One member that visits every record and does nothing with it.
 fn read(mut source: Kafka, progress: &Progress) {
-    let mut waiting: Vec<Slot> = Vec::new();
     loop {
         for signal in source.signals().expect("Kafka answers") {
             progress.moves.fetch_add(1, Ordering::Relaxed);
             match signal {
-                Signal::Assigned(partitions) => waiting.extend(partitions.iter().map(|(slot, _)| *slot)),
-                Signal::Revoked(slots) => waiting.retain(|slot| !slots.contains(slot)),
+                Signal::Assigned(partitions) => {
+                    for (slot, _) in partitions {
+                        source.start(slot, 0).expect("Kafka answers");
+                    }
+                }
+                Signal::Revoked(_) => {}
                 Signal::Tail(..) => {
                     progress.moves.fetch_sub(1, Ordering::Relaxed);
                 }
-                Signal::OutOfRange(slot) => panic!("{slot:?} has no such offset"),
+                Signal::Broken(slot) => panic!("{slot:?} has no such offset"),
             }
         }
-        waiting.retain(|slot| source.start(*slot, 0).expect("Kafka answers") == source::Started::NotYet);
         if !progress.open.load(Ordering::Relaxed) {
             thread::sleep(LOOK);
             continue;

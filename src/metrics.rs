@@ -107,7 +107,8 @@ impl Metrics {
             events_duplicate: new.counter("events_duplicate_total", "Events that repeat an earlier one."),
             events_conflicting: new
                 .counter("events_conflicting_total", "Duplicates whose values differ from those of the counted event."),
-            events_late: new.counter("events_late_total", "Adds whose record is more than 120 s later than the add."),
+            events_late: new
+                .counter("events_late_total", "Events whose record is more than 120 s later than the event."),
             event_delay: new.histogram(histogram(
                 "event_delay_seconds",
                 "From the record's timestamp to the acknowledged insert.",

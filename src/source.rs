@@ -98,18 +98,8 @@ pub enum Signal {
     Revoked(Vec<Slot>),
     /// Below this offset there is no record that was not delivered.
     Tail(Slot, u64),
-    /// The log does not hold the offset from which the partition was started.
-    OutOfRange(Slot),
-}
-
-/// What came of starting a partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Started {
-    Reading,
-    /// To be tried again.
-    NotYet,
-    /// It was revoked.
-    Gone,
+    /// Nothing more is delivered of it, for the log does not hold its offset: to be loaded and started again.
+    Broken(Slot),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -150,8 +140,8 @@ pub trait Source {
     /// Not calling it is the back-pressure.
     fn records(&mut self, limit: Duration, visit: &mut dyn FnMut(Slot, &Record<'_>)) -> Vec<Signal>;
 
-    /// Delivers the records of a partition from this offset on.
-    fn start(&mut self, slot: Slot, offset: u64) -> Result<Started, Error>;
+    /// Delivers the records of a partition from this offset on, and none that was delivered before.
+    fn start(&mut self, slot: Slot, offset: u64) -> Result<(), Error>;
 
     /// Delivers none until the partition is started again.
     fn hold(&mut self, slot: Slot) -> Result<(), Error>;

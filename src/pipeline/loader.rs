@@ -33,6 +33,8 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// Partitions to be started, and where the answers go.
 #[derive(Debug)]
 pub struct Request {
+    /// Repeated in the answers, by which those to an earlier request are told apart.
+    pub number: u64,
     pub partitions: Vec<(Slot, Origin)>,
     pub answer_to: mpsc::Sender<Answer>,
 }
@@ -40,6 +42,7 @@ pub struct Request {
 /// What became of one partition.
 #[derive(Debug)]
 pub struct Answer {
+    pub number: u64,
     pub slot: Slot,
     pub outcome: Outcome,
 }
@@ -136,7 +139,7 @@ impl<K: Sink> Loader<K> {
                 let loaded = loaded.get(&label).cloned().unwrap_or_default();
                 let outcome = self.start(origin, &label, loaded, &bounds);
                 // A worker that is gone needs no answer.
-                let _ = request.answer_to.send(Answer { slot: *slot, outcome });
+                let _ = request.answer_to.send(Answer { number: request.number, slot: *slot, outcome });
             }
         }
         Ok(())

@@ -17,7 +17,7 @@ use crate::{
     letters::Letter,
     metrics::Cause,
     partition::{Outcome, Partition, Rules},
-    source::{Error, Signal, Slot, Source, Started},
+    source::{Error, Signal, Slot, Source},
     window::Calendar,
 };
 
@@ -64,6 +64,7 @@ pub struct Worker<S> {
     flush_at: Instant,
     /// Where a batch waits for the one before it to be taken.
     waiting: Option<Batch>,
+    requested: u64,
     seen: Seen,
 }
 
@@ -75,9 +76,8 @@ struct Assigned {
 
 #[derive(Debug)]
 enum Phase {
-    Loading,
-    /// Loaded, and to be read from an offset as soon as the group lets us.
-    Starting(Box<Partition>, u64),
+    /// By the request of this number.
+    Loading(u64),
     Live(Box<Partition>, Tail),
     /// Refused records of it cannot be written; read on from its position once they are.
     Muted(Box<Partition>),
@@ -117,6 +117,7 @@ impl<S: Source> Worker<S> {
             scratch: Vec::new(),
             flush_at: now,
             waiting: None,
+            requested: 0,
             seen: Seen::default(),
         }
     }
@@ -128,7 +129,6 @@ impl<S: Source> Worker<S> {
             self.signal(signal, now)?;
         }
         self.collect(now)?;
-        self.start_loaded()?;
         self.mute_and_unmute(now)?;
         self.hand_over(now);
         let stale = self.shared.reference.is_stale(wall_ms);
@@ -168,10 +168,8 @@ impl<S: Source> Worker<S> {
             Signal::Assigned(partitions) => {
                 self.shared.metrics.rebalances.inc();
                 tracing::info!(count = partitions.len(), "partitions assigned");
-                for (slot, origin) in &partitions {
-                    self.assigned.insert(*slot, Assigned { origin: origin.clone(), phase: Phase::Loading });
-                }
-                self.request(partitions);
+                let held = |origin| Assigned { origin, phase: Phase::Held { until: now } };
+                self.assigned.extend(partitions.into_iter().map(|(slot, origin)| (slot, held(origin))));
             }
             Signal::Revoked(slots) => {
                 self.shared.metrics.rebalances.inc();
@@ -181,11 +179,7 @@ impl<S: Source> Worker<S> {
                 }
             }
             Signal::Tail(slot, offset) => self.tail(slot, offset),
-            // Before the start it is the place of the assignment that the log does not hold, which says nothing.
-            Signal::OutOfRange(slot) => match self.assigned.get(&slot).map(|assigned| &assigned.phase) {
-                Some(Phase::Live(..) | Phase::Muted(_)) => self.reload(slot, now)?,
-                Some(Phase::Loading | Phase::Starting(..) | Phase::Held { .. }) | None => {}
-            },
+            Signal::Broken(slot) => self.reload(slot, now)?,
         }
         Ok(())
     }
@@ -197,12 +191,6 @@ impl<S: Source> Worker<S> {
         if let Phase::Live(mut partition, _) | Phase::Muted(mut partition) = assigned.phase {
             partition.drain(&mut self.batch);
         }
-    }
-
-    fn request(&self, partitions: Vec<(Slot, Origin)>) {
-        let request = loader::Request { partitions, answer_to: self.links.answer_to.clone() };
-        // The loader ends at shutdown alone.
-        let _ = self.links.requests.send(request);
     }
 
     fn reload(&mut self, slot: Slot, now: Instant) -> Result<(), Error> {
@@ -235,12 +223,16 @@ impl<S: Source> Worker<S> {
     fn collect(&mut self, now: Instant) -> Result<(), Error> {
         while let Ok(answer) = self.links.answers.try_recv() {
             let Some(assigned) = self.assigned.get_mut(&answer.slot) else { continue };
+            if !matches!(assigned.phase, Phase::Loading(number) if number == answer.number) {
+                continue;
+            }
             match answer.outcome {
                 loader::Outcome::Ready { partition, read_from, ledger } => {
                     self.shared.holds.release(&assigned.origin);
                     let (origin, position) = (partition.origin().clone(), partition.position());
                     self.batch.opened.push(Opened { origin, ledger, position });
-                    assigned.phase = Phase::Starting(partition, read_from);
+                    self.source.start(answer.slot, read_from)?;
+                    assigned.phase = Phase::Live(partition, Tail::default());
                 }
                 loader::Outcome::Held { cause, detail } => {
                     self.shared.holds.hold(&assigned.origin, cause, &detail);
@@ -257,24 +249,12 @@ impl<S: Source> Worker<S> {
         Ok(())
     }
 
-    fn start_loaded(&mut self) -> Result<(), Error> {
-        for (&slot, assigned) in &mut self.assigned {
-            let Phase::Starting(_, read_from) = &assigned.phase else { continue };
-            if self.source.start(slot, *read_from)? == Started::Reading
-                && let Phase::Starting(partition, _) = std::mem::replace(&mut assigned.phase, Phase::Loading)
-            {
-                assigned.phase = Phase::Live(partition, Tail::default());
-            }
-        }
-        Ok(())
-    }
-
     /// Holds partitions whose letters are not getting out, and takes up held ones whose time has come.
     fn mute_and_unmute(&mut self, now: Instant) -> Result<(), Error> {
-        let mut again = Vec::new();
+        let mut due = Vec::new();
         for (&slot, assigned) in &mut self.assigned {
             let origin = &assigned.origin;
-            assigned.phase = match std::mem::replace(&mut assigned.phase, Phase::Loading) {
+            assigned.phase = match std::mem::replace(&mut assigned.phase, Phase::Held { until: now }) {
                 Phase::Live(partition, tail) => match self.shared.letters.stuck(origin) {
                     Some(detail) => {
                         self.source.hold(slot)?;
@@ -285,18 +265,21 @@ impl<S: Source> Worker<S> {
                 },
                 Phase::Muted(partition) if self.shared.letters.is_clear(origin) => {
                     self.shared.holds.release(origin);
-                    let position = partition.position();
-                    Phase::Starting(partition, position)
+                    self.source.start(slot, partition.position())?;
+                    Phase::Live(partition, Tail::default())
                 }
                 Phase::Held { until } if until <= now => {
-                    again.push((slot, origin.clone()));
-                    Phase::Loading
+                    due.push((slot, origin.clone()));
+                    Phase::Loading(self.requested + 1)
                 }
                 other => other,
             };
         }
-        if !again.is_empty() {
-            self.request(again);
+        if !due.is_empty() {
+            self.requested += 1;
+            let answer_to = self.links.answer_to.clone();
+            // The loader ends at shutdown alone.
+            let _ = self.links.requests.send(loader::Request { number: self.requested, partitions: due, answer_to });
         }
         Ok(())
     }
@@ -364,8 +347,8 @@ impl<S: Source> Worker<S> {
             metrics.events_counted(kind).inc_by(count);
         }
         let live = self.assigned.values().filter_map(|assigned| match &assigned.phase {
-            Phase::Live(partition, _) | Phase::Muted(partition) | Phase::Starting(partition, _) => Some(partition),
-            Phase::Loading | Phase::Held { .. } => None,
+            Phase::Live(partition, _) | Phase::Muted(partition) => Some(partition),
+            Phase::Loading(_) | Phase::Held { .. } => None,
         });
         let positions =
             live.map(|partition| (partition.origin().broker(), partition.position(), partition.registers()));

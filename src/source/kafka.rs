@@ -1,22 +1,24 @@
 //! Kafka through librdkafka: one member of the consumer group, to be driven by one OS thread.
 //!
-//! Invariant: nothing is delivered of a partition between its assignment and its start.
+//! Invariant: librdkafka knows of a partition from its start to its hold only, and from the first moment at the offset
+//! it is started from. What the group assigns meanwhile is ours by the group's protocol alone, so nothing of it can be
+//! fetched, and there is neither a placeholder to seek away from nor an answer of the broker to wait for.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use rdkafka::{
-    ClientConfig, ClientContext, Offset, Statistics, TopicPartitionList,
+    ClientConfig, ClientContext, Message, Offset, Statistics, TopicPartitionList,
     config::RDKafkaLogLevel,
-    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol},
+    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode},
     types::RDKafkaRespErr,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Config, Error, Signal, Slot, Source, Started, ffi, hear, hear_error};
+use super::{Config, Error, Signal, Slot, Source, ffi, hear, hear_error};
 use crate::{
     batch::Origin,
     event::{Header, Record},
@@ -25,37 +27,12 @@ use crate::{
 /// Messages of one call; ten of them a millisecond at full speed, and small enough that signals are seen in time.
 const MESSAGES_MAX: usize = 4_096;
 
-/// A seek is answered by librdkafka's own thread within milliseconds.
-const SEEK_LIMIT: Duration = Duration::from_secs(2);
-
-/// An assignment takes effect within moments; one in which no seek succeeds for this long never will.
-const PATIENCE: Duration = Duration::from_secs(3);
-
-/// A partition is assigned here and held there until it is started. A number would be fetched before the hold takes effect,
-/// and where retention has removed it librdkafka may deliver nothing ever after.
-const PLACEHOLDER: Offset = Offset::End;
-
-/// The broker's answer where that end is has to come before the start, or it would move the partition once more; it takes
-/// milliseconds.
-const SETTLE: Duration = Duration::from_millis(500);
-
 /// One member of the consumer group.
 pub struct Kafka {
+    /// Refers to the consumer, and therefore goes first.
+    queue: ffi::Queue,
     consumer: BaseConsumer<Group>,
-    /// Since when a partition is to be started.
-    starting: FxHashMap<Slot, Instant>,
-    /// Partitions in which it will not seek again, for their offset was out of range.
-    displaced: FxHashSet<Slot>,
-    queue: Arc<Mutex<Option<ffi::Queue>>>,
     slots: Slots,
-}
-
-/// What came of a seek.
-enum Sought {
-    Done,
-    NotYet,
-    /// The partition has to be placed anew.
-    Never,
 }
 
 /// Partitions by the number under which their records are delivered.
@@ -69,7 +46,8 @@ struct Slots {
 /// What librdkafka calls back with, until the thread collects it.
 struct Group {
     signals: Mutex<Vec<Event>>,
-    queue: Arc<Mutex<Option<ffi::Queue>>>,
+    /// Partitions that were started and not held since.
+    placed: Mutex<FxHashSet<Origin>>,
 }
 
 #[derive(Debug)]
@@ -88,57 +66,25 @@ impl std::fmt::Debug for Kafka {
 impl Kafka {
     /// Joins the group and subscribes to the input topics.
     pub fn join(config: &Config) -> Result<Self, Error> {
-        let queue = Arc::new(Mutex::new(None));
-        let group = Group { signals: Mutex::default(), queue: Arc::clone(&queue) };
+        let group = Group { signals: Mutex::default(), placed: Mutex::default() };
         let consumer: BaseConsumer<Group> =
             settings(config).create_with_context(group).map_err(|source| Error::new("create the consumer", source))?;
-        *lock(&queue) = Some(ffi::Queue::new(consumer.client(), MESSAGES_MAX));
+        let queue = ffi::Queue::new(consumer.client(), MESSAGES_MAX);
         let topics: Vec<_> = config.topics.input.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(|source| Error::new("subscribe to the input topics", source))?;
-        Ok(Self {
-            consumer,
-            starting: FxHashMap::default(),
-            displaced: FxHashSet::default(),
-            queue,
-            slots: Slots::default(),
-        })
+        Ok(Self { queue, consumer, slots: Slots::default() })
     }
 
-    fn seek(&mut self, slot: Slot, topic: &str, partition: i32, offset: i64) -> Result<Sought, Error> {
-        if self.displaced.contains(&slot) {
-            return Ok(Sought::Never);
+    /// Takes a partition out of librdkafka's hands, with what was fetched of it.
+    fn displace(&self, origin: &Origin) -> Result<(), Error> {
+        if lock(&self.consumer.context().placed).remove(origin) {
+            let failed = |source| Error::new("hold a partition", source);
+            let list = list([(origin, None)]);
+            self.consumer.incremental_unassign(&list).map_err(failed)?;
+            // Answered behind the end of the fetching, which is when librdkafka forgets where its records are sent to.
+            self.consumer.resume(&list).map_err(failed)?;
         }
-        let since = *self.starting.entry(slot).or_insert_with(Instant::now);
-        if since.elapsed() < SETTLE {
-            return Ok(Sought::NotYet);
-        }
-        match self.consumer.seek(topic, partition, Offset::Offset(offset), SEEK_LIMIT) {
-            Ok(()) => Ok(Sought::Done),
-            // The assignment has not taken effect yet.
-            Err(KafkaError::Seek(error)) => {
-                tracing::debug!(%error, topic, partition, "seek");
-                Ok(if since.elapsed() < PATIENCE { Sought::NotYet } else { Sought::Never })
-            }
-            Err(source) => Err(Error::new("seek to the position", source)),
-        }
-    }
-
-    /// Takes a partition out of the assignment and back in. After an answer that an offset is out of range, librdkafka
-    /// refuses every seek in it.
-    fn place_anew(&self, list: &TopicPartitionList) -> Result<(), Error> {
-        let failed = |source| Error::new("place a partition anew", source);
-        self.consumer.incremental_unassign(list).map_err(failed)?;
-        if let Some(queue) = lock(&self.queue).as_ref() {
-            queue.take_over(self.consumer.client(), list);
-        }
-        self.consumer.incremental_assign(list).map_err(failed)
-    }
-
-    fn list(&self, slot: Slot) -> Option<TopicPartitionList> {
-        let origin = self.slots.origins.get(&slot)?;
-        let mut list = TopicPartitionList::with_capacity(1);
-        list.add_partition(&origin.topic, i32::try_from(origin.partition).ok()?);
-        Some(list)
+        Ok(())
     }
 }
 
@@ -175,9 +121,15 @@ fn settings(config: &Config) -> ClientConfig {
 impl Source for Kafka {
     fn signals(&mut self) -> Result<Vec<Signal>, Error> {
         // Serves rebalances, commits, statistics and errors; messages come by the other queue.
+        let mut strays = Vec::new();
         while let Some(result) = self.consumer.poll(Duration::ZERO) {
             match result {
-                Ok(_) => tracing::error!("a message came by the group's queue; its partition will be read again"),
+                // It is none of ours any more to put in order with the rest.
+                Ok(message) => {
+                    let topic = message.topic().into();
+                    let partition = u32::try_from(message.partition()).unwrap_or_default();
+                    strays.extend(self.slots.slot(&Origin { topic, partition }));
+                }
                 Err(KafkaError::MessageConsumptionFatal(code)) => {
                     return Err(Error::Fatal { doing: "stay in the consumer group", source: code });
                 }
@@ -185,21 +137,19 @@ impl Source for Kafka {
             }
         }
         let events = std::mem::take(&mut *lock(&self.consumer.context().signals));
-        Ok(events.into_iter().flat_map(|event| self.slots.signals(event)).collect())
+        let signals = events.into_iter().flat_map(|event| self.slots.signals(event));
+        Ok(signals.chain(strays.into_iter().map(Signal::Broken)).collect())
     }
 
     fn records(&mut self, limit: Duration, visit: &mut dyn FnMut(Slot, &Record<'_>)) -> Vec<Signal> {
         let mut signals = Vec::new();
-        let mut queue = lock(&self.queue);
-        let Some(queue) = queue.as_mut() else { return signals };
-        let (slots, displaced) = (&mut self.slots, &mut self.displaced);
-        queue.consume(limit, |message| {
+        let slots = &mut self.slots;
+        self.queue.consume(limit, |message| {
             let Some(slot) = slots.of(message) else { return };
             match message.error {
                 None => {}
                 Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                    displaced.insert(slot);
-                    return signals.push(Signal::OutOfRange(slot));
+                    return signals.push(Signal::Broken(slot));
                 }
                 Some(error) => return tracing::debug!(%error, "librdkafka"),
             }
@@ -212,53 +162,24 @@ impl Source for Kafka {
         signals
     }
 
-    fn start(&mut self, slot: Slot, offset: u64) -> Result<Started, Error> {
-        let (Some(mut list), Some(origin)) = (self.list(slot), self.slots.origins.get(&slot)) else {
-            return Ok(Started::Gone);
-        };
-        let (Ok(partition), Ok(offset)) = (i32::try_from(origin.partition), i64::try_from(offset)) else {
-            return Ok(Started::Gone);
-        };
-        match self.seek(slot, &origin.topic.clone(), partition, offset)? {
-            Sought::Done => {}
-            Sought::NotYet => return Ok(Started::NotYet),
-            Sought::Never => {
-                list.set_all_offsets(Offset::Offset(offset)).map_err(|source| Error::new("note a position", source))?;
-                self.place_anew(&list)?;
-            }
-        }
-        self.displaced.remove(&slot);
-        self.starting.remove(&slot);
-        self.consumer.resume(&list).map_err(|source| Error::new("resume a partition", source))?;
-        Ok(Started::Reading)
+    fn start(&mut self, slot: Slot, offset: u64) -> Result<(), Error> {
+        let Some(origin) = self.slots.origins.get(&slot) else { return Ok(()) };
+        self.displace(origin)?;
+        let list = list([(origin, Some(offset))]);
+        self.queue.take_over(self.consumer.client(), &list);
+        self.consumer.incremental_assign(&list).map_err(|source| Error::new("start a partition", source))?;
+        lock(&self.consumer.context().placed).insert(origin.clone());
+        Ok(())
     }
 
     fn hold(&mut self, slot: Slot) -> Result<(), Error> {
-        let Some(list) = self.list(slot) else { return Ok(()) };
-        self.consumer.pause(&list).map_err(|source| Error::new("pause a partition", source))
+        self.slots.origins.get(&slot).map_or(Ok(()), |origin| self.displace(origin))
     }
 
     fn commit(&mut self, positions: &[(Origin, u64)]) -> Result<(), Error> {
-        let mut list = TopicPartitionList::with_capacity(positions.len());
-        for (origin, position) in positions {
-            let (Ok(partition), Ok(position)) = (i32::try_from(origin.partition), i64::try_from(*position)) else {
-                continue;
-            };
-            list.add_partition_offset(&origin.topic, partition, Offset::Offset(position))
-                .map_err(|source| Error::new("note a position", source))?;
-        }
+        let list = list(positions.iter().map(|(origin, position)| (origin, Some(*position))));
         // Lag tools read it; nothing of ours does.
-        match self.consumer.commit(&list, CommitMode::Async) {
-            Err(error) => Err(Error::new("commit positions", error)),
-            Ok(()) => Ok(()),
-        }
-    }
-}
-
-impl Drop for Kafka {
-    fn drop(&mut self) {
-        // The queue refers to the consumer, which must not go first.
-        lock(&self.queue).take();
+        self.consumer.commit(&list, CommitMode::Async).map_err(|source| Error::new("commit positions", source))
     }
 }
 
@@ -338,25 +259,36 @@ impl ClientContext for Group {
 }
 
 impl ConsumerContext for Group {
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let partitions = origins(list);
-        let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
-        let result = if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            let _ = list.set_all_offsets(PLACEHOLDER);
-            if let Some(queue) = lock(&self.queue).as_ref() {
-                queue.take_over(consumer.client(), list);
-            }
-            let assigned = if cooperative { consumer.incremental_assign(list) } else { consumer.assign(list) };
-            lock(&self.signals).push(Event::Assigned(partitions));
-            assigned.and_then(|()| consumer.pause(list))
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+        let origins = origins(partitions);
+        let answered = if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            lock(&self.signals).push(Event::Assigned(origins));
+            consumer.incremental_assign(&TopicPartitionList::new())
         } else {
-            lock(&self.signals).push(Event::Revoked(partitions));
-            if cooperative { consumer.incremental_unassign(list) } else { consumer.unassign() }
+            let placed: Vec<_> = {
+                let mut placed = lock(&self.placed);
+                origins.iter().filter(|origin| placed.remove(*origin)).cloned().collect()
+            };
+            lock(&self.signals).push(Event::Revoked(origins));
+            consumer.incremental_unassign(&list(placed.iter().map(|origin| (origin, None))))
         };
-        if let Err(error) = result {
+        if let Err(error) = answered {
             tracing::error!(%error, "take part in a rebalance");
         }
     }
+}
+
+fn list<'a>(positions: impl IntoIterator<Item = (&'a Origin, Option<u64>)>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for (origin, offset) in positions {
+        // Kafka numbers partitions and offsets by positive signed integers.
+        let Ok(partition) = i32::try_from(origin.partition) else { continue };
+        let mut element = list.add_partition(&origin.topic, partition);
+        if let Some(offset) = offset.and_then(|offset| i64::try_from(offset).ok()) {
+            let _ = element.set_offset(Offset::Offset(offset));
+        }
+    }
+    list
 }
 
 fn origins(list: &TopicPartitionList) -> Vec<Origin> {
