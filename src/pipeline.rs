@@ -8,6 +8,7 @@ pub mod loader;
 mod memory;
 mod monitor;
 pub mod progress;
+mod seen;
 mod spare;
 pub mod worker;
 

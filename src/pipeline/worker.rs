@@ -10,10 +10,9 @@ use std::{
 
 use rustc_hash::FxHashMap;
 
-use super::{Shared, flush::Receipt, loader};
+use super::{Shared, flush::Receipt, loader, seen::Seen};
 use crate::{
     batch::{Batch, Opened, Origin},
-    event::Type,
     letters::Letter,
     metrics::Cause,
     partition::{Outcome, Partition, Rules},
@@ -72,6 +71,8 @@ pub struct Worker<S> {
 struct Assigned {
     origin: Origin,
     phase: Phase,
+    /// The position that the ledger has, as far as this worker knows.
+    entered: u64,
 }
 
 #[derive(Debug)]
@@ -81,6 +82,8 @@ enum Phase {
     Live(Box<Partition>, Tail),
     /// Refused records of it cannot be written; read on from its position once they are.
     Muted(Box<Partition>),
+    /// To be loaded again once the ledger has what was counted below this position: the log may not have it any more.
+    Broken(u64),
     Held {
         until: Instant,
     },
@@ -91,18 +94,6 @@ enum Phase {
 struct Tail {
     told: u32,
     last: u64,
-}
-
-/// Counts since they were last added to the metrics.
-#[derive(Debug, Default)]
-struct Seen {
-    received: u64,
-    replayed: u64,
-    duplicate: u64,
-    conflicting: u64,
-    late: u64,
-    /// By [`Type::index`].
-    counted: [u64; Type::ALL.len()],
 }
 
 impl<S: Source> Worker<S> {
@@ -151,13 +142,13 @@ impl<S: Source> Worker<S> {
             std::mem::swap(&mut last, &mut waiting);
             last.append(&mut waiting);
         }
-        let Self { mut source, links, assigned, .. } = self;
+        let Self { mut source, links, mut assigned, .. } = self;
         let deadline = Instant::now() + limit;
         if links.batches.blocking_send(last).is_ok() {
             // The flush ends with its last sender, and the receipts end with the flush.
             drop(links.batches);
             while let Ok(receipt) = links.receipts.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                commit(&mut source, &assigned, &receipt)?;
+                enter(&mut source, &mut assigned, &receipt)?;
             }
         }
         source.signals().map(drop)
@@ -168,7 +159,7 @@ impl<S: Source> Worker<S> {
             Signal::Assigned(partitions) => {
                 self.shared.metrics.rebalances.inc();
                 tracing::info!(count = partitions.len(), "partitions assigned");
-                let held = |origin| Assigned { origin, phase: Phase::Held { until: now } };
+                let held = |origin| Assigned { origin, phase: Phase::Held { until: now }, entered: 0 };
                 self.assigned.extend(partitions.into_iter().map(|(slot, origin)| (slot, held(origin))));
             }
             Signal::Revoked(slots) => {
@@ -179,7 +170,7 @@ impl<S: Source> Worker<S> {
                 }
             }
             Signal::Tail(slot, offset) => self.tail(slot, offset),
-            Signal::Broken(slot) => self.reload(slot, now)?,
+            Signal::Broken(slot) => self.broken(slot)?,
         }
         Ok(())
     }
@@ -191,6 +182,16 @@ impl<S: Source> Worker<S> {
         if let Phase::Live(mut partition, _) | Phase::Muted(mut partition) = assigned.phase {
             partition.drain(&mut self.batch);
         }
+    }
+
+    fn broken(&mut self, slot: Slot) -> Result<(), Error> {
+        let Some(assigned) = self.assigned.get_mut(&slot) else { return Ok(()) };
+        if let Phase::Live(partition, _) | Phase::Muted(partition) = &mut assigned.phase {
+            tracing::warn!(origin = ?assigned.origin, "the log does not hold the position");
+            partition.drain(&mut self.batch);
+            assigned.phase = Phase::Broken(partition.position());
+        }
+        self.source.hold(slot)
     }
 
     fn reload(&mut self, slot: Slot, now: Instant) -> Result<(), Error> {
@@ -231,6 +232,7 @@ impl<S: Source> Worker<S> {
                     self.shared.holds.release(&assigned.origin);
                     let (origin, position) = (partition.origin().clone(), partition.position());
                     self.batch.opened.push(Opened { origin, ledger, position });
+                    assigned.entered = partition.position();
                     self.source.start(answer.slot, read_from)?;
                     assigned.phase = Phase::Live(partition, Tail::default());
                 }
@@ -241,7 +243,7 @@ impl<S: Source> Worker<S> {
             }
         }
         while let Ok(receipt) = self.links.receipts.try_recv() {
-            commit(&mut self.source, &self.assigned, &receipt)?;
+            enter(&mut self.source, &mut self.assigned, &receipt)?;
             if let Some(epoch) = receipt.restart {
                 self.restart(epoch, now)?;
             }
@@ -268,6 +270,7 @@ impl<S: Source> Worker<S> {
                     self.source.start(slot, partition.position())?;
                     Phase::Live(partition, Tail::default())
                 }
+                Phase::Broken(position) if position <= assigned.entered => Phase::Held { until: now },
                 Phase::Held { until } if until <= now => {
                     due.push((slot, origin.clone()));
                     Phase::Loading(self.requested + 1)
@@ -326,7 +329,6 @@ impl<S: Source> Worker<S> {
         self.source.records(limit, &mut |slot, record| {
             let Some(assigned) = assigned.get_mut(&slot) else { return };
             let Phase::Live(partition, _) = &mut assigned.phase else { return };
-            seen.received += 1;
             let outcome = partition.fold(record, &mut rules, batch);
             if let Outcome::Rejected(refusal) = &outcome {
                 letters.write(Letter::new(partition.origin(), record, refusal));
@@ -337,18 +339,10 @@ impl<S: Source> Worker<S> {
 
     /// Adds to the metrics what was seen since the last time.
     fn tell(&mut self) {
-        let (metrics, seen) = (&self.shared.metrics, std::mem::take(&mut self.seen));
-        metrics.records_received.inc_by(seen.received);
-        metrics.records_replayed.inc_by(seen.replayed);
-        metrics.events_duplicate.inc_by(seen.duplicate);
-        metrics.events_conflicting.inc_by(seen.conflicting);
-        metrics.events_late.inc_by(seen.late);
-        for (&kind, count) in Type::ALL.iter().zip(seen.counted) {
-            metrics.events_counted(kind).inc_by(count);
-        }
+        self.seen.tell(&self.shared.metrics);
         let live = self.assigned.values().filter_map(|assigned| match &assigned.phase {
             Phase::Live(partition, _) | Phase::Muted(partition) => Some(partition),
-            Phase::Loading(_) | Phase::Held { .. } => None,
+            Phase::Loading(_) | Phase::Broken(_) | Phase::Held { .. } => None,
         });
         let positions =
             live.map(|partition| (partition.origin().broker(), partition.position(), partition.registers()));
@@ -356,29 +350,15 @@ impl<S: Source> Worker<S> {
     }
 }
 
-/// Tells the brokers the positions of a receipt, as far as the partitions are ours.
-fn commit(source: &mut impl Source, assigned: &FxHashMap<Slot, Assigned>, receipt: &Receipt) -> Result<(), Error> {
-    let owned = |origin: &Origin| assigned.values().any(|assigned| assigned.origin == *origin);
-    let positions = receipt.positions.iter().map(|(origin, position)| (origin.broker(), *position));
-    let positions: Vec<_> = positions.filter(|(origin, _)| owned(origin)).collect();
-    if positions.is_empty() { Ok(()) } else { source.commit(&positions) }
-}
-
-impl Seen {
-    fn take(&mut self, outcome: &Outcome) {
-        match outcome {
-            Outcome::Skipped | Outcome::Warmed => self.replayed += 1,
-            // Counted by reason where the letter is written.
-            Outcome::Rejected(_) => {}
-            Outcome::Duplicate => self.duplicate += 1,
-            Outcome::Conflict => {
-                self.duplicate += 1;
-                self.conflicting += 1;
-            }
-            Outcome::Counted(counted) => {
-                self.late += u64::from(counted.lateness_ms > crate::event::LATE_ADD_MS);
-                self.counted[counted.kind.index()] += 1;
-            }
+/// Notes the positions of a receipt, as far as the partitions are ours, and tells them the brokers.
+fn enter(source: &mut impl Source, assigned: &mut FxHashMap<Slot, Assigned>, receipt: &Receipt) -> Result<(), Error> {
+    let mut positions = Vec::new();
+    for (origin, position) in &receipt.positions {
+        let origin = origin.broker();
+        if let Some(assigned) = assigned.values_mut().find(|assigned| assigned.origin == origin) {
+            assigned.entered = assigned.entered.max(*position);
+            positions.push((origin, *position));
         }
     }
+    if positions.is_empty() { Ok(()) } else { source.commit(&positions) }
 }
