@@ -177,9 +177,9 @@ impl Warehouse<'_> {
         let (key, figures) = (sql::PARTITION_KEY, sql::of_facts());
         let facts = sql::facts(self.days, self.chunk.day_bits);
         let facts = format!(
-            "SELECT {key}, src_chunk AS day_chunk, {figures} AS figures, 0 AS ahead FROM (SELECT f.* FROM ({facts}) AS f \
-             INNER JOIN {positions} AS p ON f.src_topic = p.topic AND f.src_partition = p.number \
-             WHERE f.src_offset < p.position) GROUP BY {key}, day_chunk"
+            "SELECT {key}, src_chunk AS day_chunk, {figures} AS figures, 0 AS ahead FROM (SELECT fact.* FROM ({facts}) AS fact \
+             INNER JOIN {positions} AS p ON fact.src_topic = p.topic AND fact.src_partition = p.number \
+             WHERE fact.src_offset < p.position) GROUP BY {key}, day_chunk"
         );
         unequal(&facts, &self.settled(Grain::Day, "src_chunk", positions))
     }
@@ -204,7 +204,7 @@ impl Warehouse<'_> {
         let register = format!("{key}{window}");
         let columns = || register.split(", ");
         let renamed = columns().map(|column| format!("{column} AS of_{column}")).collect::<Vec<_>>().join(", ");
-        let equal = columns().map(|column| format!("f.{column} = a.of_{column}")).collect::<Vec<_>>().join(" AND ");
+        let equal = columns().map(|column| format!("fact.{column} = a.of_{column}")).collect::<Vec<_>>().join(" AND ");
         let registers = sql::registers(grain, self.days, positions);
         let ahead = format!("SELECT *, {upto} AS upto FROM ({registers}) WHERE {upto} > position");
         let chunk = "src_topic, src_partition, src_chunk";
@@ -212,8 +212,8 @@ impl Warehouse<'_> {
         let facts = format!("SELECT * FROM ({facts}) WHERE ({chunk}) IN (SELECT {chunk} FROM ({ahead}))");
         let of_facts = sql::of_facts();
         let facts = format!(
-            "SELECT {key}, {of_facts} AS figures FROM (SELECT f.* FROM ({facts}) AS f INNER JOIN \
-             (SELECT {renamed}, upto FROM ({ahead})) AS a ON {equal} WHERE f.src_offset < a.upto) \
+            "SELECT {key}, {of_facts} AS figures FROM (SELECT fact.* FROM ({facts}) AS fact INNER JOIN \
+             (SELECT {renamed}, upto FROM ({ahead})) AS a ON {equal} WHERE fact.src_offset < a.upto) \
              GROUP BY {key}"
         );
         let found = format!("SELECT {key}, {figures} AS figures FROM ({ahead}) GROUP BY {key}");

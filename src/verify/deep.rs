@@ -29,7 +29,7 @@ use crate::{
     event::{Header, Record},
     pipeline::loader::BROKER_LIMIT,
     sink::{ClickHouse, Sink as _},
-    source::{self, client_settings, log::Log},
+    source::{self, Quiet, client_settings, log::Log},
     window::Calendar,
 };
 
@@ -211,7 +211,7 @@ fn read(reading: &Reading, kafka: &source::Config, dedup: &dedup::Config, corps:
         .set("isolation.level", "read_committed")
         .set("auto.offset.reset", "earliest")
         .set("enable.partition.eof", "true");
-    let consumer: BaseConsumer = settings.create()?;
+    let consumer: BaseConsumer<Quiet> = settings.create_with_context(Quiet)?;
     let broker = reading.label.broker();
     let mut list = TopicPartitionList::with_capacity(1);
     let partition = i32::try_from(broker.partition).unwrap_or(i32::MAX);
