@@ -53,6 +53,8 @@
 //! | [`mod@reference`] | reference topics and files into the directory, and into ClickHouse | claims to know more than it read |
 //! | [`pipeline`] | worker, flush, loader, monitor | waits for one partition |
 //! | [`migrate`], [`verify`], [`adopt`], [`validate`] | schema; the user's own check; recreated topics; before the start | change a count |
+//! | [`reconcile`] | corrects closed chunks from the facts | touches what the pipeline may still write |
+//! | [`dead_letters`] | shows refused records, sends them again | makes another event of one |
 //! | [`board`] | the managers' page and its data | invents a figure |
 //! | [`service`] | one process of all parts | starts on a database that does not fit |
 //! | [`generate`], [`engine`], [`demo`] | a brand's day; ClickHouse inside the process; everything embedded | differ from the real path |
@@ -112,7 +114,9 @@ pub mod reference;
 pub mod pipeline;
 
 pub mod adopt;
+pub mod dead_letters;
 pub mod migrate;
+pub mod reconcile;
 pub mod validate;
 pub mod verify;
 

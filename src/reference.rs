@@ -151,6 +151,11 @@ impl Reference {
     }
 }
 
+/// All rows of the organisation and of the channel codes that ClickHouse keeps.
+pub(crate) async fn load(client: &Client) -> Result<Vec<directory::Reference>, clickhouse::error::Error> {
+    rows::load(client).await
+}
+
 /// The table in which rows of this kind are kept.
 const fn table(row: &directory::Reference) -> Table {
     match row {

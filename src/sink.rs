@@ -54,7 +54,7 @@ impl Default for Config {
     }
 }
 
-/// The tables that the pipeline writes.
+/// The tables that this program writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Table {
     Facts,
@@ -68,10 +68,14 @@ pub enum Table {
     Channels,
     Targets,
     Contests,
+    /// Written by `reconcile`.
+    Amendments,
+    /// Written by `dead-letters replay`.
+    Replays,
 }
 
 impl Table {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Facts,
         Self::Minutes,
         Self::Days,
@@ -83,6 +87,8 @@ impl Table {
         Self::Channels,
         Self::Targets,
         Self::Contests,
+        Self::Amendments,
+        Self::Replays,
     ];
 
     /// The name in ClickHouse.
@@ -100,6 +106,8 @@ impl Table {
             Self::Channels => "channel_log",
             Self::Targets => "target_log",
             Self::Contests => "contest_log",
+            Self::Amendments => "amendments",
+            Self::Replays => "dead_letter_replays",
         }
     }
 
@@ -124,6 +132,11 @@ impl Table {
             Self::Contests => {
                 format!("corp_id, contest_id, name, level, ids, metric, basis, starts_at, ends_at, {PUBLICATION}")
             }
+            Self::Amendments => {
+                "corp_id, business_date, reason, metric, region_id, store_id, staff_id, channel, before, after"
+                    .to_owned()
+            }
+            Self::Replays => "src_topic, src_partition, src_offset, replay_offset, replay_count".to_owned(),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 mod checks;
 mod deep;
-mod sql;
+pub(crate) mod sql;
 
 use std::{fmt, time::Duration};
 
@@ -19,6 +19,7 @@ use crate::{
     window::{self, Date},
 };
 pub use checks::Check;
+pub(crate) use checks::Warehouse;
 
 /// `yinliu verify`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
@@ -97,7 +98,7 @@ const PAUSE: Duration = Duration::from_millis(1_300);
 /// ClickHouse or Kafka cannot be read. Differences are an answer, not an error.
 pub async fn run(settings: &Settings, config: &config::Config, wall_ms: i64) -> Result<Report, Error> {
     let corps = Corps::new(&config.corp)?;
-    let days = days(settings, &corps, wall_ms)?;
+    let days = Days::choose(settings.from, settings.to, &corps, wall_ms)?;
     let sink = ClickHouse::new(&config.clickhouse);
     // Loading nothing still waits for the replica: a lagging one would differ from itself.
     sink.load(&[], &config.chunk).await?;
@@ -136,15 +137,22 @@ async fn persistent(warehouse: &checks::Warehouse<'_>, check: Check) -> Result<V
     Ok(second.into_iter().filter(known).collect())
 }
 
-/// The days that are asked for; by default yesterday and today in the zone that corps have by default.
-fn days(settings: &Settings, corps: &Corps, wall_ms: i64) -> Result<Days, Error> {
-    let now = Timestamp::from_millisecond(wall_ms).unwrap_or_default();
-    let today = now.to_zoned(corps.get("").time_zone.clone()).date();
-    let to = settings.to.unwrap_or_else(|| settings.from.map_or(today, |from| from.max(today)));
-    let from = settings.from.unwrap_or_else(|| to.min(today.saturating_sub(1.day())));
-    match (window::date_of(from), window::date_of(to)) {
-        (Some(first), Some(last)) if first <= last => Ok(Days { from: first, to: last }),
-        _ => Err(Error::Days { from, to }),
+impl Days {
+    /// The days that are asked for; by default yesterday and today in the zone that corps have by default.
+    pub(crate) fn choose(
+        from: Option<civil::Date>,
+        to: Option<civil::Date>,
+        corps: &Corps,
+        wall_ms: i64,
+    ) -> Result<Self, Error> {
+        let now = Timestamp::from_millisecond(wall_ms).unwrap_or_default();
+        let today = now.to_zoned(corps.get("").time_zone.clone()).date();
+        let to = to.unwrap_or_else(|| from.map_or(today, |from| from.max(today)));
+        let from = from.unwrap_or_else(|| to.min(today.saturating_sub(1.day())));
+        match (window::date_of(from), window::date_of(to)) {
+            (Some(first), Some(last)) if first <= last => Ok(Self { from: first, to: last }),
+            _ => Err(Error::Days { from, to }),
+        }
     }
 }
 
@@ -198,8 +206,7 @@ mod tests {
 
     fn check(from: &str, to: &str, expected: Option<(&str, &str)>) {
         let day = |text: &str| (!text.is_empty()).then(|| text.parse().unwrap());
-        let settings = Settings { from: day(from), to: day(to), deep: false };
-        let found = days(&settings, &Corps::new(&HashMap::new()).unwrap(), WALL_MS);
+        let found = Days::choose(day(from), day(to), &Corps::new(&HashMap::new()).unwrap(), WALL_MS);
         let text = |date| window::civil_of(date).to_string();
         let found = found.ok().map(|days| (text(days.from), text(days.to)));
         assert_eq!(found, expected.map(|(from, to)| (from.to_owned(), to.to_owned())), "`{from}` to `{to}`");

@@ -12,6 +12,7 @@ mod golden;
 mod life;
 mod pipeline;
 mod property;
+mod reconcile;
 mod recount;
 mod schemas;
 mod support;

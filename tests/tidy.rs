@@ -32,6 +32,8 @@ const ROOMS: &[&str] = &[
     "verify",
     "adopt",
     "validate",
+    "reconcile",
+    "dead_letters",
     "board",
     "service",
     "generate",

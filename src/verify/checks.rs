@@ -45,17 +45,17 @@ impl Check {
 }
 
 /// One check tells at most so many; as many again show nothing new, and have to be held in memory.
-pub(super) const DIFFERENCES_MAX: usize = 100_000;
+pub(crate) const DIFFERENCES_MAX: usize = 100_000;
 
 /// Examples of events that were counted more than once.
 const EXAMPLES: usize = 5;
 
 /// What is compared.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Warehouse<'a> {
-    pub(super) client: &'a Client,
-    pub(super) chunk: &'a chunk::Config,
-    pub(super) days: Days,
+pub(crate) struct Warehouse<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) chunk: &'a chunk::Config,
+    pub(crate) days: Days,
 }
 
 #[derive(Row, Deserialize)]
@@ -83,7 +83,7 @@ struct Span {
 
 impl Warehouse<'_> {
     /// The differences of one check as of now.
-    pub(super) async fn look(&self, check: Check) -> Result<Vec<Difference>, Error> {
+    pub(crate) async fn look(&self, check: Check) -> Result<Vec<Difference>, Error> {
         let sql = match check {
             Check::Ledger => LEDGER.to_owned(),
             Check::Minutes => self.minutes(&self.position_table().await?),
@@ -111,7 +111,7 @@ impl Warehouse<'_> {
     }
 
     /// The ledger's position of every partition.
-    pub(super) async fn positions(&self) -> Result<HashMap<Origin, u64>, Error> {
+    pub(crate) async fn positions(&self) -> Result<HashMap<Origin, u64>, Error> {
         let sql = "SELECT src_topic, src_partition, max(next_offset) AS position FROM ledger \
                    GROUP BY src_topic, src_partition";
         let rows = self.fetch::<Position>("read the ledger", sql).await?;
@@ -121,7 +121,7 @@ impl Warehouse<'_> {
     }
 
     /// Records that the rollups by day count.
-    pub(super) async fn records(&self) -> Result<u64, Error> {
+    pub(crate) async fn records(&self) -> Result<u64, Error> {
         let (table, between) = (sql::table(Grain::Day), sql::between(self.days));
         let sql =
             format!("SELECT sum(toUInt64(events)) FROM {table} FINAL WHERE business_date {between} {}", sql::SETTINGS);
@@ -129,7 +129,7 @@ impl Warehouse<'_> {
     }
 
     /// Notes on events that lie among the facts more than once: duplicates beyond the horizon.
-    pub(super) async fn repetitions(&self) -> Result<Vec<String>, Error> {
+    pub(crate) async fn repetitions(&self) -> Result<Vec<String>, Error> {
         let between = sql::between(self.days);
         let identity = "sipHash128(corp_id, event_id)";
         let repeated = format!(
@@ -155,12 +155,17 @@ impl Warehouse<'_> {
         Ok(vec![text])
     }
 
-    pub(super) async fn fetch<T>(&self, doing: &'static str, sql: &str) -> Result<Vec<T>, Error>
+    pub(crate) async fn fetch<T>(&self, doing: &'static str, sql: &str) -> Result<Vec<T>, Error>
     where
         T: clickhouse::RowOwned + clickhouse::RowRead,
     {
         // The text may hold question marks, which the client would bind.
         self.client.query_raw(sql).fetch_all::<T>().await.map_err(|source| sink::Error::new(doing, source))
+    }
+
+    /// Runs a statement that answers nothing, however long it takes.
+    pub(crate) async fn execute(&self, doing: &'static str, sql: &str) -> Result<(), Error> {
+        self.client.query_raw(sql).execute().await.map_err(|source| sink::Error::new(doing, source))
     }
 
     async fn position_table(&self) -> Result<String, Error> {
@@ -225,7 +230,7 @@ impl Warehouse<'_> {
     }
 
     /// The days that hold the records of the chunks which have some in the range: late ones lie far before it.
-    async fn span(&self) -> Result<Days, Error> {
+    pub(crate) async fn span(&self) -> Result<Days, Error> {
         let Days { from, to } = self.days;
         let sql = format!(
             "SELECT least(toDate({0}), min(s.first_date)) AS first_date, greatest(toDate({1}), max(s.last_date)) AS last_date \

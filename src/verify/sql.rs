@@ -16,31 +16,32 @@ use crate::{
 
 /// The dimensions of a day, and the partition: figures are compared register by register, so that what a flush is about
 /// to change hides nothing else of its key.
-pub(super) const KEY: &str =
+pub(crate) const KEY: &str =
     "business_date, corp_id, region_id, store_id, staff_id, channel, src_topic, src_partition, src_chunk";
 
 /// [`KEY`] without the chunk.
-pub(super) const PARTITION_KEY: &str =
+pub(crate) const PARTITION_KEY: &str =
     "business_date, corp_id, region_id, store_id, staff_id, channel, src_topic, src_partition";
 
 /// [`KEY`] for people, without the day.
-pub(super) const PLACE: &str = "concat('corp `', corp_id, '` region `', region_id, '` store `', store_id, '` staff `', \
+pub(crate) const PLACE: &str = "concat('corp `', corp_id, '` region `', region_id, '` store `', store_id, '` staff `', \
      staff_id, '` channel `', channel, '` of ', src_topic, '[', toString(src_partition), '] chunk ', toString(src_chunk))";
 
-/// Beyond this much memory ClickHouse groups on disk: a day of 20 million records must not take the server's memory.
-pub(super) const SETTINGS: &str =
-    "SETTINGS do_not_merge_across_partitions_select_final = 1, max_bytes_before_external_group_by = 2147483648";
+/// Beyond this much memory ClickHouse groups on disk: a day of 20 million records must not take the server's memory. On a
+/// cluster what a condition looks up lies on other shards too.
+pub(crate) const SETTINGS: &str = "SETTINGS do_not_merge_across_partitions_select_final = 1, max_bytes_before_external_group_by = 2147483648, \
+     distributed_product_mode = 'global'";
 
 /// The offset below which a row is complete: the lower 48 bits of its version.
-pub(super) const UPTO: &str = "bitAnd(version, 281474976710655)";
+pub(crate) const UPTO: &str = "bitAnd(version, 281474976710655)";
 
 /// `BETWEEN` for a column of days.
-pub(super) fn between(days: Days) -> String {
+pub(crate) fn between(days: Days) -> String {
     format!("BETWEEN toDate({}) AND toDate({})", days.from.0, days.to.0)
 }
 
 /// The ledger's positions as a table `topic, number, position`: names that no other table of a join has.
-pub(super) fn positions(positions: &HashMap<Origin, u64>) -> String {
+pub(crate) fn positions(positions: &HashMap<Origin, u64>) -> String {
     // Names of topics hold neither quotes nor backslashes.
     let row = |(origin, position): (&Origin, &u64)| format!("('{}', {}, {position})", origin.topic, origin.partition);
     // At least one row: a partition that no topic has.
@@ -49,30 +50,30 @@ pub(super) fn positions(positions: &HashMap<Origin, u64>) -> String {
 }
 
 /// The names of what is compared: every counter, and the records behind them.
-pub(super) fn names() -> String {
+pub(crate) fn names() -> String {
     let counters = Counter::ALL.iter().map(|counter| format!("'{}'", counter.name()));
     format!("[{}]", counters.chain(["'records'".to_owned()]).collect::<Vec<_>>().join(", "))
 }
 
 /// As many zeros as there are [`names`].
-pub(super) fn zeros() -> String {
+pub(crate) fn zeros() -> String {
     format!("CAST(arrayWithConstant({}, 0), 'Array(UInt64)')", Counter::ALL.len() + 1)
 }
 
 /// The figures of registers, in the order of [`names`], as an array.
-pub(super) fn of_registers() -> String {
+pub(crate) fn of_registers() -> String {
     let counters = Counter::ALL.iter().map(|counter| format!("sum({})", counter.name()));
     format!("[{}]", counters.chain(["sum(toUInt64(events))".to_owned()]).collect::<Vec<_>>().join(", "))
 }
 
 /// The same figures of facts.
-pub(super) fn of_facts() -> String {
+pub(crate) fn of_facts() -> String {
     let counters = Counter::ALL.iter().map(|&counter| format!("toUInt64(sum({}))", of_fact(counter)));
     format!("[{}]", counters.chain(["count()".to_owned()]).collect::<Vec<_>>().join(", "))
 }
 
 /// What one fact adds to a counter (contract, section 1).
-fn of_fact(counter: Counter) -> String {
+pub(crate) fn of_fact(counter: Counter) -> String {
     let one = |kind: &str| format!("type = '{kind}'");
     let deliveries = |kind: &str| format!("if(type = '{kind}', count, 0)");
     let amount = |kind: &str| format!("if(type = '{kind}', ifNull(amount_fen, 0), 0)");
@@ -106,7 +107,7 @@ fn of_fact(counter: Counter) -> String {
 const LATENESS_MS: &str = "(toUnixTimestamp64Milli(recorded_at) - toUnixTimestamp64Milli(occurred_at))";
 
 /// What counts of the facts of these days, with the chunk of this size in which each lies.
-pub(super) fn facts(days: Days, bits: u32) -> String {
+pub(crate) fn facts(days: Days, bits: u32) -> String {
     format!(
         "SELECT business_date, corp_id, region_id, store_id, staff_id, channel, channel_group, src_topic, \
          src_partition, src_offset, bitShiftRight(src_offset, {bits}) AS src_chunk, type, count, auto, direction, \
@@ -118,7 +119,7 @@ pub(super) fn facts(days: Days, bits: u32) -> String {
 }
 
 /// The registers of these days, with the ledger's position of their partition.
-pub(super) fn registers(grain: Grain, days: Days, positions: &str) -> String {
+pub(crate) fn registers(grain: Grain, days: Days, positions: &str) -> String {
     let table = table(grain);
     format!(
         "SELECT r.*, p.position AS position FROM (SELECT * FROM {table} FINAL WHERE business_date {}) AS r \
@@ -127,7 +128,7 @@ pub(super) fn registers(grain: Grain, days: Days, positions: &str) -> String {
     )
 }
 
-pub(super) const fn table(grain: Grain) -> &'static str {
+pub(crate) const fn table(grain: Grain) -> &'static str {
     match grain {
         Grain::Minute => Table::Minutes.name(),
         Grain::Day => Table::Days.name(),

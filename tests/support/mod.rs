@@ -2,6 +2,7 @@
 //!
 //! Invariant: no process outlives the test binary, however that ends.
 
+pub(crate) mod counting;
 pub(crate) mod engine;
 pub(crate) mod figures;
 pub(crate) mod kafka;
