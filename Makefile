@@ -3,7 +3,17 @@
 # Arguments of the demo, such as ARGS="--rate 1000".
 ARGS ?=
 
-.PHONY: demo test check bench
+# Of `make chaos`: it ends after so many seconds or faults.
+SECONDS ?= 7200
+FAULTS ?= 1000
+SEED ?= 1
+
+# Of `make pressure`: how long ClickHouse is away, at so many events/s; records of the burst, each with keys of its own.
+AWAY ?= 600
+RATE ?= 4000
+KEYS ?= 10000000
+
+.PHONY: demo test check bench chaos pressure
 
 # Everything embedded: broker, ClickHouse engine, generator, pipeline, board.
 demo:
@@ -30,3 +40,17 @@ bench:
 	deploy/fetch-engine.sh
 	deploy/fetch-kafka.sh
 	cargo test --release --locked --bench figures
+
+# The schedule of faults that the tests run for three minutes, for as long as it takes; and kills at full load.
+chaos:
+	deploy/fetch-engine.sh
+	deploy/fetch-kafka.sh
+	CHAOS_SECONDS=$(SECONDS) CHAOS_FAULTS=$(FAULTS) CHAOS_SEED=$(SEED) KILL_RATE=20000 KILLS=5 \
+		cargo test --release --locked --test integration -- chaos:: --nocapture --test-threads=1
+
+# The same as in the tests, ten times as long and a hundred times as much.
+pressure:
+	deploy/fetch-engine.sh
+	deploy/fetch-kafka.sh
+	PRESSURE_SECONDS=$(AWAY) PRESSURE_RATE=$(RATE) BURST_KEYS=$(KEYS) \
+		cargo test --release --locked --test integration -- clickhouse_that_is_away burst_of --nocapture --test-threads=1

@@ -71,6 +71,12 @@ impl Places {
     fn encoded(&self, place: Place) -> &[u8] {
         slice(&self.bytes, &self.ends, place.0)
     }
+
+    /// Memory, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.index.allocation_size() + self.bytes.capacity() + self.ends.capacity() * size_of::<usize>()
+    }
 }
 
 fn slice<'a>(bytes: &'a [u8], ends: &[usize], place: u32) -> &'a [u8] {
@@ -170,6 +176,10 @@ impl Register {
         }
     }
 
+    const fn is_spread(&self) -> bool {
+        matches!(self.cells, Cells::Many(_))
+    }
+
     /// The counters in their order, 8 bytes each.
     fn put(&self, row: &mut Vec<u8>) {
         let start = row.len();
@@ -218,6 +228,8 @@ pub struct Registers {
     dirty: Vec<u32>,
     /// High-water offsets beyond the position: rows that reached the warehouse before the ledger did.
     ahead: FxHashMap<Key, u64>,
+    /// Registers with all counters on the heap.
+    spread: usize,
 }
 
 impl Registers {
@@ -226,7 +238,7 @@ impl Registers {
     pub fn new(grain: Grain, bits: u32, position: u64) -> Self {
         let chunk = position >> bits;
         let (index, held, dirty) = (HashTable::new(), Vec::new(), Vec::new());
-        Self { grain, bits, chunk, index, held, dirty, ahead: FxHashMap::default() }
+        Self { grain, bits, chunk, index, held, dirty, ahead: FxHashMap::default(), spread: 0 }
     }
 
     /// Takes in a row of this chunk that is complete below `upto`.
@@ -236,6 +248,7 @@ impl Registers {
             register.add(counter, value);
         }
         let at = self.place_of(key);
+        self.spread += usize::from(register.is_spread());
         self.held[at].1 = register;
         if upto > position {
             self.ahead.insert(key, upto);
@@ -255,9 +268,11 @@ impl Registers {
         }
         let at = self.place_of(key);
         let register = &mut self.held[at].1;
+        let before = register.is_spread();
         for &(counter, value) in additions.iter().flatten() {
             register.add(counter, value);
         }
+        self.spread += usize::from(register.is_spread() != before);
         register.events += 1;
         if !register.dirty {
             register.dirty = true;
@@ -334,6 +349,16 @@ impl Registers {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.held.is_empty()
+    }
+
+    /// Memory, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        // A block on the heap has 16 bytes of the allocator's own.
+        let spread = self.spread * (size_of::<[u64; COUNTERS]>() + 16);
+        let ahead = self.ahead.capacity() * size_of::<(Key, u64)>();
+        let held = self.held.capacity() * size_of::<(Key, Register)>() + self.dirty.capacity() * size_of::<u32>();
+        held + self.index.allocation_size() + spread + ahead
     }
 }
 

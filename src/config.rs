@@ -39,6 +39,7 @@ pub struct Config {
     pub directory: directory::Config,
     pub flush: pipeline::Config,
     pub chunk: chunk::Config,
+    pub memory: pipeline::bound::Config,
 }
 
 /// TOML of all settings, with secrets masked.

@@ -121,6 +121,12 @@ impl Horizon {
         verdict
     }
 
+    /// Memory, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.ring.capacity() * size_of::<Seen>() + self.newest.allocation_size()
+    }
+
     fn reaches(&self, earlier: &Seen, later: &Seen) -> bool {
         later.offset - earlier.offset <= self.records
             && later.timestamp.saturating_sub(earlier.timestamp) <= self.span_ms

@@ -28,6 +28,8 @@ named! {
         TopicRecreated = "topic_recreated",
         /// The directory is not read up to the time that the next record needs.
         Directory = "directory",
+        /// What the partitions of this process hold takes more memory than it may.
+        Memory = "memory",
         /// Retention has removed records that were not counted yet.
         LogTruncated = "log_truncated",
     }
@@ -74,6 +76,9 @@ pub struct Metrics {
     pub directory_rows_ignored: IntCounter,
     /// Registers held in memory, over all partitions.
     pub registers: IntGauge,
+    /// What partitions take of it, in bytes, and how much the whole process may.
+    pub partition_memory: IntGauge,
+    pub memory_bound: IntGauge,
     /// Seconds since the epoch; 0 before the first event.
     pub last_event_timestamp: Gauge,
     /// Seconds since the epoch; 0 until it is known.
@@ -122,6 +127,8 @@ impl Metrics {
             directory_rows_ignored: new
                 .counter("directory_rows_ignored_total", "Rows of reference topics that break their form."),
             registers: new.gauge("registers", "Registers held in memory."),
+            partition_memory: new.gauge("partition_memory_bytes", "Memory of what is held of partitions."),
+            memory_bound: new.gauge("memory_bound_bytes", "Memory that the process stays below, by its settings."),
             last_event_timestamp: new
                 .seconds("last_event_timestamp_seconds", "When the newest counted event happened; 0: none yet."),
             complete_through_timestamp: new.seconds(
@@ -266,6 +273,8 @@ mod tests {
             "replayed_records_total 0",
             "dead_letters_total 0",
             "registers 0",
+            "partition_memory_bytes 0",
+            "memory_bound_bytes 0",
             "last_event_timestamp_seconds 0",
             "complete_through_timestamp_seconds 0",
             "partitions_held{cause=\"log_truncated\"} 0",

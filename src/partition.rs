@@ -118,6 +118,14 @@ impl Partition {
         self.minute.len() + self.day.len()
     }
 
+    /// Memory of everything that is held, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        // Names of up to 64 bytes, mostly far shorter.
+        let decided = self.decided.capacity() * (size_of::<(u64, Decision)>() + 64);
+        self.minute.bytes() + self.day.bytes() + self.places.bytes() + self.horizon.bytes() + decided
+    }
+
     /// Takes in the record at the position or beyond it; offsets between the two do not exist in the log.
     pub fn fold(&mut self, record: &Record<'_>, rules: &mut Rules<'_>, batch: &mut Batch) -> Outcome {
         if record.offset < self.position {

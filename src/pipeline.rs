@@ -2,6 +2,8 @@
 //!
 //! Invariant: the only back-pressure is the absence of a poll; the only way back is the receipt.
 
+mod assigned;
+pub mod bound;
 pub mod flush;
 pub mod hold;
 pub mod loader;
@@ -96,6 +98,8 @@ pub struct Shared {
     pub spares: Spares,
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
+    /// What the partitions of one worker may take, in bytes.
+    pub share: usize,
     pub flush_interval: Duration,
     /// All workers flush at the same moments: this one and each interval after it.
     pub flush_epoch: Instant,
@@ -194,6 +198,7 @@ async fn supervise(
 /// What the stages share, around this directory.
 pub fn shared(config: &config::Config, outside: Outside, reference: Arc<Reference>) -> Result<Shared, Error> {
     let Outside { metrics, health, wall_ms } = outside;
+    metrics.memory_bound.set(i64::try_from(config.memory.process(workers())).unwrap_or(i64::MAX));
     Ok(Shared {
         corps: Corps::new(&config.corp)?,
         delay_ms: i64::try_from(config.directory.delay.as_millis()).unwrap_or(i64::MAX),
@@ -203,6 +208,7 @@ pub fn shared(config: &config::Config, outside: Outside, reference: Arc<Referenc
         positions: Positions::default(),
         // The one that each worker fills next.
         spares: Spares::new(workers()),
+        share: config.memory.share(workers()),
         metrics,
         health,
         flush_interval: config.flush.interval,

@@ -5,10 +5,7 @@
 use std::time::Duration;
 
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
-use rdkafka::{
-    ClientConfig, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, CommitMode, Consumer as _},
-};
+use rdkafka::{Offset, TopicPartitionList};
 use serde_json::json;
 
 use crate::{
@@ -192,27 +189,12 @@ async fn group_offsets_that_were_moved_change_no_count() {
     for to_end in [false, true] {
         yinliu.stop();
         load.send(500).await;
-        move_group(&stage, |end| if to_end { end } else { 0 });
+        stage.move_group(|end| if to_end { end } else { 0 }).unwrap();
         yinliu.restart();
         load.send(500).await;
         stage.until_in(SOON).await;
         assert_counts_equal_the_log(&stage).await;
     }
-}
-
-/// Commits for the whole group, which has no member now.
-fn move_group(stage: &Stage<'_>, offset: impl Fn(u64) -> u64) {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", stage.kafka.brokers()).set("group.id", stage.group());
-    let consumer: BaseConsumer = config.create().unwrap();
-    let mut list = TopicPartitionList::new();
-    for (topic, partition, end) in stage.ends() {
-        let offset = Offset::Offset(i64::try_from(offset(end)).unwrap());
-        list.add_partition_offset(&topic, i32::try_from(partition).unwrap(), offset).unwrap();
-    }
-    consumer.commit(&list, CommitMode::Sync).unwrap();
-    // The list refers to the consumer, which hangs on its way out while one is left.
-    drop(list);
 }
 
 #[tokio::test]

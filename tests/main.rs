@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop where it cannot go on, its own functions as well")]
 
 mod cases;
+mod chaos;
 mod components;
 mod engine_process;
 mod faults;

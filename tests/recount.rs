@@ -35,6 +35,13 @@ struct Directory {
     keys: HashSet<String>,
 }
 
+/// How much was compared: records of the log, and keys by minute and by day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Compared {
+    pub(crate) records: usize,
+    pub(crate) keys: usize,
+}
+
 /// What the warehouse has to show of these records of the input topics, given in the order of each partition.
 fn recount(stage: &Stage<'_>, records: &[Stored]) -> (Figures, Chunks) {
     let directory = Directory::read(stage);
@@ -63,12 +70,12 @@ fn recount(stage: &Stage<'_>, records: &[Stored]) -> (Figures, Chunks) {
 }
 
 /// The views, as they are now, equal everything that the input topics hold.
-pub(crate) async fn assert_counts_equal_the_log(stage: &Stage<'_>) {
-    assert_counts_equal(stage, &stage.records()).await;
+pub(crate) async fn assert_counts_equal_the_log(stage: &Stage<'_>) -> Compared {
+    assert_counts_equal(stage, &stage.records()).await
 }
 
 /// The views, as they are now, equal these records, whether or not the log still holds them.
-pub(crate) async fn assert_counts_equal(stage: &Stage<'_>, records: &[Stored]) {
+pub(crate) async fn assert_counts_equal(stage: &Stage<'_>, records: &[Stored]) -> Compared {
     let (figures, chunks) = recount(stage, records);
     assert!(!figures.minutes.is_empty(), "there is something to count");
     let found = stage.figures().await;
@@ -78,6 +85,7 @@ pub(crate) async fn assert_counts_equal(stage: &Stage<'_>, records: &[Stored]) {
     same("minutes against the log", &figures.minutes, &found.minutes);
     same("days against the log", &figures.days, &found.days);
     same("sums of `chunks` against the log", &chunks.0, &Chunks::read(&stage.client()).await.unwrap().0);
+    Compared { records: records.len(), keys: figures.minutes.len() + figures.days.len() }
 }
 
 /// The object of a record, with the attributes of its envelope; `None` where it is refused.

@@ -64,6 +64,7 @@ pub(super) fn check(config: &Config) -> Vec<Fault> {
     }
     faults.dedup(&config.dedup);
     faults.chunk(&config.chunk);
+    faults.range(&["memory", "limit_mib"], &config.memory.limit_mib, &(16..=1_048_576), "16 to 1048576");
     let (delay, interval) = (config.directory.delay, config.flush.interval);
     faults.range(&["directory", "delay"], &delay, &(Duration::from_secs(1)..=Duration::from_hours(1)), "1s to 1h");
     // ClickHouse wants about a dozen inserts a second at most; a minute is the resolution of the counts.

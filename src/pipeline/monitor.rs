@@ -28,16 +28,24 @@ const NO_ANSWER: &str = "Kafka does not answer";
 
 /// Where the workers stand.
 #[derive(Debug, Default)]
-pub struct Positions(Mutex<HashMap<Origin, (u64, usize)>>);
+pub struct Positions(Mutex<HashMap<Origin, Standing>>);
+
+/// Where one partition stands, and what is held of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    pub position: u64,
+    pub registers: usize,
+    pub bytes: usize,
+}
 
 impl Positions {
-    /// Positions of the partitions of one worker, and the registers that each holds.
-    pub fn tell(&self, partitions: impl Iterator<Item = (Origin, u64, usize)>) {
+    /// Those of the partitions of one worker.
+    pub fn tell(&self, partitions: impl Iterator<Item = (Origin, Standing)>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.extend(partitions.map(|(origin, position, registers)| (origin, (position, registers))));
+        known.extend(partitions);
     }
 
-    fn take(&self) -> HashMap<Origin, (u64, usize)> {
+    fn take(&self) -> HashMap<Origin, Standing> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -129,11 +137,12 @@ impl Monitor {
     fn lag(&self, ends: &HashMap<Origin, u64>) {
         let positions = self.shared.positions.take();
         let mut lag: HashMap<&str, u64> = self.topics.iter().map(|topic| (topic.as_str(), 0)).collect();
-        let mut registers = 0;
-        for (origin, (position, held)) in &positions {
-            registers += held;
+        let (mut registers, mut bytes) = (0, 0);
+        for (origin, standing) in &positions {
+            registers += standing.registers;
+            bytes += standing.bytes;
             if let (Some(end), Some(lag)) = (ends.get(origin), lag.get_mut(&*origin.topic)) {
-                *lag += end.saturating_sub(*position);
+                *lag += end.saturating_sub(standing.position);
             }
         }
         if positions.is_empty() {
@@ -145,5 +154,6 @@ impl Monitor {
             }
         }
         self.shared.metrics.registers.set(i64::try_from(registers).unwrap_or(i64::MAX));
+        self.shared.metrics.partition_memory.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 }

@@ -10,12 +10,20 @@ use std::{
 
 use rustc_hash::FxHashMap;
 
-use super::{Shared, flush::Receipt, loader, seen::Seen};
+use super::{
+    Shared,
+    assigned::{Assigned, Phase, Tail},
+    bound::{self, Taken},
+    flush::Receipt,
+    loader,
+    monitor::Standing,
+    seen::Seen,
+};
 use crate::{
-    batch::{Batch, Opened, Origin},
+    batch::{Batch, Opened},
     letters::Letter,
     metrics::Cause,
-    partition::{Outcome, Partition, Rules},
+    partition::{Outcome, Rules},
     source::{Error, Signal, Slot, Source},
     window::Calendar,
 };
@@ -23,7 +31,7 @@ use crate::{
 /// A batch of this size is handed over before the interval is over: some 12,000 events, to which a drain adds about as
 /// much in registers. The batches of all workers together are enough for efficient inserts, and of the four that may be
 /// under way for each worker none weighs on memory.
-const BATCH_BYTES_FULL: usize = 4 << 20;
+pub const BATCH_BYTES_FULL: usize = 4 << 20;
 
 /// Statistics are a second old or two; after so many of them since its start, what they say of a partition is true of it.
 const STATISTICS_SETTLED: u32 = 5;
@@ -67,35 +75,6 @@ pub struct Worker<S> {
     seen: Seen,
 }
 
-#[derive(Debug)]
-struct Assigned {
-    origin: Origin,
-    phase: Phase,
-    /// The position that the ledger has, as far as this worker knows.
-    entered: u64,
-}
-
-#[derive(Debug)]
-enum Phase {
-    /// By the request of this number.
-    Loading(u64),
-    Live(Box<Partition>, Tail),
-    /// Refused records of it cannot be written; read on from its position once they are.
-    Muted(Box<Partition>),
-    /// To be loaded again once the ledger has what was counted below this position: the log may not have it any more.
-    Broken(u64),
-    Held {
-        until: Instant,
-    },
-}
-
-/// What statistics say about the end of a live partition.
-#[derive(Debug, Default)]
-struct Tail {
-    told: u32,
-    last: u64,
-}
-
 impl<S: Source> Worker<S> {
     pub fn new(source: S, shared: Arc<Shared>, links: Links, now: Instant) -> Self {
         Self {
@@ -121,7 +100,9 @@ impl<S: Source> Worker<S> {
         }
         self.collect(now)?;
         self.mute_and_unmute(now)?;
-        self.hand_over(now);
+        if self.hand_over(now) {
+            self.keep_within(now)?;
+        }
         let stale = self.shared.reference.is_stale(wall_ms);
         self.shared.holds.directory(stale);
         if stale || self.batch.bytes() >= BATCH_BYTES_FULL {
@@ -159,7 +140,7 @@ impl<S: Source> Worker<S> {
             Signal::Assigned(partitions) => {
                 self.shared.metrics.rebalances.inc();
                 tracing::info!(count = partitions.len(), "partitions assigned");
-                let held = |origin| Assigned { origin, phase: Phase::Held { until: now }, entered: 0 };
+                let held = |origin| Assigned { origin, phase: Phase::Held { until: now }, entered: 0, since: now };
                 self.assigned.extend(partitions.into_iter().map(|(slot, origin)| (slot, held(origin))));
             }
             Signal::Revoked(slots) => {
@@ -235,6 +216,7 @@ impl<S: Source> Worker<S> {
                     assigned.entered = partition.position();
                     self.source.start(answer.slot, read_from)?;
                     assigned.phase = Phase::Live(partition, Tail::default());
+                    assigned.since = now;
                 }
                 loader::Outcome::Held { cause, detail } => {
                     self.shared.holds.hold(&assigned.origin, cause, &detail);
@@ -287,11 +269,14 @@ impl<S: Source> Worker<S> {
         Ok(())
     }
 
-    /// Hands a batch to the flush, at the interval or as soon as it is full, where the one before it was taken.
-    fn hand_over(&mut self, now: Instant) {
+    /// Hands a batch to the flush, at the interval or as soon as it is full, where the one before it was taken. Whether
+    /// what was counted has been drained.
+    fn hand_over(&mut self, now: Instant) -> bool {
+        let mut drained = false;
         if now >= self.flush_at || self.batch.bytes() >= BATCH_BYTES_FULL {
             self.flush_at = self.shared.next_flush(now);
             if self.waiting.is_none() {
+                drained = true;
                 self.drain();
                 self.tell();
                 if !self.batch.is_empty() {
@@ -305,6 +290,41 @@ impl<S: Source> Worker<S> {
         {
             self.waiting = Some(batch);
         }
+        drained
+    }
+
+    /// Has partitions take turns where all together take too much. What they counted was drained just before.
+    fn keep_within(&mut self, now: Instant) -> Result<(), Error> {
+        let (mut read, mut held) = (Vec::new(), Vec::new());
+        for (&slot, assigned) in &self.assigned {
+            let age = now.saturating_duration_since(assigned.since);
+            match &assigned.phase {
+                Phase::Live(partition, _) | Phase::Muted(partition) => {
+                    read.push((Taken { bytes: partition.bytes(), age }, slot));
+                }
+                Phase::Shed(bytes) => held.push((Taken { bytes: *bytes, age }, slot)),
+                // How much it will be is not known yet.
+                Phase::Loading(_) | Phase::Broken(_) | Phase::Held { .. } => return Ok(()),
+            }
+        }
+        let taken = |all: &[(Taken, Slot)]| all.iter().map(|(taken, _)| *taken).collect::<Vec<_>>();
+        let verdict = bound::judge(self.shared.share, &taken(&read), &taken(&held));
+        for (Taken { bytes, .. }, slot) in verdict.hold.into_iter().map(|at| read[at]) {
+            self.source.hold(slot)?;
+            let Some(assigned) = self.assigned.get_mut(&slot) else { continue };
+            let detail = format!(
+                "it takes {} MiB, and waits for its turn; start another process, or raise `memory.limit_mib`",
+                bytes >> 20
+            );
+            self.shared.holds.hold(&assigned.origin, Cause::Memory, &detail);
+            (assigned.phase, assigned.since) = (Phase::Shed(bytes), now);
+        }
+        for (_, slot) in verdict.take_up.into_iter().map(|at| held[at]) {
+            if let Some(assigned) = self.assigned.get_mut(&slot) {
+                assigned.phase = Phase::Held { until: now };
+            }
+        }
+        Ok(())
     }
 
     fn drain(&mut self) {
@@ -342,11 +362,12 @@ impl<S: Source> Worker<S> {
         self.seen.tell(&self.shared.metrics);
         let live = self.assigned.values().filter_map(|assigned| match &assigned.phase {
             Phase::Live(partition, _) | Phase::Muted(partition) => Some(partition),
-            Phase::Loading(_) | Phase::Broken(_) | Phase::Held { .. } => None,
+            Phase::Loading(_) | Phase::Broken(_) | Phase::Held { .. } | Phase::Shed(_) => None,
         });
-        let positions =
-            live.map(|partition| (partition.origin().broker(), partition.position(), partition.registers()));
-        self.shared.positions.tell(positions);
+        self.shared.positions.tell(live.map(|partition| {
+            let (position, registers, bytes) = (partition.position(), partition.registers(), partition.bytes());
+            (partition.origin().broker(), Standing { position, registers, bytes })
+        }));
     }
 }
 

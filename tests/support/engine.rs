@@ -2,7 +2,7 @@
 //!
 //! Invariant: it keeps its address and its folder through `kill`, `stop` and `restart`.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
@@ -18,13 +18,20 @@ pub(crate) struct Engine {
     process: Option<Process>,
     folder: PathBuf,
     address: SocketAddr,
+    /// Words in front of the program's own.
+    wrapper: Vec<OsString>,
 }
 
 impl Engine {
     /// An engine on an empty folder. Returns when it answers: less than a second.
     pub(crate) fn start() -> Self {
         // Removed by the guard of the process, which also sees the test binary die.
-        Self::start_in(TempDir::new().unwrap().keep())
+        Self::start_in(TempDir::new().unwrap().keep(), Vec::new())
+    }
+
+    /// The same, run by another program.
+    pub(crate) fn start_under(wrapper: Vec<OsString>) -> Self {
+        Self::start_in(TempDir::new().unwrap().keep(), wrapper)
     }
 
     /// An engine on a copy of what this one had when it was stopped or killed: a backup that is restored.
@@ -32,7 +39,7 @@ impl Engine {
         assert!(self.process.is_none(), "stop the engine before its folder is copied");
         let folder = TempDir::new().unwrap().keep();
         copy_folder(&self.folder, &folder).unwrap();
-        Self::start_in(folder)
+        Self::start_in(folder, self.wrapper.clone())
     }
 
     /// Puts the folder of `other`, which is stopped too, in the place of this one's: a restore in place.
@@ -43,9 +50,9 @@ impl Engine {
         copy_folder(&other.folder, &self.folder).unwrap();
     }
 
-    fn start_in(folder: PathBuf) -> Self {
+    fn start_in(folder: PathBuf, wrapper: Vec<OsString>) -> Self {
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut engine = Self { process: None, folder, address: any_port };
+        let mut engine = Self { process: None, folder, address: any_port, wrapper };
         engine.restart();
         engine
     }
@@ -57,7 +64,9 @@ impl Engine {
         let data = self.folder.join("data");
         let arguments = [OsStr::new("engine"), "--data".as_ref(), data.as_ref(), "--listen".as_ref(), address.as_ref()];
         let program = OsStr::new(env!("CARGO_BIN_EXE_yinliu"));
-        let (process, output) = Process::start(program, arguments, &self.folder);
+        let mut words = self.wrapper.iter().map(OsString::as_os_str).chain([program]).chain(arguments);
+        let first = words.next().expect("the program at least");
+        let (process, output) = Process::start(first, words, &self.folder);
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line).unwrap();
         self.address = line.trim().parse().expect("the engine tells its address, or why not on standard error");

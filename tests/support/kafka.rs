@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, TopicPartitionList};
@@ -88,6 +88,15 @@ impl Kafka {
         let options = AdminOptions::new().operation_timeout(Some(READY_WAIT));
         let results = self.admin().create_topics([&topic], &options).await.unwrap();
         for result in results {
+            result.unwrap();
+        }
+    }
+
+    /// The topic has so many partitions from now on.
+    pub(crate) async fn grow_topic(&self, name: &str, partitions: usize) {
+        let options = AdminOptions::new().operation_timeout(Some(READY_WAIT));
+        let more = NewPartitions::new(name, partitions);
+        for result in self.admin().create_partitions([&more], &options).await.unwrap() {
             result.unwrap();
         }
     }

@@ -9,6 +9,8 @@ pub(crate) mod kafka;
 pub(crate) mod load;
 pub(crate) mod poll;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod records;
+pub(crate) mod shim;
 pub(crate) mod stage;
 pub(crate) mod yinliu;

@@ -34,13 +34,16 @@ wait $child
 rm -rf "$folder"
 "#;
 
-/// How a process is told to end.
+/// What a process is told.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Signal {
     /// kill -9: nothing is written any more.
     Kill,
     /// As a supervisor does it.
     Terminate,
+    /// Nothing of it runs until it is told to continue; it does not know of the time between.
+    Freeze,
+    Continue,
 }
 
 #[derive(Debug)]
@@ -75,6 +78,8 @@ impl Process {
         self.order(match signal {
             Signal::Kill => "KILL",
             Signal::Terminate => "TERM",
+            Signal::Freeze => "STOP",
+            Signal::Continue => "CONT",
         });
     }
 

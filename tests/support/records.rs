@@ -13,8 +13,8 @@ use rdkafka::{
 
 use super::kafka::Kafka;
 
-/// A broker on a busy machine takes its time, never this much.
-const LIMIT: Duration = Duration::from_mins(1);
+/// A broker on a busy machine takes its time, one that was killed its start; never this much.
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// One record, on its way to a topic or read from one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,8 @@ impl Stored {
 pub(crate) fn producer(kafka: &Kafka) -> FutureProducer {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", kafka.brokers()).set("enable.idempotence", "true").set("linger.ms", "5");
-    config.set("message.max.bytes", "2100000");
+    // What a topic gains in partitions is filled soon.
+    config.set("message.max.bytes", "2100000").set("topic.metadata.refresh.interval.ms", "1000");
     config.create().unwrap()
 }
 

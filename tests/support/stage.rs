@@ -5,6 +5,11 @@
 use std::time::Duration;
 
 use clickhouse::Client;
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer as _},
+    error::KafkaError,
+};
 use serde_json::{Value, json};
 use yinliu::{chunk, migrate, sink};
 
@@ -110,6 +115,12 @@ impl<'a> Stage<'a> {
         .await;
     }
 
+    /// How many partitions this topic has.
+    pub(crate) fn partitions(&self, topic: &str) -> usize {
+        let client: BaseConsumer = ClientConfig::new().set("bootstrap.servers", self.kafka.brokers()).create().unwrap();
+        client.fetch_metadata(Some(topic), SOON).unwrap().topics()[0].partitions().len()
+    }
+
     /// The ends of the input topics; partitions without a record are left out.
     pub(crate) fn ends(&self) -> Vec<(String, u32, u64)> {
         records::ends(self.kafka, &self.input)
@@ -131,6 +142,22 @@ impl<'a> Stage<'a> {
             if behind.is_empty() { Ok(()) } else { Err(format!("{chunks:?}, behind in {behind:?}")) }
         })
         .await;
+    }
+
+    /// Commits for the whole group, which has no member now; an error while it has one.
+    pub(crate) fn move_group(&self, offset: impl Fn(u64) -> u64) -> Result<(), KafkaError> {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.kafka.brokers()).set("group.id", self.group());
+        let consumer: BaseConsumer = config.create()?;
+        let mut list = TopicPartitionList::new();
+        for (topic, partition, end) in self.ends() {
+            let offset = Offset::Offset(i64::try_from(offset(end)).unwrap());
+            list.add_partition_offset(&topic, i32::try_from(partition).unwrap(), offset)?;
+        }
+        let committed = consumer.commit(&list, CommitMode::Sync);
+        // The list refers to the consumer, which hangs on its way out while one is left.
+        drop(list);
+        committed
     }
 
     pub(crate) async fn figures(&self) -> Figures {

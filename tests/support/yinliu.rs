@@ -34,11 +34,18 @@ pub(crate) struct Yinliu {
     gone: mpsc::Receiver<()>,
     folder: PathBuf,
     admin: SocketAddr,
+    /// Words in front of the program's own.
+    wrapper: Vec<OsString>,
 }
 
 impl Yinliu {
     /// Starts the pipeline by these settings, to which the addresses are added.
     pub(crate) fn start(config: &Value) -> Self {
+        Self::start_under(config, Vec::new())
+    }
+
+    /// The same, run by another program.
+    pub(crate) fn start_under(config: &Value, wrapper: Vec<OsString>) -> Self {
         // Removed by the guard of the process, which also sees the test binary die.
         let folder = TempDir::new().unwrap().keep();
         // Free now; nobody else on this machine asks for this one.
@@ -47,7 +54,7 @@ impl Yinliu {
         config["admin"] = json!({ "listen": admin });
         config["board"] = json!({ "listen": "127.0.0.1:0" });
         fs::write(folder.join("yinliu.toml"), toml::to_string(&config).unwrap()).unwrap();
-        let mut yinliu = Self { process: None, gone: mpsc::channel().1, folder, admin };
+        let mut yinliu = Self { process: None, gone: mpsc::channel().1, folder, admin, wrapper };
         yinliu.restart();
         yinliu
     }
@@ -65,11 +72,8 @@ impl Yinliu {
         assert!(self.process.is_none(), "it runs already");
         let config = self.folder.join("yinliu.toml");
         let log = self.folder.join("log");
-        let arguments: [&OsStr; 10] = [
-            "-c".as_ref(),
-            LOGGED.as_ref(),
-            "yinliu".as_ref(),
-            log.as_ref(),
+        let shell: [&OsStr; 4] = ["-c".as_ref(), LOGGED.as_ref(), "yinliu".as_ref(), log.as_ref()];
+        let program: [&OsStr; 6] = [
             PROGRAM.as_ref(),
             "run".as_ref(),
             "--only".as_ref(),
@@ -77,7 +81,8 @@ impl Yinliu {
             "--config".as_ref(),
             config.as_ref(),
         ];
-        let (process, mut output) = Process::start(OsStr::new("sh"), arguments, &self.folder);
+        let words = shell.into_iter().chain(self.wrapper.iter().map(OsString::as_os_str)).chain(program);
+        let (process, mut output) = Process::start(OsStr::new("sh"), words, &self.folder);
         let (ended, gone) = mpsc::channel::<()>();
         thread::spawn(move || {
             drop(output.read_to_end(&mut Vec::new()));
@@ -94,6 +99,16 @@ impl Yinliu {
     /// As a supervisor asks it to end.
     pub(crate) fn terminate(&mut self) {
         self.process.as_mut().expect("a running process").send(Signal::Terminate);
+    }
+
+    /// SIGSTOP: others take it for dead, and it does not know.
+    pub(crate) fn freeze(&mut self) {
+        self.process.as_mut().expect("a running process").send(Signal::Freeze);
+    }
+
+    /// SIGCONT.
+    pub(crate) fn thaw(&mut self) {
+        self.process.as_mut().expect("a frozen process").send(Signal::Continue);
     }
 
     /// The exit code of a process that ends by itself or was asked to, within `limit`.

@@ -1,0 +1,132 @@
+//! Every kind of fault, in a seeded order, on real components under load; then the counts once more from the log.
+//!
+//! Invariant: one seed decides which faults come, when, how long and on what; the same test runs for three minutes with
+//! the others and, by `make chaos`, for as long as one likes.
+
+mod fault;
+mod report;
+mod world;
+
+use std::time::{Duration, Instant};
+
+use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
+
+use crate::{
+    recount::assert_counts_equal_the_log,
+    support::{figures::Chunks, poll},
+};
+use fault::{Deck, Fault};
+use report::Report;
+use world::World;
+
+/// A broker that was killed takes ten seconds on an idle machine; this is for one that is not.
+const CAUGHT_UP: Duration = Duration::from_mins(3);
+
+/// How long a run is, and by which seed.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    length: Duration,
+    seed: u64,
+    faults: usize,
+    per_second: usize,
+}
+
+impl Plan {
+    /// What `make chaos` asks for, or what the tests have time for.
+    fn read() -> Self {
+        Self {
+            length: Duration::from_secs(number("CHAOS_SECONDS").unwrap_or(180)),
+            seed: number("CHAOS_SEED").unwrap_or(1),
+            faults: number("CHAOS_FAULTS").and_then(|faults| faults.try_into().ok()).unwrap_or(usize::MAX),
+            per_second: number("CHAOS_RATE").and_then(|rate| rate.try_into().ok()).unwrap_or(400),
+        }
+    }
+}
+
+/// A variable of the environment, which `make` sets.
+#[allow(clippy::disallowed_methods, reason = "arguments of a test run come by the environment alone")]
+pub(crate) fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
+    Some(text.parse().unwrap_or_else(|error| panic!("`{name}` is `{text}`: {error}")))
+}
+
+#[tokio::test]
+async fn every_kind_of_fault_under_load_leaves_no_wrong_key() {
+    let plan = Plan::read();
+    println!("{plan:?}");
+    let (mut world, load) = World::build(plan.seed).await;
+    let load = load.steady(plan.per_second);
+
+    let (mut dice, mut deck, mut report) = (SmallRng::seed_from_u64(plan.seed), Deck::default(), Report::default());
+    let began = Instant::now();
+    while began.elapsed() < plan.length && report.faults() < plan.faults {
+        let round = deck.round(&mut dice);
+        play(&mut world, &round, &mut report).await;
+        // Mostly into the middle of whatever comes after.
+        tokio::time::sleep(Duration::from_millis(dice.random_range(0..500))).await;
+    }
+    let length = began.elapsed();
+    load.stop();
+    world.stage().until_in(CAUGHT_UP).await;
+    world.until_ready().await;
+    let compared = assert_counts_equal_the_log(&world.stage()).await;
+    let (agrees, said) = world.verify();
+    assert!(agrees && said.contains("everything agrees"), "{said}");
+    print!("{}", report.table());
+    println!(
+        "seed {}, {} s, {} events/s: {} records, {} keys, none wrong; {} requests to ClickHouse struck; at most {:.0} MB \
+         of memory in a process",
+        plan.seed,
+        length.as_secs(),
+        plan.per_second,
+        compared.records,
+        compared.keys,
+        world.struck(),
+        world.peak / 1e6
+    );
+    assert!(length < plan.length || report.missing().is_empty(), "{:?} did not come", report.missing());
+}
+
+/// Lets the faults of a round come and go, and waits until everything is in.
+async fn play(world: &mut World, round: &[Fault], report: &mut Report) {
+    let mut moments: Vec<_> =
+        (0..round.len()).flat_map(|at| [(round[at].begins, at, true), (round[at].ends, at, false)]).collect();
+    moments.sort_unstable();
+    let kinds: Vec<_> = round.iter().map(|fault| fault.kind.name()).collect();
+    let (start, mut begun, mut places) = (Instant::now(), start_of(round), vec![None; round.len()]);
+    for (moment, at, begins) in moments {
+        tokio::time::sleep(moment.saturating_sub(start.elapsed())).await;
+        if begins {
+            begun[at] = Instant::now();
+            places[at] = world.begin(round[at].kind).await;
+            report.fault(round[at].kind);
+        } else {
+            world.end(round[at].kind, places[at]).await;
+        }
+    }
+    let over = Instant::now();
+    caught_up(world, &kinds).await;
+    let from_end = over.elapsed();
+    match round {
+        [fault] => report.alone(fault.kind, begun[0].elapsed(), from_end),
+        _ => report.together(from_end),
+    }
+    println!("{:>4} {kinds:?}: {:.1} s after the last", report.faults(), from_end.as_secs_f64());
+}
+
+fn start_of(round: &[Fault]) -> Vec<Instant> {
+    vec![Instant::now(); round.len()]
+}
+
+/// Waits until the ledger has everything that the log holds now.
+async fn caught_up(world: &mut World, kinds: &[&str]) {
+    let (ends, client) = (world.stage().ends(), world.stage().client());
+    poll::until(&format!("everything in after {kinds:?}"), CAUGHT_UP, async || {
+        world.look();
+        let chunks = Chunks::read(&client).await.map_err(|error| format!("{error:?}"))?;
+        let behind: Vec<_> =
+            ends.iter().filter(|(topic, partition, end)| chunks.position(topic, *partition) < *end).collect();
+        if behind.is_empty() { Ok(()) } else { Err(format!("behind in {behind:?}: {chunks:?}")) }
+    })
+    .await;
+}
