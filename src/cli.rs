@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     adopt,
     config::Config,
-    demo, engine, generate, log, migrate,
+    demo, engine, forget, generate, log, migrate, refresh,
     service::{self, Ports},
     validate, verify,
 };
@@ -51,6 +51,10 @@ pub enum Command {
     Validate(Validate),
     /// Compare rollups, facts and ledger for a range of business days.
     Verify(verify::Settings),
+    /// Compute the cohort figures from facts that came in since the last time.
+    Refresh(refresh::Settings),
+    /// Erase one customer: the facts lose who it was, the counts stay.
+    Forget(forget::Settings),
     /// Take over a topic that was deleted and created again.
     Adopt(adopt::Settings),
 }
@@ -154,7 +158,13 @@ impl Command {
         match self {
             Self::Run(_) | Self::Demo(_) | Self::Generate(_) => true,
             // The engine listens for itself.
-            Self::Migrate(_) | Self::Validate(_) | Self::Verify(_) | Self::Adopt(_) | Self::Engine(_) => false,
+            Self::Migrate(_)
+            | Self::Validate(_)
+            | Self::Verify(_)
+            | Self::Refresh(_)
+            | Self::Forget(_)
+            | Self::Adopt(_)
+            | Self::Engine(_) => false,
         }
     }
 
@@ -192,6 +202,14 @@ impl Command {
                 let report = verify::run(&settings, &config, wall_ms()).await?;
                 write!(std::io::stdout(), "{report}").context("print the report")?;
                 return Ok(if report.is_equal() { Exit::Success } else { Exit::Failure });
+            }
+            Self::Refresh(settings) => {
+                let report = refresh::run(&settings, &config).await?;
+                writeln!(std::io::stdout(), "{report}").context("print what was computed")?;
+            }
+            Self::Forget(settings) => {
+                let report = forget::run(&settings, &config).await?;
+                write!(std::io::stdout(), "{report}").context("print what was erased")?;
             }
             Self::Adopt(settings) => {
                 let adopted = adopt::run(&settings, &config).await?;

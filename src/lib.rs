@@ -52,6 +52,8 @@
 //! | [`letters`] | dead letters to their topic | drops one |
 //! | [`mod@reference`] | reference topics and files into the directory, and into ClickHouse | claims to know more than it read |
 //! | [`pipeline`] | worker, flush, loader, monitor | waits for one partition |
+//! | [`mod@refresh`] | cohort figures, from the facts of the customers that changed | adds to what stands: its rows are absolute |
+//! | [`forget`] | erases one customer | changes a figure |
 //! | [`migrate`], [`verify`], [`adopt`], [`validate`] | schema; the user's own check; recreated topics; before the start | change a count |
 //! | [`board`] | the managers' page and its data | invents a figure |
 //! | [`service`] | one process of all parts | starts on a database that does not fit |
@@ -112,7 +114,9 @@ pub mod reference;
 pub mod pipeline;
 
 pub mod adopt;
+pub mod forget;
 pub mod migrate;
+pub mod refresh;
 pub mod validate;
 pub mod verify;
 

@@ -9,5 +9,6 @@ pub(crate) mod load;
 pub(crate) mod poll;
 pub(crate) mod process;
 pub(crate) mod records;
+pub(crate) mod refreshed;
 pub(crate) mod stage;
 pub(crate) mod yinliu;
