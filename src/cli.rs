@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     adopt,
     config::Config,
-    dead_letters, demo, engine, generate, log, migrate, reconcile,
+    dead_letters, demo, engine, forget, generate, log, migrate, reconcile, refresh,
     service::{self, Ports},
     validate, verify,
 };
@@ -60,6 +60,10 @@ pub enum Command {
     /// Show refused records, and send them again.
     #[command(subcommand)]
     DeadLetters(dead_letters::Settings),
+    /// Compute the cohort figures from facts that came in since the last time.
+    Refresh(refresh::Settings),
+    /// Erase one customer: the facts lose who it was, the counts stay.
+    Forget(forget::Settings),
     /// Take over a topic that was deleted and created again.
     Adopt(adopt::Settings),
 }
@@ -168,6 +172,8 @@ impl Command {
             | Self::Verify(_)
             | Self::Reconcile(_)
             | Self::DeadLetters(_)
+            | Self::Refresh(_)
+            | Self::Forget(_)
             | Self::Adopt(_)
             | Self::Engine(_) => false,
         }
@@ -214,6 +220,14 @@ impl Command {
                 return Ok(if report.is_whole() { Exit::Success } else { Exit::Failure });
             }
             Self::DeadLetters(settings) => dead_letters::run(settings, &config).await?,
+            Self::Refresh(settings) => {
+                let report = refresh::run(&settings, &config).await?;
+                writeln!(std::io::stdout(), "{report}").context("print what was computed")?;
+            }
+            Self::Forget(settings) => {
+                let report = forget::run(&settings, &config).await?;
+                write!(std::io::stdout(), "{report}").context("print what was erased")?;
+            }
             Self::Adopt(settings) => {
                 let adopted = adopt::run(&settings, &config).await?;
                 writeln!(std::io::stdout(), "{adopted}").context("print what was adopted")?;

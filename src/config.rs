@@ -17,7 +17,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{admin, board, chunk, corp, dedup, directory, pipeline, sink, source};
+use crate::{admin, board, chunk, corp, dedup, directory, pipeline, refresh, sink, source};
 use layer::Assignment;
 
 mod check;
@@ -40,6 +40,7 @@ pub struct Config {
     pub flush: pipeline::Config,
     pub chunk: chunk::Config,
     pub memory: pipeline::bound::Config,
+    pub refresh: refresh::Config,
 }
 
 /// TOML of all settings, with secrets masked.

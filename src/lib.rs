@@ -52,6 +52,8 @@
 //! | [`letters`] | dead letters to their topic | drops one |
 //! | [`mod@reference`] | reference topics and files into the directory, and into ClickHouse | claims to know more than it read |
 //! | [`pipeline`] | worker, flush, loader, monitor | waits for one partition |
+//! | [`mod@refresh`] | cohort figures, from the facts of the customers that changed | adds to what stands: its rows are absolute |
+//! | [`forget`] | erases one customer | changes a figure |
 //! | [`migrate`], [`verify`], [`adopt`], [`validate`] | schema; the user's own check; recreated topics; before the start | change a count |
 //! | [`reconcile`] | corrects closed chunks from the facts | touches what the pipeline may still write |
 //! | [`dead_letters`] | shows refused records, sends them again | makes another event of one |
@@ -115,8 +117,10 @@ pub mod pipeline;
 
 pub mod adopt;
 pub mod dead_letters;
+pub mod forget;
 pub mod migrate;
 pub mod reconcile;
+pub mod refresh;
 pub mod validate;
 pub mod verify;
 

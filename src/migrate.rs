@@ -186,7 +186,8 @@ pub async fn run(config: &sink::Config, chunk: &chunk::Config) -> Result<Vec<Str
         execute(&client, &migration.name, &note).await?;
     }
     let fix = format!(
-        "INSERT INTO settings (name, value) SELECT 'chunk_bits', '{}' WHERE (SELECT count() FROM settings) = 0",
+        "INSERT INTO settings (name, value) SELECT 'chunk_bits', '{}' WHERE (SELECT count() FROM settings \
+         WHERE name = 'chunk_bits') = 0",
         chunks(chunk)
     );
     execute(&client, "the settings", &fix).await?;
@@ -240,6 +241,19 @@ pub async fn check(config: &sink::Config, chunk: &chunk::Config) -> Result<(), E
         State::Current => Ok(()),
         state => Err(Error::Unfit { database: config.database.clone(), state }),
     }
+}
+
+/// Tells the warehouse which topics the pipeline counts, so that one which was taken out of the configuration does not
+/// hold back the freshness of all.
+pub async fn announce(config: &sink::Config, topics: &[String]) -> Result<(), Error> {
+    // Names of topics hold neither quotes nor commas.
+    let topics = topics.join(",");
+    let client = client(config);
+    let newest = "SELECT argMax(s.value, s.set_at) FROM settings AS s WHERE s.name = 'input_topics'";
+    let insert =
+        format!("INSERT INTO settings (name, value) SELECT 'input_topics', '{topics}' WHERE ({newest}) != '{topics}'");
+    let told = client.query_raw(&insert).execute().await;
+    told.map_err(|source| Error::State(sink::Error::new("tell which topics are counted", source)))
 }
 
 fn chunks(chunk: &chunk::Config) -> String {

@@ -16,6 +16,7 @@ use crate::{
     metrics::Metrics,
     migrate,
     pipeline::{self, flush::Backoff},
+    refresh,
     sink::client,
 };
 
@@ -93,16 +94,16 @@ pub async fn run(
     let admin = tokio::spawn(admin::serve(ports.admin, Arc::clone(&metrics), Arc::clone(&health), last.clone()));
     let outside = Outside { metrics, health, wall_ms };
     let work = async {
-        schema(config, &outside.health, &shutdown).await?;
+        schema(config, only, &outside.health, &shutdown).await?;
         outside.health.set_ready();
         let page = board::Board::new(config.board.clone(), client(&config.clickhouse), Corps::new(&config.corp)?);
         let page = board::serve(ports.board, page, shutdown.clone());
         match only {
             Some(Part::Board) => page.await?,
-            Some(Part::Pipeline) => pipeline::run(config, outside, shutdown.clone()).await?,
+            Some(Part::Pipeline) => count(config, outside, &shutdown).await?,
             None => {
                 let page = tokio::spawn(page);
-                let piped = pipeline::run(config, outside, shutdown.clone()).await;
+                let piped = count(config, outside, &shutdown).await;
                 shutdown.cancel();
                 page.await??;
                 piped?;
@@ -117,11 +118,32 @@ pub async fn run(
     result
 }
 
-/// Waits for ClickHouse, and refuses a schema that does not fit.
-async fn schema(config: &Config, health: &Health, shutdown: &CancellationToken) -> Result<(), Error> {
+/// The pipeline, and the figures that are computed from what it counted.
+async fn count(config: &Config, outside: Outside, shutdown: &CancellationToken) -> Result<(), Error> {
+    let figures = tokio::spawn(refresh::keep(config.clone(), shutdown.clone()));
+    let result = pipeline::run(config, outside, shutdown.clone()).await;
+    // However the pipeline ended, the process does not go on without it.
+    shutdown.cancel();
+    figures.await?;
+    Ok(result?)
+}
+
+/// Waits for ClickHouse, refuses a schema that does not fit, and tells the warehouse which topics are counted.
+async fn schema(
+    config: &Config,
+    only: Option<Part>,
+    health: &Health,
+    shutdown: &CancellationToken,
+) -> Result<(), Error> {
     let (mut faults, mut backoff) = (Repeated::new(Duration::from_secs(30)), Backoff::default());
     while !shutdown.is_cancelled() {
-        let error = match migrate::check(&config.clickhouse, &config.chunk).await {
+        let checked = match migrate::check(&config.clickhouse, &config.chunk).await {
+            Ok(()) if only != Some(Part::Board) => {
+                migrate::announce(&config.clickhouse, &config.kafka.topics.input).await
+            }
+            checked => checked,
+        };
+        let error = match checked {
             Ok(()) => break,
             Err(error) if error.is_final() => return Err(error.into()),
             Err(error) => chain(&error),

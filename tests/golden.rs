@@ -10,11 +10,11 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use yinliu::{
-    batch::encode_ledger,
+    batch::{Rows, encode_ledger},
     board::{self, Board},
     chunk,
     corp::Corps,
-    migrate,
+    migrate, refresh,
     sink::{self, ClickHouse, Sink as _, Table},
 };
 
@@ -29,6 +29,17 @@ fn get(address: SocketAddr, path: &str) -> Value {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.contains("200 OK"), "{path}: {answer}");
     serde_json::from_str(body).unwrap()
+}
+
+/// Everything until 2025-03-13 is counted.
+fn progress() -> Rows {
+    let mut rows = Rows { count: 1, ..Rows::default() };
+    let topic = b"yinliu.friend.v1";
+    rows.bytes.push(u8::try_from(topic.len()).unwrap());
+    rows.bytes.extend(topic);
+    rows.bytes.extend(0_u32.to_le_bytes());
+    rows.bytes.extend(1_741_795_200_000_i64.to_le_bytes());
+    rows
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,6 +75,13 @@ async fn golden_day_stands_on_the_board() {
     let channels = day("channels?", "2025-03-10").await.unwrap();
     assert_eq!(channels["data"]["rows"][0]["channel"], "package_card", "{channels}");
     assert_eq!(channels["data"]["total"], 2, "{channels}");
+    sink.insert(Table::Progress, &progress()).await.unwrap();
+    let settings = yinliu::config::Config { clickhouse: config, ..Default::default() };
+    refresh::run(&refresh::Settings::default(), &settings).await.unwrap();
+    let figures =
+        "SELECT [adds, first_adds, re_adds, new_adds, lost_same_day] FROM v_cohorts_1d ORDER BY business_date";
+    let figures = sink.client().query(figures).fetch_all::<Vec<u64>>().await.unwrap();
+    assert_eq!(figures, [[2, 1, 1, 1, 1], [1, 1, 0, 0, 0]]);
     let qualified = "SELECT sum(qualified_adds) FROM v_leaderboard_1d WHERE level = 'staff' AND id = 's1'";
     // Deleted within five minutes, and not new when they came back.
     assert_eq!(sink.client().query(qualified).fetch_one::<u64>().await.unwrap(), 0);

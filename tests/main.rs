@@ -5,18 +5,23 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop where it cannot go on, its own functions as well")]
 
 mod cases;
+mod catalogue;
 mod chaos;
 mod components;
 mod engine_process;
+mod episodes;
 mod faults;
 mod golden;
 mod life;
+mod lineage;
 mod pipeline;
 mod property;
 mod reconcile;
 mod recount;
 mod schemas;
+mod stories;
 mod support;
 mod tidy;
+mod views;
 mod warehouse;
 mod warehouse_sql;

@@ -29,6 +29,8 @@ const ROOMS: &[&str] = &[
     "reference",
     "pipeline",
     "migrate",
+    "refresh",
+    "forget",
     "verify",
     "adopt",
     "validate",

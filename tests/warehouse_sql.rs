@@ -86,6 +86,15 @@ fn contract() -> Vec<(&'static str, Vec<String>)> {
             split("corp_id business_date reason metric region_id store_id staff_id channel before after recorded_at"),
         ),
         ("v_leaderboard_1d", split("corp_id business_date level id name adds net_adds qualified_adds rank")),
+        ("v_episodes", split("corp_id business_date customer_id staff_id number began_at ended_at ended_by")),
+        ("v_cohorts_1d", split("corp_id business_date region_id store_id staff_id channel adds qualified_adds")),
+        ("v_closed_1d", split("corp_id business_date store_id closed_adds adjusted_adds")),
+        ("v_corrections", split("corp_id business_date reason metric before after recorded_at is_closed")),
+        ("v_silent_codes", split("corp_id state label channel last_add_at silent_seconds usual_gap_seconds")),
+        ("v_broadcasts", split("corp_id task_id task_name sent_at audience deleted_24h is_provisional")),
+        ("v_contests", split("corp_id contest_id name metric basis starts_at ends_at state id value staff_active")),
+        ("v_targets", split("corp_id business_date level id metric target value")),
+        ("v_refresh", split("figure complete_through final_after_seconds lag_seconds")),
     ]
 }
 

@@ -1,4 +1,4 @@
--- What was fixed when the database was created.
+-- What was fixed when the database was created, and what its pipeline reads.
 
 -- sharding: rand()
 CREATE TABLE settings (
@@ -8,7 +8,7 @@ CREATE TABLE settings (
 )
 ENGINE = ReplacingMergeTree(set_at)
 ORDER BY (name)
-COMMENT '建库时固定的参数（chunk_bits 等） / settings fixed when the database was created, such as chunk_bits';
+COMMENT '建库时固定的参数（chunk_bits），及最近启动的管道的输入主题 / what was fixed when the database was created (chunk_bits), and the input topics of the pipeline that started last';
 
 -- sharding: cityHash64(topic)
 CREATE TABLE incarnations (

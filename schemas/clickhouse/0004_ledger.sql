@@ -64,6 +64,17 @@ ENGINE = AggregatingMergeTree
 ORDER BY (corp_id)
 COMMENT '各企业最近事件（物理表，请读视图 v_freshness） / latest event of each corp: physical table, read v_freshness';
 
+CREATE VIEW v_complete_through (
+    complete_through DateTime64(3, 'UTC') COMMENT '数据完整至（所有输入分区的最小值） / every record that the brokers held by then, in every input partition, is in the views'
+)
+AS
+WITH (SELECT splitByChar(',', argMax(s.value, s.set_at)) FROM settings AS s WHERE s.name = 'input_topics') AS topics
+SELECT min(p.complete_through) AS complete_through
+FROM progress AS p FINAL
+-- A topic that was taken out of the configuration is no longer advanced, and holds nothing back.
+WHERE topics = [''] OR has(topics, p.src_topic)
+COMMENT '数据完整至 / the instant through which everything is counted';
+
 CREATE VIEW v_freshness (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
     complete_through DateTime64(3, 'UTC') COMMENT '数据完整至 / every record that the brokers held by then is in the views',
@@ -73,7 +84,7 @@ CREATE VIEW v_freshness (
 AS
 SELECT
     corp_id,
-    (SELECT min(complete_through) FROM progress FINAL) AS complete_through,
+    (SELECT t.complete_through FROM v_complete_through AS t) AS complete_through,
     max(a.last_event_at) AS last_event_at,
     toUInt32(intDiv(greatest(0, dateDiff('millisecond', complete_through, now64(3))), 1000)) AS lag_seconds
 FROM corp_activity AS a

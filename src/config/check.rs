@@ -74,6 +74,13 @@ pub(super) fn check(config: &Config) -> Vec<Fault> {
         &(Duration::from_millis(100)..=Duration::from_mins(1)),
         "100ms to 60s",
     );
+    // Below a second the runs would do nothing but begin; figures that are a day old are no longer of today.
+    faults.range(
+        &["refresh", "interval"],
+        &config.refresh.interval,
+        &(Duration::from_secs(1)..=Duration::from_hours(24)),
+        "1s to 24h",
+    );
     faults.0
 }
 

@@ -12,6 +12,9 @@ pub(super) struct Statement {
     sharding: Option<String>,
 }
 
+/// A view that feeds one table from the inserts of another.
+const FEED: &str = "MATERIALIZED VIEW";
+
 /// The statements of a file: each ends with `;` at the end of a line.
 pub(super) fn split(text: &str) -> Vec<Statement> {
     let statement = |part: &str| {
@@ -33,14 +36,19 @@ impl Statement {
     /// carries the table's name; views are created on every server.
     pub(super) fn render(&self, config: &sink::Config) -> Vec<String> {
         let cluster = on_cluster(config);
-        let Some((kind, rest)) = ["TABLE", "VIEW"]
+        let Some((kind, rest)) = ["TABLE", "VIEW", FEED]
             .iter()
             .find_map(|kind| Some((*kind, self.sql.strip_prefix("CREATE ")?.strip_prefix(kind)?.trim_start())))
         else {
             return vec![self.sql.clone()];
         };
         let (name, body) = rest.split_once(' ').unwrap_or((rest, ""));
-        if cluster.is_empty() || kind == "VIEW" {
+        if !cluster.is_empty() && kind == FEED {
+            // An insert reaches the table of its shard; what it feeds may belong to another, and goes over all shards.
+            let body = body.replacen("\nFROM facts\n", "\nFROM facts_local\n", 1);
+            return vec![format!("CREATE {kind} IF NOT EXISTS {name}{cluster} {body}")];
+        }
+        if cluster.is_empty() || kind != "TABLE" {
             return vec![format!("CREATE {kind} IF NOT EXISTS {name}{cluster} {body}")];
         }
         let replicated = body.replacen("ENGINE = ", "ENGINE = Replicated", 1);
@@ -81,6 +89,17 @@ mod tests {
             &[
                 "CREATE TABLE IF NOT EXISTS a_local ON CLUSTER 'c' (\n    b String\n)\nENGINE = ReplicatedMergeTree\nORDER BY b",
                 "CREATE TABLE IF NOT EXISTS a ON CLUSTER 'c' AS a_local\nENGINE = Distributed('c', 'yinliu', 'a_local', cityHash64(b))",
+            ],
+        );
+    }
+
+    #[test]
+    fn cluster_feeds_a_table_from_the_inserts_of_each_shard() {
+        check(
+            "CREATE MATERIALIZED VIEW v TO t (a String)\nAS\nSELECT a\nFROM facts\nWHERE a != '';\n",
+            "c",
+            &[
+                "CREATE MATERIALIZED VIEW IF NOT EXISTS v ON CLUSTER 'c' TO t (a String)\nAS\nSELECT a\nFROM facts_local\nWHERE a != ''",
             ],
         );
     }

@@ -66,7 +66,7 @@ struct Register {
 }
 
 /// How long before the ledger's last row a fact beyond it may have been inserted, by the clocks of two servers.
-const CLOCKS_APART: &str = "INTERVAL 1 DAY";
+const CLOCKS_APART: &str = "INTERVAL 1 HOUR";
 
 pub(super) async fn load(
     client: &Client,

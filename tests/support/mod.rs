@@ -11,6 +11,7 @@ pub(crate) mod poll;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod records;
+pub(crate) mod refreshed;
 pub(crate) mod shim;
 pub(crate) mod stage;
 pub(crate) mod yinliu;

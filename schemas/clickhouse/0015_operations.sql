@@ -1,0 +1,265 @@
+-- What operators look at: broadcasts, contests, targets, codes that fell silent, corrections, freshness (ADS).
+
+-- sharding: cityHash64(corp_id, business_date)
+CREATE TABLE broadcast_rows (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    business_date Date COMMENT '群发的业务日期 / business day of the broadcast',
+    task_id String COMMENT '群发任务 / broadcast task',
+    staff_id String COMMENT '员工 / member of staff',
+    src_topic LowCardinality(String) COMMENT '来源主题 / topic of the record',
+    src_partition UInt32 COMMENT '来源分区 / partition of the record',
+    src_offset UInt64 COMMENT '来源位点 / offset of the record',
+    region_id LowCardinality(String) COMMENT '大区；未知为空 / region; empty if unknown',
+    store_id LowCardinality(String) COMMENT '门店；未知为空 / store; empty if unknown',
+    task_name String COMMENT '群发任务名；未给为空 / name of the task; empty if absent',
+    sent_at DateTime64(3, 'UTC') COMMENT '群发时间 / when it was sent',
+    audience UInt64 COMMENT '群发人数（分母） / audience: the denominator',
+    deleted_24h UInt64 COMMENT '24 小时内删除该员工的客户（群发时为好友；多次群发归最近一次） / customers who deleted the staff within [0, 24 h) of it, being friends when it was sent; the last broadcast before a deletion wins',
+    digest UInt64 COMMENT '内容摘要；撤销为 0 / digest of the content; 0 when withdrawn',
+    version UInt64 COMMENT '刷新编号（微秒），大者为准 / microseconds of the run; the largest holds'
+)
+ENGINE = ReplacingMergeTree(version)
+PARTITION BY toYYYYMM(business_date)
+ORDER BY (corp_id, business_date, task_id, staff_id, src_topic, src_partition, src_offset)
+COMMENT '群发及其流失（物理表，请读视图 v_broadcasts） / broadcasts and the losses after them: physical table, read v_broadcasts';
+
+CREATE VIEW v_refresh (
+    figure LowCardinality(String) COMMENT '指标 / figure',
+    final_after_seconds UInt32 COMMENT '成员满多久后定稿 / a member is final after so many seconds',
+    complete_through DateTime64(3, 'UTC') COMMENT '已反映此刻之前代理持有的全部记录 / every record that the brokers held by then is in it',
+    refreshed_at DateTime64(3, 'UTC') COMMENT '最近一次刷新完成时间 / when the last run was finished',
+    lag_seconds UInt32 COMMENT '滞后秒数 / seconds behind, never negative'
+)
+AS
+SELECT
+    part.1 AS figure, part.2 AS final_after_seconds, r.complete_through AS complete_through, r.finished_at AS refreshed_at,
+    toUInt32(intDiv(greatest(0, dateDiff('millisecond', r.complete_through, now64(3))), 1000)) AS lag_seconds
+FROM (
+    SELECT
+        argMax(l.complete_through, l.run) AS complete_through, argMax(l.finished_at, l.run) AS finished_at
+    FROM refresh_runs AS l
+) AS r
+ARRAY JOIN [
+        ('first_adds', 0), ('new_to_corp', 0), ('qualified_adds', 86400), ('loss_same_day', 86400), ('loss_24h', 86400),
+        ('loss_7d', 604800), ('retained_24h', 86400), ('retained_7d', 604800), ('retained_30d', 2592000),
+        ('staff_purge_24h', 86400), ('pass_rate_72h', 259200), ('opened_same_day', 86400), ('opened_24h', 86400),
+        ('first_reply', 86400), ('loss_after_broadcast', 86400), ('conversion_7d', 604800), ('conversion_30d', 2592000),
+        ('gmv_per_add_7d', 604800), ('gmv_per_add_30d', 2592000)
+    ] AS part
+COMMENT '队列指标的新鲜度：一行一指标 / freshness of the cohort figures, one row for each';
+
+CREATE VIEW v_broadcasts (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    business_date Date COMMENT '群发的业务日期 / business day of the broadcast',
+    task_id String COMMENT '群发任务 / broadcast task',
+    task_name String COMMENT '群发任务名；未给为空 / name of the task; empty if absent',
+    region_id LowCardinality(String) COMMENT '大区；未知为空 / region; empty if unknown',
+    store_id LowCardinality(String) COMMENT '门店；未知为空 / store; empty if unknown',
+    staff_id String COMMENT '员工 / member of staff',
+    sent_at DateTime64(3, 'UTC') COMMENT '首次发出时间 / when it was first sent',
+    last_sent_at DateTime64(3, 'UTC') COMMENT '末次发出时间 / when it was last sent',
+    audience UInt64 COMMENT '群发人数（分母） / audience: the denominator',
+    deleted_24h UInt64 COMMENT '24 小时内删除该员工的客户（分子） / customers who deleted the staff within 24 h: the numerator',
+    is_provisional Bool COMMENT '未满24小时，暂定 / its 24 h have not passed'
+)
+AS
+SELECT
+    corp_id, business_date, task_id, max(b.task_name) AS task_name, region_id, store_id, staff_id,
+    min(b.sent_at) AS sent_at, max(b.sent_at) AS last_sent_at, sum(b.audience) AS audience, sum(b.deleted_24h) AS deleted_24h,
+    last_sent_at + INTERVAL 1 DAY > ifNull((SELECT argMax(l.complete_through, l.run) FROM refresh_runs AS l), toDateTime64(0, 3, 'UTC')) AS is_provisional
+FROM broadcast_rows AS b FINAL
+WHERE digest != 0
+GROUP BY corp_id, business_date, task_id, region_id, store_id, staff_id
+SETTINGS do_not_merge_across_partitions_select_final = 1
+COMMENT 'ADS 群发后流失：任务×员工，相加即任务合计 / losses after broadcasts by task and staff; they add up';
+
+CREATE VIEW v_targets (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    business_date Date COMMENT '业务日期（企业所在时区） / calendar day of the event in the zone of the corp',
+    level LowCardinality(String) COMMENT '层级 staff/store/region/corp / level: staff, store, region or corp',
+    id String COMMENT '对象；corp 层为企业 / id at that level; of the level corp the corp itself',
+    metric LowCardinality(String) COMMENT '指标 adds/net_adds/qualified_adds / metric: adds, net_adds or qualified_adds',
+    target UInt64 COMMENT '目标值（达成率的分母） / target: denominator of the share reached',
+    value Int64 COMMENT '当前值（达成率的分子）；未知指标为 0 / value so far: its numerator; 0 for any other metric'
+)
+AS
+SELECT
+    t.corp_id AS corp_id, t.business_date AS business_date, t.level AS level, t.id AS id, t.metric AS metric,
+    t.target AS target, v.value AS value
+FROM (
+    SELECT
+        corp_id, business_date, level, if(level = 'corp', toString(corp_id), g.id) AS id, metric,
+        argMax(g.target, (g.published_at, g.src_offset)) AS target
+    FROM targets_history AS g
+    GROUP BY corp_id, business_date, level, id, metric
+    HAVING NOT argMax(g.removed, (g.published_at, g.src_offset))
+) AS t
+LEFT JOIN (
+    SELECT corp_id, business_date, level, id, part.1 AS metric, part.2 AS value
+    FROM (
+        SELECT
+            corp_id, business_date, place.1 AS level, place.2 AS id,
+            sum(c.adds) AS adds, sum(c.net_adds) AS net_adds, sum(c.qualified_adds) AS qualified_adds
+        FROM (
+            SELECT
+                corp_id, business_date, region_id, store_id, staff_id, toInt64(adds) AS adds,
+                toInt64(adds) - toInt64(deletes_by_customer) - toInt64(deletes_by_staff) AS net_adds, toInt64(0) AS qualified_adds
+            FROM v_counts_1d
+            UNION ALL
+            SELECT corp_id, business_date, region_id, store_id, staff_id, 0, 0, toInt64(qualified_adds)
+            FROM v_qualified_adds_1d
+        ) AS c
+        ARRAY JOIN [('region', toString(region_id)), ('store', toString(store_id)), ('staff', staff_id), ('corp', toString(corp_id))] AS place
+        GROUP BY corp_id, business_date, level, id
+    )
+    ARRAY JOIN [('adds', adds), ('net_adds', net_adds), ('qualified_adds', qualified_adds)] AS part
+) AS v ON v.corp_id = t.corp_id AND v.business_date = t.business_date AND v.level = t.level AND v.id = t.id AND v.metric = t.metric
+COMMENT 'ADS 目标与达成 / targets and what is reached';
+
+CREATE VIEW v_contests (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    contest_id String COMMENT '比赛 / contest',
+    name String COMMENT '名称 / name',
+    level LowCardinality(String) COMMENT '层级 / level of those who take part',
+    id String COMMENT '参赛对象 / one that takes part',
+    metric LowCardinality(String) COMMENT '指标 adds/net_adds/qualified_adds / metric: adds, net_adds or qualified_adds',
+    basis LowCardinality(String) COMMENT '口径 total 或 per_head / basis: total or per_head',
+    starts_at DateTime64(3, 'UTC') COMMENT '开始（含） / start, inclusive',
+    ends_at DateTime64(3, 'UTC') COMMENT '结束（不含） / end, exclusive',
+    state LowCardinality(String) COMMENT '状态 upcoming/running/ended（按数据完整时刻） / upcoming, running or ended by the instant everything is counted through',
+    value Int64 COMMENT '起止之间的值（分子） / value from start to end: the numerator of per head',
+    staff_active UInt32 COMMENT '在职员工数（当前；人均的分母） / active members of staff as of now: the denominator of per head',
+    rank UInt32 COMMENT '名次（按口径；并列同名次） / rank on the basis; ties share it'
+)
+AS
+WITH
+    ifNull((SELECT t.complete_through FROM v_complete_through AS t), toDateTime64(0, 3, 'UTC')) AS through,
+    newest AS (
+        SELECT
+            corp_id, contest_id,
+            argMax((c.name, toString(c.level), c.ids, toString(c.metric), toString(c.basis), c.starts_at, c.ends_at, c.removed), (c.published_at, c.src_offset)) AS row
+        FROM contests_history AS c
+        GROUP BY corp_id, contest_id
+        -- Whoever looks at older ones asks the facts: a view that is read each second must not read years.
+        HAVING NOT row.8 AND row.7 > through - INTERVAL 7 DAY
+    )
+SELECT
+    s.corp_id AS corp_id, s.contest_id AS contest_id, s.row.1 AS name, s.row.2 AS level, s.id AS id, s.row.4 AS metric,
+    s.row.5 AS basis, s.row.6 AS starts_at, s.row.7 AS ends_at,
+    multiIf(through < starts_at, 'upcoming', through < ends_at, 'running', 'ended') AS state,
+    v.value AS value, toUInt32(h.staff) AS staff_active,
+    toUInt32(rank() OVER (PARTITION BY s.corp_id, s.contest_id ORDER BY if(s.row.5 = 'per_head', v.value / greatest(h.staff, 1), toFloat64(v.value)) DESC)) AS rank
+FROM (SELECT corp_id, contest_id, row, id FROM newest ARRAY JOIN row.3 AS id) AS s
+LEFT JOIN (
+    SELECT c.corp_id AS corp_id, c.contest_id AS contest_id, a.id AS id, sum(a.value) AS value
+    FROM newest AS c
+    INNER JOIN (
+        SELECT
+            corp_id, occurred_at, place.1 AS level, place.2 AS id,
+            arrayJoin(if(type = 'friend.added', [('adds', 1), ('net_adds', 1)], [('net_adds', -1)])) AS part,
+            part.1 AS metric, part.2 AS value
+        FROM events
+        ARRAY JOIN [('region', toString(region_id)), ('store', toString(store_id)), ('staff', staff_id)] AS place
+        WHERE type IN ('friend.added', 'friend.deleted_by_customer', 'friend.deleted_by_staff')
+            AND (type != 'friend.added' OR channel_group != 'transfer')
+            AND (corp_id, business_date) IN (
+                SELECT corp_id, arrayJoin(arrayMap(d -> toDate(row.6) - 1 + d, range(toUInt32(greatest(0, dateDiff('day', row.6, row.7))) + 3)))
+                FROM newest)
+        UNION ALL
+        SELECT corp_id, began_at, place.1, place.2, ('qualified_adds', 1), 'qualified_adds', 1
+        FROM v_episodes
+        ARRAY JOIN [('region', toString(region_id)), ('store', toString(store_id)), ('staff', staff_id)] AS place
+        WHERE is_new_to_corp AND NOT (lost_by IN ('customer', 'staff') AND lost_at < began_at + INTERVAL 1 DAY)
+            AND (corp_id, business_date) IN (
+                SELECT corp_id, arrayJoin(arrayMap(d -> toDate(row.6) - 1 + d, range(toUInt32(greatest(0, dateDiff('day', row.6, row.7))) + 3)))
+                FROM newest WHERE row.4 = 'qualified_adds')
+    ) AS a ON a.corp_id = c.corp_id AND a.level = c.row.2 AND a.metric = c.row.4
+    WHERE a.occurred_at >= c.row.6 AND a.occurred_at < c.row.7 AND has(c.row.3, a.id)
+    GROUP BY corp_id, contest_id, id
+) AS v ON v.corp_id = s.corp_id AND v.contest_id = s.contest_id AND v.id = s.id
+LEFT JOIN (
+    SELECT corp_id, place.1 AS level, place.2 AS id, count() AS staff
+    FROM (
+        SELECT
+            corp_id, staff_id,
+            argMax((o.removed, o.active, toString(o.store_id), toString(o.region_id)), (o.published_at, o.src_offset)) AS newest
+        FROM org_history AS o
+        GROUP BY corp_id, staff_id
+    )
+    ARRAY JOIN [('region', newest.4), ('store', newest.3), ('staff', staff_id)] AS place
+    WHERE NOT newest.1 AND newest.2
+    GROUP BY corp_id, level, id
+) AS h ON h.corp_id = s.corp_id AND h.level = s.row.2 AND h.id = s.id
+COMMENT 'ADS 比赛：一行一参赛者；结束超过七天的不列 / contests, one row for each that takes part; those that ended more than seven days ago are left out';
+
+CREATE VIEW v_silent_codes (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    state String COMMENT '渠道码 / channel code',
+    label String COMMENT '名称；未登记为空 / label of the code; empty if it has no row',
+    channel LowCardinality(String) COMMENT '最近一次的渠道键 / key of the channel of its last add',
+    last_add_at DateTime64(3, 'UTC') COMMENT '最近加粉时间 / its last add',
+    silent_seconds UInt32 COMMENT '至今无加粉的秒数（按数据完整时刻） / seconds since, by the instant everything is counted through',
+    usual_gap_seconds UInt32 COMMENT '近 14 天相邻加粉间隔的第 95 百分位 / 95th percentile of the gaps between its adds of the last 14 days',
+    adds_14d UInt64 COMMENT '近 14 天加粉数 / its adds of the last 14 days'
+)
+AS
+WITH
+    ifNull((SELECT t.complete_through FROM v_complete_through AS t), toDateTime64(0, 3, 'UTC')) AS through
+SELECT
+    a.corp_id AS corp_id, a.state AS state, l.label AS label, a.channel AS channel, a.last_add_at AS last_add_at,
+    a.silent_seconds AS silent_seconds, a.usual_gap_seconds AS usual_gap_seconds, a.adds AS adds_14d
+FROM (
+    SELECT
+        corp_id, state, argMax(toString(f.channel), f.occurred_at) AS channel, max(f.occurred_at) AS last_add_at, count() AS adds,
+        toUInt32(greatest(0, dateDiff('second', last_add_at, through))) AS silent_seconds,
+        toUInt32(arrayReduce('quantileExact(0.95)', arrayPopFront(arrayDifference(arraySort(groupArray(toUnixTimestamp(f.occurred_at))))))) AS usual_gap_seconds
+    FROM facts AS f
+    WHERE type = 'friend.added' AND state != '' AND NOT is_duplicate AND business_date >= toDate(through) - 14
+    GROUP BY corp_id, state
+    -- Of fewer adds no gap is usual; twice the usual one is worth a look.
+    HAVING adds >= 10 AND silent_seconds > 2 * usual_gap_seconds
+) AS a
+LEFT JOIN (
+    SELECT corp_id, state, argMax(c.label, (c.published_at, c.src_offset)) AS label
+    FROM channel_history AS c
+    WHERE NOT removed
+    GROUP BY corp_id, state
+) AS l ON l.corp_id = a.corp_id AND l.state = a.state
+COMMENT 'ADS 静默渠道码：久未加粉，超过平时间隔两倍 / codes without an add for more than twice their usual gap';
+
+CREATE VIEW v_corrections (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    business_date Date COMMENT '业务日期（企业所在时区） / calendar day of the event in the zone of the corp',
+    reason LowCardinality(String) COMMENT '原因：late 为晚到，其余见对账 / why: late, or what reconcile says',
+    metric LowCardinality(String) COMMENT '指标 / metric',
+    region_id LowCardinality(String) COMMENT '大区；未知为空 / region; empty if unknown',
+    store_id LowCardinality(String) COMMENT '门店；未知为空 / store; empty if unknown',
+    staff_id String COMMENT '员工 / member of staff',
+    channel LowCardinality(String) COMMENT '渠道键 / key of the channel',
+    before Int64 COMMENT '更正前 / figure before',
+    after Int64 COMMENT '更正后 / figure after',
+    recorded_at DateTime64(3, 'UTC') COMMENT '更正时间；晚到者为最后一条记录的时间 / when it was corrected; of late ones the timestamp of the last record',
+    is_closed Bool COMMENT '该业务日是否已结账 / the day is closed'
+)
+AS
+SELECT
+    corp_id, business_date, reason, metric, region_id, store_id, staff_id, channel, before, after, recorded_at,
+    (corp_id, business_date) IN (SELECT corp_id, business_date FROM closings) AS is_closed
+FROM (
+    SELECT
+        corp_id, business_date, toString(reason) AS reason, toString(metric) AS metric, region_id, store_id, staff_id, channel,
+        before, after, recorded_at
+    FROM amendments
+    UNION ALL
+    SELECT
+        corp_id, business_date, 'late', 'adds', region_id, store_id, staff_id, channel,
+        toInt64(countIf(NOT late)) AS before, toInt64(count()) AS after, maxIf(e.recorded_at, late) AS recorded_at
+    FROM (
+        SELECT *, dateDiff('millisecond', occurred_at, recorded_at) > 900000 AS late
+        FROM events
+        WHERE type = 'friend.added' AND channel_group != 'transfer'
+    ) AS e
+    GROUP BY corp_id, business_date, region_id, store_id, staff_id, channel
+    HAVING after > before
+)
+COMMENT 'ADS 更正：晚到的加粉与对账的更正 / corrections: adds that came late, and what reconcile corrected';

@@ -1,0 +1,123 @@
+//! Erases one customer from the warehouse: what would tell who it was goes, what was counted stays.
+//!
+//! Invariant: no figure changes by it. The rows of the customer go on under a random name that leads back to nobody, so
+//! that rollups still equal the facts, and cohorts keep their members.
+//!
+//! # Why not delete the rows
+//! `verify` would miss them, and `reconcile` would take their counts away: rewards were paid on these.
+
+use std::fmt;
+
+use clickhouse::Client;
+use rand::Rng as _;
+
+use crate::{
+    config, refresh,
+    sink::{self, client},
+};
+
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub struct Settings {
+    /// The corp of the customer
+    #[arg(long, value_name = "ID")]
+    pub corp: String,
+    /// The external user id
+    #[arg(long, value_name = "ID")]
+    pub customer: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("erase a customer")]
+    Sink(#[from] sink::Error),
+    #[error("compute the figures of the customer under another name")]
+    Refresh(#[from] refresh::Error),
+}
+
+/// What was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Facts that go on without the customer.
+    pub facts: u64,
+    /// Rows that were deleted, by table.
+    pub deleted: Vec<(&'static str, u64)>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            out,
+            "{} facts go on under a random name, without their other fields; counts are as they were",
+            self.facts
+        )?;
+        for (table, rows) in &self.deleted {
+            writeln!(out, "{table}: {rows} rows deleted")?;
+        }
+        writeln!(
+            out,
+            "not reached: records in Kafka until its retention takes them, backups, and files that were exported"
+        )
+    }
+}
+
+/// Tables with rows that name the customer, and by which column; dead letters quote records that may.
+const TABLES: [(&str, &str); 6] = [
+    ("facts", "customer_id = ?"),
+    ("customer_events", "customer_id = ?"),
+    ("episode_rows", "customer_id = ?"),
+    ("request_rows", "customer_id = ?"),
+    ("refresh_queue", "customer_id = ?"),
+    ("dead_letter_log", "position(value, ?) > 0"),
+];
+
+/// Erases what the settings name. May be run again, also after an interruption.
+pub async fn run(settings: &Settings, config: &config::Config) -> Result<Report, Error> {
+    let client = client(&config.clickhouse);
+    let Settings { corp, customer } = settings;
+    let count = "SELECT count() FROM facts FINAL WHERE corp_id = ? AND customer_id = ?";
+    let facts = client.query(count).bind(corp).bind(customer).fetch_one::<u64>().await;
+    let facts = facts.map_err(|source| sink::Error::new("count the facts of a customer", source))?;
+    rename(&client, settings).await?;
+    let mut deleted = Vec::new();
+    for (table, condition) in TABLES {
+        deleted.push((table, delete(&client, config, (table, condition), settings).await?));
+    }
+    refresh::run(&refresh::Settings::default(), config).await?;
+    Ok(Report { facts, deleted })
+}
+
+/// Writes the facts again under a random name: the same keys and a larger version, so that they replace.
+async fn rename(client: &Client, settings: &Settings) -> Result<(), sink::Error> {
+    // 128 bits from the generator of the process: no one can compute the name from the customer, or back.
+    let name = format!("forgotten-{:032x}", rand::rng().random::<u128>());
+    let sql = "INSERT INTO facts SELECT * REPLACE (? AS customer_id, '{}' AS extra, now64(3) AS ingested_at, \
+               f.version + 1 AS version) FROM facts AS f FINAL WHERE f.corp_id = ? AND f.customer_id = ?";
+    let Settings { corp, customer } = settings;
+    let written = client.query(sql).bind(name).bind(corp).bind(customer).execute().await;
+    written.map_err(|source| sink::Error::new("write the facts of a customer under another name", source))
+}
+
+/// Deletes rows, older versions too, and waits until they are gone from the disk; the answer is how many there were.
+async fn delete(
+    client: &Client,
+    config: &config::Config,
+    (table, condition): (&str, &str),
+    settings: &Settings,
+) -> Result<u64, sink::Error> {
+    let of_corp = if table == "dead_letter_log" { "" } else { "corp_id = ? AND " };
+    let bind = |query: clickhouse::query::Query| {
+        let query = if of_corp.is_empty() { query } else { query.bind(&settings.corp) };
+        query.bind(&settings.customer)
+    };
+    let count = format!("SELECT count() FROM {table} WHERE {of_corp}{condition}");
+    let count = bind(client.query(&count)).fetch_one::<u64>().await;
+    let count = count.map_err(|source| sink::Error::new("count the rows of a customer", source))?;
+    let cluster = &config.clickhouse.cluster;
+    let place = if cluster.is_empty() { table.to_owned() } else { format!("{table}_local ON CLUSTER '{cluster}'") };
+    if count > 0 {
+        let sql = format!("ALTER TABLE {place} DELETE WHERE {of_corp}{condition} SETTINGS mutations_sync = 2");
+        let deleted = bind(client.query(&sql)).execute().await;
+        deleted.map_err(|source| sink::Error::new("delete the rows of a customer", source))?;
+    }
+    Ok(count)
+}

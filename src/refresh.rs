@@ -1,0 +1,330 @@
+//! Computes the cohort figures from the facts, as far as facts or the time have moved since the last run.
+//!
+//! Invariant: every row that it writes is absolute and a function of the facts (of a cohort also of the horizon), so
+//! that a run may be broken off, repeated, or go on in two places at once.
+//!
+//! # How a run goes
+//! 1. *Customers* of whom facts came in: by the offsets of the facts, from where the last finished run found the ledger.
+//!    No clock can move an offset; the time of insertion only spares reading old parts.
+//! 2. Of these customers all *episodes and requests*, from all their facts; written where they differ. Their version is
+//!    the number of facts that they were computed from: of two runs the one that saw more wins, whoever writes last.
+//! 3. The *days* on which an episode changed, and those on which members came of age, since the last run began less
+//!    [`OVERLAP`]: all their figures anew, written where they differ.
+//!    Likewise the losses after the broadcasts of days that facts came in for.
+//! 4. Days that ended three days before are *closed*: their figures are copied, and stay as they are for ever.
+//! 5. The positions and the run itself: only now will the next one begin later.
+//!
+//! The statements stand in `schemas/refresh/`, the tables in `schemas/clickhouse/`.
+//!
+//! # Why not …
+//! - *… materialized views of ClickHouse?* They see inserts, not customers: a late deletion changes a figure of a day
+//!   long past, and a retried insert would be added twice.
+//! - *… a version by the clock for episodes?* A run that read less may write later.
+
+mod days;
+mod keep;
+
+use std::{collections::HashMap, fmt, time::Duration};
+
+use clickhouse::{Client, Row};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config,
+    corp::{self, Corps},
+    sink::{self, ClickHouse, Sink as _},
+    window::Date,
+};
+pub use days::CorpDay;
+pub use keep::keep;
+
+/// Section `refresh`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// From the end of one run to the beginning of the next.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub interval: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { interval: Duration::from_mins(1) }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
+pub struct Settings {
+    /// Compute everything anew, also what did not change
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("set up the tenants")]
+    Corps(#[from] corp::Error),
+    #[error(transparent)]
+    Sink(#[from] sink::Error),
+}
+
+/// Generation of the rules in `schemas/refresh/`: a larger one replaces every row of a smaller one. Raise it with every
+/// change there that changes a figure.
+pub const RULES: u64 = 1;
+
+/// Customers of one statement: some 10 MB of their events, and a few seconds.
+const CUSTOMERS: u64 = 20_000;
+
+/// Days of one statement: the figures of a day are some thousand rows.
+const DAYS: usize = 128;
+
+/// By so much a run looks back before the beginning of the last one: longer than an insert or a statement takes to
+/// become visible, so that what another run wrote meanwhile is seen by this one.
+const OVERLAP: Duration = Duration::from_mins(10);
+
+/// A statement that takes longer has met a server that is away.
+const LIMIT: Duration = Duration::from_mins(10);
+
+/// What a run did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Customers whose episodes were computed.
+    pub customers: u64,
+    /// Pairs of corp and day whose figures were computed.
+    pub days: u64,
+    /// Milliseconds since the epoch: everything that the brokers held by then is in the figures.
+    pub complete_through_ms: i64,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { customers, days, complete_through_ms } = self;
+        let instant = jiff::Timestamp::from_millisecond(*complete_through_ms).unwrap_or_default();
+        write!(out, "{customers} customers and {days} days computed, complete through {instant}")
+    }
+}
+
+/// One run.
+///
+/// # Errors
+/// ClickHouse does not answer; what was done stays, and the next run goes on.
+pub async fn run(settings: &Settings, config: &config::Config) -> Result<Report, Error> {
+    let corps = Corps::new(&config.corp)?;
+    let sink = ClickHouse::new(&config.clickhouse);
+    // Loading nothing still waits for the replica.
+    sink.load(&[], &config.chunk).await?;
+    let run = Run::begin(sink.client(), &corps, settings).await?;
+    let customers = run.queue().await?;
+    for batch in 0..customers.div_ceil(CUSTOMERS) {
+        let values = [("batch", batch.to_string())];
+        run.execute("compute episodes", EPISODES, &values).await?;
+        run.execute("compute what became of requests", REQUESTS, &values).await?;
+    }
+    let days = run.days().await?;
+    for days in days.chunks(DAYS) {
+        run.cohorts(days).await?;
+    }
+    run.execute("compute losses after broadcasts", BROADCASTS, &[]).await?;
+    run.close(&days).await?;
+    run.finish(customers, days.len()).await?;
+    let days = u64::try_from(days.len()).unwrap_or(u64::MAX);
+    Ok(Report { customers, days, complete_through_ms: run.now.complete_through_ms })
+}
+
+const BEGIN: &str = include_str!("../schemas/refresh/begin.sql");
+const QUEUE: &str = include_str!("../schemas/refresh/queue.sql");
+const EPISODES: &str = include_str!("../schemas/refresh/episodes.sql");
+const REQUESTS: &str = include_str!("../schemas/refresh/requests.sql");
+const DAYS_CHANGED: &str = include_str!("../schemas/refresh/days.sql");
+const CLOSINGS: &str = include_str!("../schemas/refresh/closings.sql");
+const CLOSE: &str = include_str!("../schemas/refresh/close.sql");
+const BROADCASTS: &str = include_str!("../schemas/refresh/broadcasts.sql");
+const COHORTS: &str = include_str!("../schemas/refresh/cohorts.sql");
+
+/// One statement must leave the server room for inserts: beyond half of 2 GiB it goes on on disk.
+const BOUNDS: &str = "SETTINGS max_memory_usage = 2147483648, max_bytes_before_external_group_by = 536870912, \
+     max_bytes_before_external_sort = 536870912, do_not_merge_across_partitions_select_final = 1";
+
+/// The server's clock, and where the last run stood.
+#[derive(Clone, Debug, Row, Deserialize)]
+struct Now {
+    /// Microseconds since the epoch: the number of this run.
+    run: u64,
+    complete_through_ms: i64,
+    /// Of the last finished run under the same rules; 0 where there is none.
+    last_began_ms: i64,
+    last_complete_through_ms: i64,
+}
+
+#[derive(Row, Deserialize)]
+#[allow(clippy::struct_field_names, reason = "the fields are the columns of the query")]
+struct Position {
+    src_topic: String,
+    src_partition: u32,
+    next_offset: u64,
+}
+
+#[derive(Row, Deserialize)]
+struct Changed {
+    corp_id: String,
+    business_date: u16,
+}
+
+struct Run<'a> {
+    client: &'a Client,
+    corps: &'a Corps,
+    now: Now,
+    /// The ledger's position of each partition when the run began.
+    ledger: Vec<Position>,
+    /// Up to which facts are refreshed: a literal of ClickHouse, `topic/partition` to offset.
+    positions: String,
+}
+
+impl<'a> Run<'a> {
+    async fn begin(client: &'a Client, corps: &'a Corps, settings: &Settings) -> Result<Self, sink::Error> {
+        let sql = fill(BEGIN, &[("rules", RULES.to_string())]);
+        let now = limited("look where the last refresh stood", client.query(&sql).fetch_one::<Now>()).await?;
+        let positions = |table: &str| {
+            format!(
+                "SELECT src_topic, src_partition, max(p.next_offset) AS next_offset FROM {table} AS p \
+                 GROUP BY src_topic, src_partition"
+            )
+        };
+        let of = |table| {
+            let sql = positions(table);
+            async move { limited("read positions", client.query(&sql).fetch_all::<Position>()).await }
+        };
+        let (ledger, mut done) = (of("ledger").await?, of("refresh_positions").await?);
+        let mut now = now;
+        if settings.all || now.last_began_ms == 0 {
+            (now.last_began_ms, now.last_complete_through_ms) = (0, 0);
+            done.clear();
+        }
+        let reached: HashMap<_, _> =
+            ledger.iter().map(|row| ((row.src_topic.as_str(), row.src_partition), row.next_offset)).collect();
+        // A ledger that was restored from an older copy lies behind: what comes is new once more.
+        let done = done.iter().map(|Position { src_topic, src_partition, next_offset }| {
+            let reached = reached.get(&(src_topic.as_str(), *src_partition)).copied().unwrap_or(0);
+            // Names of topics hold neither quotes nor backslashes.
+            format!("'{src_topic}/{src_partition}', {}", reached.min(*next_offset))
+        });
+        let done: Vec<_> = done.collect();
+        let positions = format!("CAST(map({}), 'Map(String, UInt64)')", done.join(", "));
+        Ok(Self { client, corps, now, ledger, positions })
+    }
+
+    /// Puts the customers to be computed into batches; the answer is how many.
+    async fn queue(&self) -> Result<u64, sink::Error> {
+        let values = [("positions", self.positions.clone()), ("size", CUSTOMERS.to_string())];
+        self.execute("look for customers of whom facts came in", QUEUE, &values).await?;
+        let count = format!("SELECT count() FROM refresh_queue WHERE run = {}", self.now.run);
+        limited("count customers", self.client.query(&count).fetch_one::<u64>()).await
+    }
+
+    /// The days whose figures may have changed.
+    async fn days(&self) -> Result<Vec<CorpDay>, sink::Error> {
+        let sql = self.statement(DAYS_CHANGED, &[]);
+        let changed = limited("look for days that changed", self.client.query(&sql).fetch_all::<Changed>()).await?;
+        let (last, horizon) = (self.now.last_complete_through_ms, self.now.complete_through_ms);
+        let aging = days::Aging::new(self.corps, last.saturating_sub(overlap_ms()), horizon);
+        let candidates = aging.dates().iter().map(|date| date.0.to_string()).collect::<Vec<_>>().join(", ");
+        let known = format!(
+            "SELECT DISTINCT corp_id, business_date FROM cohort_rows \
+             WHERE has(CAST([{candidates}], 'Array(UInt16)'), toUInt16(business_date))"
+        );
+        let known = limited("look for days that come of age", self.client.query(&known).fetch_all::<Changed>()).await?;
+        let day = |row: Changed| (row.corp_id, Date(row.business_date));
+        let aged = known.into_iter().map(day).filter(|(corp, date)| aging.is_due(corp, *date));
+        let mut days: Vec<_> = changed.into_iter().map(day).chain(aged).collect();
+        days.sort_unstable();
+        days.dedup();
+        Ok(days.into_iter().map(|(corp_id, date)| CorpDay::new(self.corps, corp_id, date, horizon)).collect())
+    }
+
+    async fn cohorts(&self, days: &[CorpDay]) -> Result<(), sink::Error> {
+        let version = "SELECT toUInt64(toUnixTimestamp64Micro(now64(6)))";
+        let version = limited("read the clock", self.client.query(version).fetch_one::<u64>()).await?;
+        let days: Vec<_> = days.iter().map(CorpDay::literal).collect();
+        let values = [
+            ("days", days.join(", ")),
+            ("version", version.to_string()),
+            ("horizon_ms", self.now.complete_through_ms.to_string()),
+        ];
+        self.execute("compute the figures of days", COHORTS, &values).await
+    }
+
+    /// Closes those of the days that are due and not closed yet.
+    async fn close(&self, days: &[CorpDay]) -> Result<(), sink::Error> {
+        let due: Vec<_> = days.iter().filter(|day| day.is_due).cloned().collect();
+        for due in due.chunks(DAYS) {
+            let literals = |days: &[CorpDay]| days.iter().map(CorpDay::literal).collect::<Vec<_>>().join(", ");
+            let sql = format!(
+                "SELECT DISTINCT corp_id, business_date FROM closings WHERE (corp_id, business_date) IN \
+                 (SELECT corp_id, business_date FROM values('corp_id String, business_date Date, over Bool', {}))",
+                literals(due)
+            );
+            let closed = limited("look for closed days", self.client.query_raw(&sql).fetch_all::<Changed>()).await?;
+            let is_open = |day: &&CorpDay| {
+                !closed.iter().any(|row| row.corp_id == day.corp_id && row.business_date == day.date.0)
+            };
+            let open: Vec<_> = due.iter().filter(is_open).cloned().collect();
+            if open.is_empty() {
+                continue;
+            }
+            let values = [("days", literals(&open)), ("horizon_ms", self.now.complete_through_ms.to_string())];
+            self.execute("copy the figures of closed days", CLOSINGS, &values).await?;
+            self.execute("close days", CLOSE, &values).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(&self, customers: u64, days: usize) -> Result<(), sink::Error> {
+        let rows: Vec<_> = self
+            .ledger
+            .iter()
+            .map(|row| format!("('{}', {}, {})", row.src_topic, row.src_partition, row.next_offset))
+            .collect();
+        if !rows.is_empty() {
+            let sql = "INSERT INTO refresh_positions (src_topic, src_partition, next_offset) VALUES";
+            let sql = format!("{sql} {}", rows.join(", "));
+            limited("note the positions", self.client.query_raw(&sql).execute()).await?;
+        }
+        let Now { run, complete_through_ms, .. } = self.now;
+        let sql = format!(
+            "INSERT INTO refresh_runs (run, began_at, complete_through, customers, days, rules) \
+             SELECT {run}, fromUnixTimestamp64Milli(toInt64(intDiv({run}, 1000)), 'UTC'), \
+             fromUnixTimestamp64Milli(toInt64({complete_through_ms}), 'UTC'), {customers}, {days}, {RULES}"
+        );
+        limited("note the run", self.client.query_raw(&sql).execute()).await
+    }
+
+    async fn execute(&self, doing: &'static str, sql: &str, values: &[(&str, String)]) -> Result<(), sink::Error> {
+        limited(doing, self.client.query_raw(&self.statement(sql, values)).execute()).await
+    }
+
+    fn statement(&self, sql: &str, values: &[(&str, String)]) -> String {
+        let since = self.now.last_began_ms.saturating_sub(overlap_ms()).max(0);
+        let own = [("run", self.now.run.to_string()), ("rules", RULES.to_string()), ("since_ms", since.to_string())];
+        let sql = fill(&fill(sql, values), &own);
+        format!("{} {BOUNDS}", sql.trim_end().trim_end_matches(';'))
+    }
+}
+
+fn overlap_ms() -> i64 {
+    i64::try_from(OVERLAP.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Puts values in the place of `{{name}}`, and leaves out lines that are comments.
+fn fill(sql: &str, values: &[(&str, String)]) -> String {
+    let lines: Vec<_> = sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+    let put = |sql: String, (name, value): &(&str, String)| sql.replace(&format!("{{{{{name}}}}}"), value);
+    values.iter().fold(lines.join("\n"), put)
+}
+
+async fn limited<T>(
+    doing: &'static str,
+    request: impl Future<Output = Result<T, clickhouse::error::Error>>,
+) -> Result<T, sink::Error> {
+    let answer = tokio::time::timeout(LIMIT, request).await;
+    answer.unwrap_or(Err(clickhouse::error::Error::TimedOut)).map_err(|source| sink::Error::new(doing, source))
+}

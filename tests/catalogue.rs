@@ -1,0 +1,108 @@
+//! The catalogue page `schemas/clickhouse/README.md`, made from the statements themselves.
+//!
+//! Invariant: nothing stands on the page that the DDL does not say.
+
+use std::{fmt::Write as _, fs, path::Path};
+
+/// A table or view as its statement describes it.
+struct Entry {
+    kind: &'static str,
+    name: String,
+    comment: (String, String),
+    /// Name, type, Chinese and English.
+    columns: Vec<[String; 4]>,
+}
+
+/// Layers of the Chinese school and what the other one calls them.
+const LAYERS: [(&str, &str); 4] = [("DWD", "fct"), ("DWS", "agg"), ("ADS", "mart"), ("DIM", "dim")];
+
+const HEAD: &str = "\
+# Catalogue of the warehouse
+
+Made from the statements beside it by `tests/catalogue.rs`; edit those. Read the views: they need no `FINAL`, and the
+physical tables may change shape behind them. Filter by `corp_id` and `business_date` first, then region, store, staff.
+Instants are UTC, business days are those of the corp's zone, amounts are in 1/100 of its currency. Every rate is a
+stored numerator over a stored denominator: add both up, then divide.
+Layers: DWD = `fct`, DWS = `agg`, ADS = `mart`, DIM = `dim`.
+";
+
+fn split(comment: &str) -> (String, String) {
+    let (chinese, english) = comment.split_once(" / ").unwrap_or((comment, ""));
+    (chinese.replace("''", "'"), english.replace("''", "'"))
+}
+
+/// `text COMMENT 'comment'`, with or without a comma behind.
+fn commented(line: &str) -> Option<(&str, &str)> {
+    let (text, comment) = line.split_once("COMMENT '")?;
+    Some((text.trim(), comment.trim_end_matches(',').strip_suffix('\'')?))
+}
+
+fn entry(statement: &str) -> Option<Entry> {
+    let lines: Vec<_> = statement.lines().filter(|line| !line.starts_with("--")).collect();
+    let head = lines.iter().find(|line| line.starts_with("CREATE "))?;
+    let kinds = [("CREATE TABLE ", "table"), ("CREATE VIEW ", "view"), ("CREATE MATERIALIZED VIEW ", "feed")];
+    let (name, kind) = kinds.iter().find_map(|(start, kind)| Some((head.strip_prefix(start)?, *kind)))?;
+    let comment = lines.iter().rev().find_map(|line| commented(line))?;
+    let column = |line: &&str| {
+        let (text, comment) = commented(line.strip_prefix("    ")?)?;
+        let (name, kind) = text.split_once(' ')?;
+        let (chinese, english) = split(comment);
+        let kind = kind.split(" DEFAULT ").next()?.to_owned();
+        Some([name.to_owned(), kind, chinese, english])
+    };
+    let columns = lines.iter().filter_map(column).collect();
+    let name = name.split([' ', '(']).next()?.to_owned();
+    Some(Entry { kind, name, comment: split(comment.1), columns })
+}
+
+fn entries() -> Vec<Entry> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/clickhouse");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "sql"));
+    files.sort();
+    let texts: Vec<_> = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    texts.iter().flat_map(|text| text.split(";\n").filter_map(entry)).collect()
+}
+
+fn layer(entry: &Entry) -> String {
+    let known = LAYERS.iter().find(|(layer, _)| entry.comment.0.starts_with(layer));
+    known.map_or_else(String::new, |(layer, other)| format!("{layer} · {other}"))
+}
+
+fn page(entries: &[Entry]) -> String {
+    let mut page = HEAD.to_owned();
+    for (title, kind) in [("Views", "view"), ("Physical tables", "table")] {
+        writeln!(page, "\n## {title}\n\n| name | layer | 中文 | English |\n|---|---|---|---|").unwrap();
+        for entry in entries.iter().filter(|entry| entry.kind == kind) {
+            let (chinese, english) = &entry.comment;
+            let link = if kind == "view" { format!("[`{0}`](#{0})", entry.name) } else { format!("`{}`", entry.name) };
+            writeln!(page, "| {link} | {} | {chinese} | {english} |", layer(entry)).unwrap();
+        }
+    }
+    for entry in entries.iter().filter(|entry| entry.kind == "view") {
+        let (chinese, english) = &entry.comment;
+        writeln!(
+            page,
+            "\n### {}\n\n{chinese} / {english}\n\n| column | type | 中文 | English |\n|---|---|---|---|",
+            entry.name
+        )
+        .unwrap();
+        for [name, kind, chinese, english] in &entry.columns {
+            writeln!(page, "| `{name}` | `{kind}` | {chinese} | {english} |").unwrap();
+        }
+    }
+    page
+}
+
+#[test]
+fn catalogue_says_what_the_statements_say() {
+    let entries = entries();
+    assert!(entries.len() > 30, "{} tables and views", entries.len());
+    let made = page(&entries);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/clickhouse/README.md");
+    if fs::read_to_string(&path).unwrap_or_default() != made {
+        let fresh = Path::new(env!("CARGO_TARGET_TMPDIR")).join("catalogue.md");
+        fs::write(&fresh, made).unwrap();
+        panic!("{} is stale: replace it by {}", path.display(), fresh.display());
+    }
+}

@@ -1,0 +1,281 @@
+//! The views that stand on the cohort figures: leaderboard, closed days, broadcasts, contests, targets; and that a
+//! question for one corp and day reads no more than that.
+//!
+//! Invariant: asked as a data team asks, by name and without `FINAL`.
+
+use clickhouse::Row;
+use serde::Deserialize;
+use yinliu::forget;
+
+use crate::support::refreshed::{Happening, Kind, Refreshed, instant};
+
+const DAY: &str = "2025-03-10";
+
+fn event(time: &str, kind: Kind, staff: &str, customer: &str) -> Happening {
+    let text = if time.contains('T') { time.to_owned() } else { format!("{DAY}T{time}") };
+    Happening {
+        at_ms: instant(&text, "Asia/Shanghai"),
+        corp: "c".to_owned(),
+        customer: customer.to_owned(),
+        staff: staff.to_owned(),
+        kind,
+        id: format!("{staff}-{customer}-{kind:?}-{time}"),
+        channel: "cashier".to_owned(),
+        amount: 0,
+    }
+}
+
+async fn told(name: &str, events: &[Happening], through: &str) -> Refreshed {
+    let mut refreshed = Refreshed::new(name, &["c"]).await;
+    refreshed.count(events).await;
+    refreshed.complete_through(instant(through, "Asia/Shanghai")).await;
+    refreshed.refresh().await;
+    refreshed
+}
+
+async fn texts(refreshed: &Refreshed, sql: &str) -> Vec<String> {
+    refreshed.client.query_raw(sql).fetch_all().await.unwrap_or_else(|error| panic!("{sql}: {error}"))
+}
+
+/// Tables that grow with the events.
+const LARGE: [&str; 8] = [
+    "facts",
+    "counts_1m_registers",
+    "counts_1d_registers",
+    "episode_rows",
+    "request_rows",
+    "cohort_rows",
+    "closed_rows",
+    "broadcast_rows",
+];
+
+/// The conditions on the primary key of each read of a large table.
+async fn key_conditions(refreshed: &Refreshed, view: &str, filter: &str) -> Vec<(String, String)> {
+    let sql = format!("SELECT explain FROM (EXPLAIN indexes = 1 SELECT * FROM {view} WHERE {filter})");
+    let (mut found, mut table) = (Vec::new(), String::new());
+    for line in texts(refreshed, &sql).await {
+        let line = line.trim_start_matches(|letter: char| !letter.is_ascii_alphabetic()).to_owned();
+        if let Some(rest) = line.strip_prefix("ReadFromMergeTree (") {
+            rest.trim_end_matches(')').rsplit('.').next().unwrap().clone_into(&mut table);
+        }
+        if line.starts_with("Condition") && LARGE.contains(&table.as_str()) {
+            found.push((table.clone(), line));
+        }
+    }
+    // Per read one condition each on the days of a part, on the partition and on the key: the last is the key's.
+    found.retain(|(_, condition)| condition.contains("corp_id"));
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_reach_the_primary_key_through_every_view() {
+    let mut events: Vec<_> =
+        (0..40).map(|n| event(&format!("10:{n:02}:00"), Kind::Add, &format!("s{}", n % 4), &format!("x{n}"))).collect();
+    let broadcast = Happening { amount: 9, channel: "task".to_owned(), ..event("11:00:00", Kind::Broadcast, "s1", "") };
+    events.extend([event("12:00:00", Kind::Customer, "s1", "x1"), event("09:00:00", Kind::Request, "s1", "x1")]);
+    events.push(broadcast);
+    let refreshed = told("explain", &events, "2025-03-20T00:00:00").await;
+    let (day, store) = ("corp_id = 'c' AND business_date = '2025-03-10'", " AND store_id = 'store-s1'");
+    let staff = " AND region_id = 'r' AND store_id = 'store-s1' AND staff_id = 's1'";
+    let views = [
+        ("v_counts_1m", store, 1),
+        ("v_counts_1d", staff, 1),
+        ("events", " AND type = 'friend.added' AND staff_id = 's1'", 1),
+        ("v_episodes", " AND customer_id = 'x1'", 1),
+        ("v_cohorts_1d", staff, 1),
+        ("v_cohort_figures_1d", staff, 1),
+        ("v_qualified_adds_1d", staff, 1),
+        ("v_closed_1d", store, 3),
+        ("v_leaderboard_1d", " AND level = 'store'", 5),
+        ("v_broadcasts", " AND task_id = 'task'", 1),
+        ("v_targets", " AND level = 'store'", 2),
+        ("v_corrections", "", 1),
+    ];
+    for (view, more, reads) in views {
+        let found = key_conditions(&refreshed, view, &format!("{day}{more}")).await;
+        assert_eq!(found.len(), reads, "{view}: {found:#?}");
+        for (table, condition) in &found {
+            assert!(condition.contains("corp_id in ['c', 'c']"), "{view} reads {table} by {condition}");
+            assert!(condition.contains("business_date in [20157, 20157]"), "{view} reads {table} by {condition}");
+            for column in ["region_id", "store_id", "staff_id", "task_id", "customer_id"] {
+                let reaches = condition.contains(&format!("{column} in ['"));
+                assert!(reaches || !more.contains(column), "{view} reads {table} by {condition}");
+            }
+        }
+    }
+    let contests = key_conditions(&refreshed, "v_silent_codes", "corp_id = 'c'").await;
+    assert!(contests.iter().all(|(_, condition)| condition.contains("type in ['friend.added'")), "{contests:?}");
+}
+
+#[derive(Debug, PartialEq, Row, Deserialize)]
+struct Line {
+    id: String,
+    adds: u64,
+    rank: u32,
+    is_tied: bool,
+    place: u32,
+    rank_hour_ago: u32,
+    qualified_adds: u64,
+    qualified_final: u64,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_ties_the_one_that_reached_the_score_first_stands_first() {
+    let events = [
+        event("10:00:00", Kind::Add, "s1", "x1"),
+        event("10:30:00", Kind::Add, "s2", "x2"),
+        event("10:31:00", Kind::Add, "s2", "x3"),
+        // An hour later the first one draws level.
+        event("11:40:00", Kind::Add, "s1", "x4"),
+        event("11:45:00", Kind::Customer, "s1", "x4"),
+        event("11:50:00", Kind::Add, "s3", "x5"),
+    ];
+    let refreshed = told("ties", &events, "2025-03-10T12:00:00").await;
+    let sql = "SELECT id, adds, rank, is_tied, place, rank_hour_ago, qualified_adds, qualified_final \
+               FROM v_leaderboard_1d WHERE corp_id = 'c' AND business_date = '2025-03-10' AND level = 'staff' ORDER BY place";
+    let lines = refreshed.client.query(sql).fetch_all::<Line>().await.unwrap();
+    let line = |id: &str, adds, rank, is_tied, place, rank_hour_ago, qualified_adds| Line {
+        id: id.to_owned(),
+        adds,
+        rank,
+        is_tied,
+        place,
+        rank_hour_ago,
+        qualified_adds,
+        qualified_final: 0,
+    };
+    assert_eq!(
+        lines,
+        [line("s2", 2, 1, true, 1, 1, 2), line("s1", 2, 1, true, 2, 2, 1), line("s3", 1, 3, false, 3, 3, 1)]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closed_day_stays_readable_as_it_was_paid_beside_what_came_later() {
+    let events = [event("10:00:00", Kind::Add, "s1", "x1"), event("10:00:00", Kind::Add, "s1", "x2")];
+    let mut refreshed = told("closed", &events, "2025-03-13T23:59:59").await;
+    let closed = "SELECT concat(staff_id, ' ', toString(closed_adds), ' ', toString(closed_qualified_adds), ' ', \
+                  toString(adjusted_adds), ' ', toString(adjusted_net_adds), ' ', toString(adjusted_qualified_adds)) \
+                  FROM v_closed_1d WHERE corp_id = 'c' ORDER BY staff_id";
+    assert_eq!(texts(&refreshed, closed).await, Vec::<String>::new(), "it still settles");
+    refreshed.complete_through(instant("2025-03-14T00:00:00", "Asia/Shanghai")).await;
+    refreshed.refresh().await;
+    assert_eq!(texts(&refreshed, closed).await, ["s1 2 2 0 0 0"]);
+
+    refreshed.count(&[event("11:00:00", Kind::Customer, "s1", "x1"), event("12:00:00", Kind::Add, "s2", "x3")]).await;
+    refreshed.complete_through(instant("2025-03-16T00:00:00", "Asia/Shanghai")).await;
+    refreshed.refresh().await;
+    refreshed.refresh().await;
+    assert_eq!(texts(&refreshed, closed).await, ["s1 2 2 0 -1 -1", "s2 0 0 1 1 1"]);
+    let board = "SELECT concat(id, ' ', toString(adds), ' ', toString(is_closed), ' ', toString(adjusted_adds), ' ', \
+                 toString(adjusted_qualified_adds)) FROM v_leaderboard_1d WHERE corp_id = 'c' AND level = 'staff' ORDER BY id";
+    assert_eq!(texts(&refreshed, board).await, ["s1 2 1 0 -1", "s2 1 1 1 1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn last_broadcast_before_a_deletion_takes_the_blame_of_those_who_got_it() {
+    let broadcast = |time: &str, task: &str, audience| Happening {
+        amount: audience,
+        channel: task.to_owned(),
+        ..event(time, Kind::Broadcast, "s1", "")
+    };
+    let events = [
+        event("08:00:00", Kind::Add, "s1", "x1"),
+        event("08:00:00", Kind::Add, "s1", "x2"),
+        broadcast("09:00:00", "first", 2),
+        event("09:10:00", Kind::Customer, "s1", "x1"),
+        // Became a friend after it was sent.
+        event("09:20:00", Kind::Add, "s1", "x3"),
+        event("09:30:00", Kind::Customer, "s1", "x3"),
+        broadcast("10:00:00", "second", 5),
+        event("10:10:00", Kind::Customer, "s1", "x2"),
+        // A friend from before the counting, just within and just after 24 h; and one of a colleague.
+        event("2025-03-11T09:59:59", Kind::Customer, "s1", "x4"),
+        event("2025-03-11T10:00:00", Kind::Customer, "s1", "x5"),
+        event("10:20:00", Kind::Customer, "s2", "x6"),
+    ];
+    let (early, late) = events.split_at(7);
+    let mut refreshed = told("broadcasts", early, "2025-03-11T09:00:00").await;
+    let sql = "SELECT concat(task_id, ' ', toString(audience), ' ', toString(deleted_24h), ' ', toString(is_provisional)) \
+               FROM v_broadcasts WHERE corp_id = 'c' ORDER BY task_id";
+    assert_eq!(texts(&refreshed, sql).await, ["first 2 1 0", "second 5 0 1"]);
+    refreshed.count(late).await;
+    refreshed.complete_through(instant("2025-03-12T00:00:00", "Asia/Shanghai")).await;
+    refreshed.refresh().await;
+    assert_eq!(texts(&refreshed, sql).await, ["first 2 1 0", "second 5 2 0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contest_counts_from_its_first_to_before_its_last_instant_and_a_target_meets_its_value() {
+    let events = [
+        event("09:59:59", Kind::Add, "s1", "x1"),
+        event("10:00:00", Kind::Add, "s1", "x2"),
+        event("10:30:00", Kind::Add, "s2", "x3"),
+        event("10:40:00", Kind::Add, "s2", "x4"),
+        event("11:00:00", Kind::Add, "s2", "x5"),
+    ];
+    let refreshed = told("contests", &events, "2025-03-10T10:50:00").await;
+    refreshed
+        .execute(
+            "INSERT INTO contest_log (corp_id, contest_id, name, level, ids, metric, basis, starts_at, ends_at, published_at) \
+             VALUES ('c', 'k', 'K', 'staff', ['s1', 's2', 's3'], 'adds', 'total', '2025-03-10 02:00:00', '2025-03-10 03:00:00', now64(3))",
+        )
+        .await;
+    refreshed
+        .execute(
+            "INSERT INTO target_log (corp_id, level, id, business_date, metric, target, published_at) VALUES \
+             ('c', 'corp', '', '2025-03-10', 'adds', 9, now64(3)), ('c', 'staff', 's2', '2025-03-10', 'qualified_adds', 4, now64(3))",
+        )
+        .await;
+    let sql = "SELECT concat(id, ' ', state, ' ', toString(value), ' ', toString(rank)) FROM v_contests \
+               WHERE corp_id = 'c' ORDER BY rank";
+    assert_eq!(texts(&refreshed, sql).await, ["s2 running 2 1", "s1 running 1 2", "s3 running 0 3"]);
+    let sql = "SELECT concat(level, ' ', id, ' ', metric, ' ', toString(value), '/', toString(target)) FROM v_targets \
+               WHERE corp_id = 'c' AND business_date = '2025-03-10' ORDER BY level";
+    assert_eq!(texts(&refreshed, sql).await, ["corp c adds 5/9", "staff s2 qualified_adds 3/4"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn topic_that_is_no_longer_read_holds_no_freshness_back() {
+    let refreshed = told("topics", &[event("10:00:00", Kind::Add, "s1", "x1")], "2025-03-11T00:00:00").await;
+    refreshed
+        .execute(
+            "INSERT INTO progress (src_topic, src_partition, complete_through) VALUES ('old', 0, '2025-01-01 00:00:00')",
+        )
+        .await;
+    let through = "SELECT toString(toDate(complete_through)) FROM v_complete_through";
+    assert_eq!(texts(&refreshed, through).await, ["2025-01-01"], "before any pipeline told its topics");
+    let topics = ["yinliu.friend.v1".to_owned(), "yinliu.order.v1".to_owned()];
+    for _ in 0..2 {
+        yinliu::migrate::announce(&refreshed.config.clickhouse, &topics).await.unwrap();
+    }
+    assert_eq!(texts(&refreshed, through).await, ["2025-03-10"]);
+    let told = "SELECT value FROM settings WHERE name = 'input_topics'";
+    assert_eq!(texts(&refreshed, told).await, ["yinliu.friend.v1,yinliu.order.v1"], "told once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forgotten_customer_is_nowhere_and_every_figure_is_as_before() {
+    let events = [
+        event("09:00:00", Kind::Request, "s1", "secret"),
+        event("10:00:00", Kind::Add, "s1", "secret"),
+        event("10:30:00", Kind::Customer, "s1", "secret"),
+        event("11:00:00", Kind::Add, "s2", "secret"),
+        event("12:00:00", Kind::Add, "s2", "other"),
+    ];
+    let refreshed = told("forget", &events, "2025-03-20T00:00:00").await;
+    let before = refreshed.figures("c").await;
+    let settings = forget::Settings { corp: "c".to_owned(), customer: "secret".to_owned() };
+    let report = forget::run(&settings, &refreshed.config).await.unwrap();
+    assert_eq!(report.facts, 4, "{report}");
+    assert_eq!(refreshed.figures("c").await, before);
+    assert_eq!(forget::run(&settings, &refreshed.config).await.unwrap().facts, 0, "a second time there is nothing");
+    refreshed.execute("OPTIMIZE TABLE facts FINAL").await;
+    assert_eq!(refreshed.figures("c").await, before);
+    for table in ["facts", "customer_events", "episode_rows", "request_rows", "refresh_queue"] {
+        let named = format!("SELECT toString(count()) FROM {table} WHERE customer_id = 'secret'");
+        assert_eq!(texts(&refreshed, &named).await, ["0"], "{table}");
+    }
+    let left = "SELECT toString(count()) FROM events WHERE startsWith(customer_id, 'forgotten-')";
+    assert_eq!(texts(&refreshed, left).await, ["4"]);
+}
