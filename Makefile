@@ -3,7 +3,7 @@
 # Arguments of the demo, such as ARGS="--rate 1000".
 ARGS ?=
 
-.PHONY: demo test check bench
+.PHONY: demo test check bench bench-verify
 
 # Everything embedded: broker, ClickHouse engine, generator, pipeline, board.
 demo:
@@ -30,3 +30,8 @@ bench:
 	deploy/fetch-engine.sh
 	deploy/fetch-kafka.sh
 	cargo test --release --locked --bench figures
+
+# `verify` and `reconcile` alone, on a day of 20 million records.
+bench-verify:
+	deploy/fetch-engine.sh
+	cargo test --release --locked --bench figures -- verify

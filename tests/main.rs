@@ -6,6 +6,7 @@
 
 mod cases;
 mod components;
+mod dead_letters;
 mod engine_process;
 mod faults;
 mod golden;
