@@ -13,7 +13,7 @@ AWAY ?= 600
 RATE ?= 4000
 KEYS ?= 10000000
 
-.PHONY: demo test check bench chaos pressure
+.PHONY: demo test check bench chaos pressure bench-verify
 
 # Everything embedded: broker, ClickHouse engine, generator, pipeline, board.
 demo:
@@ -54,3 +54,8 @@ pressure:
 	deploy/fetch-kafka.sh
 	PRESSURE_SECONDS=$(AWAY) PRESSURE_RATE=$(RATE) BURST_KEYS=$(KEYS) \
 		cargo test --release --locked --test integration -- clickhouse_that_is_away burst_of --nocapture --test-threads=1
+
+# `verify` and `reconcile` alone, on a day of 20 million records.
+bench-verify:
+	deploy/fetch-engine.sh
+	cargo test --release --locked --bench figures -- verify

@@ -5,7 +5,7 @@
 use std::{
     collections::HashMap,
     io::{BufRead as _, BufReader, Read},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -44,13 +44,18 @@ pub(crate) fn run(scale: Scale, table: &mut Table) {
 }
 
 /// A process that ends with this value.
-struct Program(Child);
+pub(crate) struct Program(Child);
 
 impl Program {
-    fn start(arguments: &[String], output: Stdio, errors: Stdio) -> Self {
+    pub(crate) fn start(arguments: &[String], output: Stdio, errors: Stdio) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_yinliu"));
         command.args(arguments).stdin(Stdio::null()).stdout(output).stderr(errors);
         Self(command.spawn().expect("cargo has built it"))
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        self.0.wait().expect("it was started")
     }
 
     fn cpu(&self) -> f64 {
@@ -66,15 +71,15 @@ impl Drop for Program {
 }
 
 /// An engine with the schema of yinliu.
-struct Warehouse {
+pub(crate) struct Warehouse {
     program: Program,
-    url: String,
+    pub(crate) url: String,
     client: Client,
     _folder: TempDir,
 }
 
 impl Warehouse {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = TempDir::new().expect("there is room for a folder");
         let data = folder.path().join("data").display().to_string();
         let arguments = words(&["engine", "--data", &data, "--listen", "127.0.0.1:0"]);
@@ -105,6 +110,14 @@ impl Warehouse {
         Program::start(&arguments, Stdio::null(), errors)
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.program.0.id()
+    }
+
+    pub(crate) fn execute(&self, sql: &str) {
+        block_on(self.client.query_raw(sql).execute()).expect("the engine takes the statement");
+    }
+
     fn number(&self, sql: &str) -> u64 {
         block_on(self.client.query(sql).fetch_one::<u64>()).expect("the engine answers")
     }
@@ -127,7 +140,7 @@ impl Warehouse {
     }
 }
 
-fn words(words: &[&str]) -> Vec<String> {
+pub(crate) fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 

@@ -1,5 +1,5 @@
 //! The speed of yinliu, in one table: `make bench`; with `--quick` a run of small numbers.
-//! Names of parts (`flat`, `null`, `engine`) measure these alone.
+//! Names of parts (`flat`, `null`, `engine`, `verify`) measure these alone.
 //!
 //! Invariant: a figure that is compared with another is measured beside it in the same run.
 
@@ -16,6 +16,7 @@ mod support {
     pub(crate) mod process;
 }
 mod table;
+mod verify;
 
 use table::Table;
 
@@ -31,7 +32,8 @@ pub(crate) enum Scale {
 type Part = fn(Scale, &mut Table);
 
 /// The parts by name, in the order in which they run.
-const PARTS: [(&str, Part); 3] = [("flat", flat::run), ("null", null::run), ("engine", engine::run)];
+const PARTS: [(&str, Part); 4] =
+    [("flat", flat::run), ("null", null::run), ("engine", engine::run), ("verify", verify::run)];
 
 fn main() {
     let words: Vec<_> = std::env::args().skip(1).collect();

@@ -2,7 +2,12 @@
 //!
 //! Invariant: writes one row, and that only for a topic which cannot be the one that was counted.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 use clickhouse::Row;
 use serde::Deserialize;
@@ -86,6 +91,36 @@ impl fmt::Display for Adopted {
     }
 }
 
+/// What was found of a topic that may be adopted; shown before anything is written.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    topic: String,
+    /// The number that it gets.
+    incarnation: u32,
+    counted: Vec<Counted>,
+    found: Found,
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { topic, counted, found, .. } = self;
+        let known = |id: &str| if id.is_empty() { "unknown".to_owned() } else { format!("`{id}`") };
+        let ids: BTreeSet<_> = counted.iter().map(|row| known(&row.topic_id)).collect();
+        let ids = ids.into_iter().collect::<Vec<_>>().join(", ");
+        writeln!(out, "`{topic}`: id {} now, {ids} when it was counted", known(&found.id))?;
+        let partitions: BTreeSet<_> =
+            counted.iter().map(|row| row.src_partition).chain(found.ends.keys().copied()).collect();
+        for partition in partitions {
+            let position = counted.iter().find(|row| row.src_partition == partition).map_or(0, |row| row.position);
+            match found.ends.get(&partition) {
+                Some(end) => writeln!(out, "  partition {partition}: counted up to {position}, its log ends at {end}")?,
+                None => writeln!(out, "  partition {partition}: counted up to {position}, it exists no more")?,
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What the ledger holds of one partition.
 #[derive(Clone, Debug, Row, Deserialize)]
 struct Counted {
@@ -109,11 +144,11 @@ const SETTLE_STEP: Duration = Duration::from_millis(500);
 /// Brokers that have just told something else tell ids as fast, or do not know the request.
 const ID_LIMIT: Duration = Duration::from_secs(1);
 
-/// Enters the topic as the next of its name.
+/// Looks at the topic, and writes nothing.
 ///
 /// # Errors
 /// The topic is refused, or ClickHouse or the brokers do not answer.
-pub async fn run(settings: &Settings, config: &config::Config) -> Result<Adopted, Error> {
+pub async fn look(settings: &Settings, config: &config::Config) -> Result<Seen, Error> {
     let topic = &settings.topic;
     let refused = |why| Error::Refused { topic: topic.clone(), why };
     if !config.kafka.topics.input.contains(topic) {
@@ -137,11 +172,19 @@ pub async fn run(settings: &Settings, config: &config::Config) -> Result<Adopted
             Judgement::Shorter => tokio::time::sleep(SETTLE_STEP).await,
         }
     };
-    let incarnation = incarnation + 1;
+    Ok(Seen { topic: topic.clone(), incarnation: incarnation + 1, counted, found })
+}
+
+/// Enters the topic as the next of its name.
+///
+/// # Errors
+/// ClickHouse does not answer.
+pub async fn run(seen: Seen, config: &config::Config) -> Result<Adopted, Error> {
+    let (sink, Seen { topic, incarnation, found, .. }) = (ClickHouse::new(&config.clickhouse), seen);
     let insert = sink.client().query("INSERT INTO incarnations (topic, incarnation, topic_id) VALUES (?, ?, ?)");
-    let inserted = insert.bind(topic).bind(incarnation).bind(&found.id).execute().await;
+    let inserted = insert.bind(&topic).bind(incarnation).bind(&found.id).execute().await;
     inserted.map_err(|source| sink::Error::new("enter the topic", source))?;
-    Ok(Adopted { topic: topic.clone(), incarnation })
+    Ok(Adopted { topic, incarnation })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,6 +248,18 @@ mod tests {
         });
         let found = Found { id: id.to_owned(), ends: ends.iter().copied().collect() };
         assert_eq!(judge(&counted, &found), expected, "counted `{counted_id}`, now `{id}` with {ends:?}");
+    }
+
+    #[test]
+    fn what_was_seen_is_shown_partition_by_partition() {
+        let counted =
+            |src_partition, topic_id: &str| Counted { src_partition, position: 10, topic_id: topic_id.to_owned() };
+        let found = Found { id: "b".to_owned(), ends: HashMap::from([(0, 3), (2, 0)]) };
+        let counted = vec![counted(0, "a"), counted(1, "")];
+        let seen = Seen { topic: "t".to_owned(), incarnation: 2, counted, found };
+        let expected = "`t`: id `b` now, `a`, unknown when it was counted\n  partition 0: counted up to 10, its log ends at 3\n  \
+                        partition 1: counted up to 10, it exists no more\n  partition 2: counted up to 0, its log ends at 0\n";
+        assert_eq!(seen.to_string(), expected);
     }
 
     #[test]

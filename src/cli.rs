@@ -229,7 +229,9 @@ impl Command {
                 write!(std::io::stdout(), "{report}").context("print what was erased")?;
             }
             Self::Adopt(settings) => {
-                let adopted = adopt::run(&settings, &config).await?;
+                let seen = adopt::look(&settings, &config).await?;
+                write!(std::io::stdout(), "{seen}").context("print what was seen")?;
+                let adopted = adopt::run(seen, &config).await?;
                 writeln!(std::io::stdout(), "{adopted}").context("print what was adopted")?;
             }
             Self::Engine(EngineAlone { data, listen }) => {

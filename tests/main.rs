@@ -8,6 +8,7 @@ mod cases;
 mod catalogue;
 mod chaos;
 mod components;
+mod dead_letters;
 mod engine_process;
 mod episodes;
 mod faults;

@@ -261,6 +261,26 @@ async fn chunk_whose_facts_are_gone_is_left_alone_and_named() {
 }
 
 #[tokio::test]
+async fn day_of_a_chunk_that_holds_other_days_too_is_corrected_alone() {
+    let mut counting = counting("days").await;
+    let first = adds(0..8);
+    // Counted twice on the first day, and, 16 hours later in the same chunk of days, on the next one.
+    counting.count(FRIEND, 0, &first).await;
+    counting.count(FRIEND, 0, &adds(57_600..57_608)).await;
+    counting.count(FRIEND, 0, &later(&first)).await;
+    counting.count(FRIEND, 0, &adds(57_700..57_712)).await;
+    counting.count(ORDER, 0, &later(&adds(57_600..57_632))).await;
+    let (code, said) = reconcile(&counting, &[]);
+    assert_eq!((code, said.contains("8 duplicates")), (Some(0), true), "{said}");
+    let next = ["reconcile", "--from", "2025-03-11", "--to", "2025-03-11"];
+    let output = command(&counting, &next).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.contains("8 duplicates"), "{said}");
+    assert_verified(&counting).await;
+    assert_eq!(figures(&counting).await, once(&(0..8).chain(57_600..57_632).chain(57_700..57_712)));
+}
+
+#[tokio::test]
 async fn run_that_is_killed_anywhere_or_meets_another_one_ends_with_the_same_figures() {
     let mut dice = SmallRng::seed_from_u64(7);
     for round in 0..4 {

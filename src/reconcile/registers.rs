@@ -147,32 +147,28 @@ pub(super) fn differing(scope: &Scope<'_>, cell: &Cell, grain: Grain, facts: Fac
     let here =
         format!("src_topic = '{}' AND src_partition = {} AND {chunk} = {number}", origin.topic, origin.partition);
     let place = "corp_id, region_id, store_id, staff_id, channel";
-    let key = format!("{place}, is_late, minute, src_chunk");
+    let key = format!("{place}, is_late, minute, src_chunk, mine");
     let (zeros, of_facts, of_registers, table) =
         (sql::zeros(), sql::of_facts(), sql::of_registers(), sql::table(grain));
     let columns = format!("{place}, toBool(late) AS is_late, {minute} AS minute, src_chunk");
     let date = format!("business_date = toDate({})", day.0);
-    let before = match grain {
-        Grain::Minute => String::new(),
-        Grain::Day => format!(
-            " LEFT JOIN (SELECT {}, {of_registers} AS figures FROM {table} FINAL WHERE {date} GROUP BY {place}) AS w \
-             ON {}",
-            place.split(", ").map(|column| format!("{column} AS w_{column}")).collect::<Vec<_>>().join(", "),
-            place.split(", ").map(|column| format!("r.{column} = w_{column}")).collect::<Vec<_>>().join(" AND ")
-        ),
+    // The whole figure comes from the same look at the table as its parts: another run may write in between two looks.
+    let registers = match grain {
+        Grain::Minute => format!("{date} AND {here}"),
+        Grain::Day => date,
     };
-    let figures = if grain == Grain::Day { "if(empty(w.figures), z, w.figures)" } else { "z" };
-    let changed = changed(scope, cell, facts);
+    let (changed, effective) = (changed(scope, cell, facts), effective(scope, days, facts, bits));
     format!(
-        "SELECT corp_id, region_id, store_id, staff_id, channel, is_late AS late, minute, src_chunk, expected, found, \
-         {figures} AS before, y.marked AS marked, y.placed AS placed FROM (SELECT {key}, sumForEach(e) AS expected, \
-         sumForEach(f) AS found, {zeros} AS z FROM (\
-         SELECT {columns}, {of_facts} AS e, {zeros} AS f FROM ({}) WHERE {here} GROUP BY {key} UNION ALL \
-         SELECT {columns}, {zeros} AS e, {of_registers} AS f FROM {table} FINAL WHERE {date} AND {here} GROUP BY {key}) \
-         GROUP BY {key} HAVING expected != found) AS r{before} \
+        "SELECT corp_id, region_id, store_id, staff_id, channel, r.row.1 AS late, r.row.2 AS minute, r.row.3 AS src_chunk, \
+         r.row.4 AS expected, r.row.5 AS found, before, y.marked AS marked, y.placed AS placed FROM (\
+         SELECT {place}, sumForEach(f) AS before, arrayJoin(groupArrayIf((is_late, minute, src_chunk, e, f), mine AND e != f)) \
+         AS row FROM (SELECT {key}, sumForEach(expected) AS e, sumForEach(found) AS f FROM (\
+         SELECT {columns}, true AS mine, {of_facts} AS expected, {zeros} AS found FROM ({effective}) WHERE {here} \
+         GROUP BY {key} UNION ALL \
+         SELECT {columns}, {here} AS mine, {zeros} AS expected, {of_registers} AS found FROM {table} FINAL WHERE {registers} \
+         GROUP BY {key}) GROUP BY {key}) GROUP BY {place}) AS r \
          LEFT JOIN ({changed}) AS y ON r.corp_id = y.y_corp AND r.staff_id = y.y_staff AND r.channel = y.y_channel \
-         ORDER BY {key} {}",
-        effective(scope, days, facts, bits),
+         ORDER BY {place}, late, minute, src_chunk {}",
         sql::SETTINGS
     )
 }

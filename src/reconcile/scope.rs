@@ -65,7 +65,7 @@ impl Books {
 pub(super) struct Scope<'a> {
     pub(super) warehouse: Warehouse<'a>,
     positions: HashMap<Origin, u64>,
-    /// By chunk of days, in its order.
+    /// The chunks of minutes that hold records of these days, by chunk of days.
     pub(super) books: BTreeMap<DayChunk, Vec<Books>>,
     /// Closed chunks whose facts are not all there.
     pub(super) refused: Vec<DayChunk>,
@@ -186,12 +186,9 @@ impl<'a> Scope<'a> {
         let (chunk, spanned) = ("src_topic, src_partition, src_chunk", sql::between(span));
         let of_offset = format!("bitShiftRight(src_offset, {bits}) AS src_chunk");
         let day_chunk = format!("bitShiftRight(src_chunk, {})", self.chunks_of_a_day_bits());
-        let day_chunk_key = format!("src_topic, src_partition, {day_chunk}");
-        // All chunks of minutes of a chunk of days: its registers by day are written as a whole.
         let touched = format!(
-            "SELECT {day_chunk_key} FROM chunks WHERE counted > 0 AND first_date <= toDate({}) AND last_date >= toDate({}) \
-             UNION DISTINCT SELECT {day_chunk_key} FROM (SELECT DISTINCT src_topic, src_partition, {of_offset} FROM facts \
-             WHERE business_date {between})",
+            "SELECT {chunk} FROM chunks WHERE counted > 0 AND first_date <= toDate({}) AND last_date >= toDate({}) \
+             UNION DISTINCT SELECT DISTINCT src_topic, src_partition, {of_offset} FROM facts WHERE business_date {between}",
             to.0, from.0
         );
         // As many as there are offsets, so that copies of a fact need no `FINAL`.
@@ -211,7 +208,7 @@ impl<'a> Scope<'a> {
              toUInt64(sum(m)) AS marked, toUInt64(max(n)) AS newest FROM (\
              SELECT {chunk}, counted AS c, generation AS g, 0 AS f, 0 AS m, 0 AS n FROM chunks \
              UNION ALL {facts} UNION ALL {marked}) AS b INNER JOIN {} AS p \
-             ON b.src_topic = p.topic AND b.src_partition = p.number WHERE {} AND ({day_chunk_key}) IN ({touched}) \
+             ON b.src_topic = p.topic AND b.src_partition = p.number WHERE {} AND ({chunk}) IN ({touched}) \
              GROUP BY {chunk} ORDER BY {chunk} {}",
             self.partitions(),
             self.is_closed(&day_chunk),

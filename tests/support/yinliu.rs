@@ -61,10 +61,16 @@ impl Yinliu {
 
     /// Runs another command of the program by the same configuration; whether it succeeded, and what it said.
     pub(crate) fn command(&self, words: &[&str]) -> (bool, String) {
-        let config = self.folder.join("yinliu.toml");
-        let output = Command::new(PROGRAM).args(words).arg("--config").arg(config).output().unwrap();
+        let output = self.program(words).output().unwrap();
         let said = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// Another command of the program by the same configuration, still to be started.
+    pub(crate) fn program(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args(words).arg("--config").arg(self.folder.join("yinliu.toml"));
+        command
     }
 
     /// Starts it again after it ended.

@@ -1,0 +1,220 @@
+//! `yinliu dead-letters`: refused records listed, shown and sent again, through a real broker and a running pipeline.
+//!
+//! Invariant: each test has topics and a database of its own; what was sent is read back from the topics.
+
+use std::{process::Stdio, time::Duration};
+
+use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
+use serde_json::json;
+
+use crate::support::{
+    engine::Engine,
+    kafka, poll,
+    records::{self, Stored},
+    stage::{SOON, Stage},
+    yinliu::Yinliu,
+};
+
+/// A replay carries the time of today, and what happened must not be too old for it.
+#[allow(clippy::disallowed_methods, reason = "what is sent again gets the wall clock's timestamp from the client")]
+fn wall_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_millis()).unwrap()
+}
+
+const HOUR_MS: i64 = 3_600_000;
+
+fn event(id: &str, kind: &str, occurred_at: i64) -> Vec<u8> {
+    let event = json!({
+        "event_id": id, "type": kind, "corp_id": "c", "occurred_at": occurred_at, "staff_id": "s1", "customer_id": "x",
+        "channel": "app", "store_id": "m", "region_id": "r",
+    });
+    event.to_string().into_bytes()
+}
+
+/// A record of partition 1 of the friend topic.
+fn record(stage: &Stage<'_>, value: Vec<u8>, timestamp: i64) -> Stored {
+    Stored {
+        topic: stage.topic("friend"),
+        partition: Some(1),
+        timestamp,
+        key: Some(b"s1".to_vec()),
+        value: Some(value),
+        headers: vec![("trace".to_owned(), b"7\xff".to_vec()), ("original-x".to_owned(), b"y".to_vec())],
+        ..Stored::default()
+    }
+}
+
+/// An add whose record came, by its timestamp, an hour before it happened: refused as `in_future`.
+fn ahead(stage: &Stage<'_>, id: &str, now: i64) -> Stored {
+    record(stage, event(id, "friend.added", now - HOUR_MS), now - 2 * HOUR_MS)
+}
+
+/// All adds, and the records that were received, refused, duplicates and counted.
+async fn figures(stage: &Stage<'_>) -> (u64, [u64; 4]) {
+    let client = stage.client();
+    let adds = client.query("SELECT sum(adds) FROM v_counts_1d").fetch_one::<u64>().await.unwrap();
+    let sums = "SELECT [sum(c.received), sum(c.rejected), sum(c.duplicate), sum(c.counted)] FROM chunks AS c";
+    let sums = client.query(sums).fetch_one::<Vec<u64>>().await.unwrap();
+    (adds, sums.try_into().unwrap())
+}
+
+fn friends(stage: &Stage<'_>) -> Vec<Stored> {
+    let topic = stage.topic("friend");
+    stage.records().into_iter().filter(|record| record.topic == topic).collect()
+}
+
+fn replay(yinliu: &Yinliu, words: &[&str]) -> String {
+    let (succeeded, said) = yinliu.command(&[&["dead-letters", "replay"], words].concat());
+    assert!(succeeded, "{said}");
+    said
+}
+
+#[tokio::test]
+async fn refused_event_is_sent_again_once_as_the_same_record_and_counts_once() {
+    let engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "replay_once");
+    stage.build(2).await;
+    let yinliu = Yinliu::start(&stage.config());
+    let (producer, now) = (records::producer(stage.kafka), wall_ms());
+    // The second one was sent by its producer again, in time, and counted.
+    let again = record(&stage, event("two", "friend.added", now - HOUR_MS), now - HOUR_MS);
+    let sent = [ahead(&stage, "one", now), ahead(&stage, "two", now), again];
+    records::send(&producer, sent.clone()).await;
+    stage.until_in(SOON).await;
+    assert_eq!(figures(&stage).await, (1, [3, 2, 0, 1]));
+
+    let (succeeded, said) = yinliu.command(&["dead-letters", "list"]);
+    assert!(succeeded && said.contains("in_future") && said.contains(" 2         0 replayed"), "{said}");
+    let said = replay(&yinliu, &["--dry-run"]);
+    assert!(said.contains("2 letters to send again"), "{said}");
+    assert_eq!(friends(&stage).len(), 3, "a dry run sends nothing");
+
+    for expected in ["2 letters sent again", "0 letters to send again\n! 2 are left out: they were sent again before"] {
+        let said = replay(&yinliu, &[]);
+        assert!(said.contains(expected), "{said}");
+        stage.until_in(SOON).await;
+        assert_eq!(figures(&stage).await, (2, [5, 2, 1, 2]), "one more counts, the other is a duplicate");
+    }
+    for (original, replayed) in sent.iter().zip(&friends(&stage)[3..]) {
+        let same = (&replayed.key, &replayed.value, replayed.partition, &replayed.headers[..2]);
+        assert_eq!(same, (&original.key, &original.value, original.partition, &original.headers[..]));
+    }
+    let (_, said) = yinliu.command(&["dead-letters", "list", "--format", "json"]);
+    let start = said.find('[').unwrap();
+    let list: serde_json::Value = serde_json::from_str(&said[start..=said.rfind(']').unwrap()]).unwrap();
+    assert_eq!(
+        (&list[0]["letters"], &list[0]["replayed"], &list[0]["reason"]),
+        (&json!(2), &json!(2), &json!("in_future"))
+    );
+}
+
+#[tokio::test]
+async fn record_that_is_refused_again_keeps_its_history() {
+    let engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "replay_refused");
+    stage.build(2).await;
+    let yinliu = Yinliu::start(&stage.config());
+    let producer = records::producer(stage.kafka);
+    let origin = |offset: usize| format!("{}/1/{offset}", stage.topic("friend"));
+    records::send(&producer, [record(&stage, event("one", "friend.poked", wall_ms()), wall_ms())]).await;
+    for round in 0..3 {
+        stage.until_in(SOON).await;
+        poll::until("the letter", SOON, async || match stage.letters().len() {
+            count if count == round + 1 => Ok(()),
+            count => Err(format!("{count} letters")),
+        })
+        .await;
+        let letters = stage.letters();
+        let headers: Vec<_> = letters[round].headers.iter().filter(|(name, _)| name.starts_with("original-")).collect();
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        let found: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
+        let mut expected = vec![("original-trace", text(b"7\xff")), ("original-original-x", "y".to_owned())];
+        expected.extend((0..round).map(|offset| ("original-yinliu-replay-of", origin(offset))));
+        expected.extend((round > 0).then(|| ("original-yinliu-replay-count", round.to_string())));
+        assert_eq!(found, expected);
+        let (succeeded, said) = yinliu.command(&["dead-letters", "show", &origin(round)]);
+        assert!(succeeded && said.contains("header    trace: 7\\xff") && said.contains("friend.poked"), "{said}");
+        let said = replay(&yinliu, &[]);
+        assert!(said.contains("1 letters sent again"), "{said}");
+    }
+    assert!(replay(&yinliu, &[&origin(1)]).contains("0 letters to send again"), "sent before, by itself too");
+}
+
+#[tokio::test]
+async fn letter_that_was_cut_is_sent_whole_or_not_at_all() {
+    let engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "replay_cut");
+    stage.build_without_letters(2).await;
+    // Of the two long ones the topic takes one.
+    let limit = [("retention.ms", "-1"), ("max.message.bytes", "150000")];
+    stage.kafka.create_topic(&stage.topic("dead-letter"), 1, &limit).await;
+    let yinliu = Yinliu::start(&stage.config());
+    let long = |id: &str, bytes: usize| [event(id, "friend.poked", wall_ms()), vec![b' '; bytes]].concat();
+    let mut sent: Vec<_> =
+        [100_000, 200_000].iter().map(|&bytes| record(&stage, long("one", bytes), wall_ms())).collect();
+    sent.push(Stored { value: None, ..sent[0].clone() });
+    let producer = records::producer(stage.kafka);
+    records::send(&producer, sent.clone()).await;
+    stage.until_in(SOON).await;
+    let said = replay(&yinliu, &["--reason", "unknown_type"]);
+    let lost = format!(
+        "! {}/1/1 is not sent: its bytes are whole neither in the table nor in the topic",
+        stage.topic("friend")
+    );
+    assert!(said.contains(&lost) && said.contains("1 letters sent again"), "{said}");
+    let friends = friends(&stage);
+    assert_eq!((friends.len(), &friends[3].value, &friends[3].key), (4, &sent[0].value, &sent[0].key));
+    assert_eq!(friends[3].headers[..2], sent[0].headers, "its headers are those of the record, not of the letter");
+    stage.until_in(SOON).await;
+    let said = replay(&yinliu, &["--dry-run"]);
+    assert!(said.contains("! 1 are left out: they have no value"), "{said}");
+}
+
+#[tokio::test]
+async fn replay_that_is_killed_anywhere_counts_each_event_once() {
+    let engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "replay_killed");
+    stage.build(2).await;
+    let yinliu = Yinliu::start(&stage.config());
+    let (producer, now) = (records::producer(stage.kafka), wall_ms());
+    records::send(&producer, (0..2_000).map(|id| ahead(&stage, &id.to_string(), now))).await;
+    stage.until_in(SOON).await;
+    let mut dice = SmallRng::seed_from_u64(3);
+    for _ in 0..5 {
+        let mut killed = yinliu.program(&["dead-letters", "replay"]).stdout(Stdio::null()).spawn().unwrap();
+        // The moment is what is tested: a whole run takes about half a second.
+        tokio::time::sleep(Duration::from_millis(dice.random_range(50..400))).await;
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+    }
+    replay(&yinliu, &[]);
+    assert!(replay(&yinliu, &[]).contains("0 letters to send again"));
+    stage.until_in(SOON).await;
+    let (adds, [received, rejected, duplicate, counted]) = figures(&stage).await;
+    assert_eq!((adds, rejected, counted), (2_000, 2_000, 2_000));
+    assert_eq!(received, rejected + duplicate + counted);
+}
+
+#[test]
+fn wrong_words_end_with_2_and_components_that_are_away_with_1() {
+    let run = crate::support::yinliu::command;
+    for words in [
+        &["dead-letters"][..],
+        &["dead-letters", "show"],
+        &["dead-letters", "show", "friend"],
+        &["dead-letters", "list", "--reason", "lost"],
+        &["dead-letters", "list", "--from", "yesterday"],
+        &["dead-letters", "list", "--format", "xml"],
+        &["dead-letters", "replay", "--limit", "0"],
+        &["dead-letters", "replay", "a/0/1", "--reason", "malformed"],
+    ] {
+        let (code, said) = run(words);
+        assert_eq!(code, Some(2), "{words:?}: {said}");
+    }
+    let away = ["--set", "clickhouse.url=http://127.0.0.1:1"];
+    for words in [&["dead-letters", "list"][..], &["dead-letters", "show", "a/0/1"], &["dead-letters", "replay"]] {
+        let (code, said) = run(&[words, &away].concat());
+        assert_eq!(code, Some(1), "{words:?}: {said}");
+    }
+}
