@@ -119,7 +119,7 @@ pub async fn run(
 
 /// Waits for ClickHouse, and refuses a schema that does not fit.
 async fn schema(config: &Config, health: &Health, shutdown: &CancellationToken) -> Result<(), Error> {
-    let (mut faults, mut backoff) = (Repeated::new(Duration::from_secs(30)), Backoff::default());
+    let (mut faults, mut backoff) = (Repeated::new(Duration::from_secs(30)), Backoff::new(rand::random));
     while !shutdown.is_cancelled() {
         let error = match migrate::check(&config.clickhouse, &config.chunk).await {
             Ok(()) => break,

@@ -14,6 +14,7 @@ mod pipeline;
 mod property;
 mod recount;
 mod schemas;
+mod simulation;
 mod support;
 mod tidy;
 mod warehouse;

@@ -16,6 +16,7 @@ use crate::{
     event::Type,
     letters::Letter,
     metrics::Cause,
+    mutants::planted,
     partition::{Outcome, Partition, Rules},
     source::{Error, Signal, Slot, Source},
     window::Calendar,
@@ -24,7 +25,7 @@ use crate::{
 /// A batch of this size is handed over before the interval is over: some 12,000 events, to which a drain adds about as
 /// much in registers. The batches of all workers together are enough for efficient inserts, and of the four that may be
 /// under way for each worker none weighs on memory.
-const BATCH_BYTES_FULL: usize = 4 << 20;
+pub const BATCH_BYTES_FULL: usize = 4 << 20;
 
 /// Statistics are a second old or two; after so many of them since its start, what they say of a partition is true of it.
 const STATISTICS_SETTLED: u32 = 5;
@@ -131,9 +132,9 @@ impl<S: Source> Worker<S> {
         self.collect(now)?;
         self.mute_and_unmute(now)?;
         self.hand_over(now);
-        let stale = self.shared.reference.is_stale(wall_ms);
+        let stale = self.shared.reference.is_stale(wall_ms) && !planted!(DirectoryNotAwaited);
         self.shared.holds.directory(stale);
-        if stale || self.batch.bytes() >= BATCH_BYTES_FULL {
+        if stale || self.batch.bytes() >= self.shared.batch_bytes_full {
             return Ok(Step::Held);
         }
         for signal in self.read(limit) {
@@ -144,13 +145,7 @@ impl<S: Source> Worker<S> {
 
     /// Hands the rest over for the last flush, and commits what becomes of it within `limit`. Nothing is read any more.
     pub fn close(mut self, limit: Duration) -> Result<(), Error> {
-        self.drain();
-        self.tell();
-        let mut last = std::mem::take(&mut self.batch);
-        if let Some(mut waiting) = self.waiting.take() {
-            std::mem::swap(&mut last, &mut waiting);
-            last.append(&mut waiting);
-        }
+        let last = self.finish();
         let Self { mut source, links, assigned, .. } = self;
         let deadline = Instant::now() + limit;
         if links.batches.blocking_send(last).is_ok() {
@@ -161,6 +156,21 @@ impl<S: Source> Worker<S> {
             }
         }
         source.signals().map(drop)
+    }
+
+    /// All that was folded and not handed over; nothing may be read any more.
+    pub fn finish(&mut self) -> Batch {
+        self.drain();
+        self.tell();
+        let mut last = std::mem::take(&mut self.batch);
+        if let Some(mut waiting) = self.waiting.take() {
+            std::mem::swap(&mut last, &mut waiting);
+            last.append(&mut waiting);
+        }
+        if planted!(LastWindowDropped) {
+            (last.minute, last.day) = Default::default();
+        }
+        last
     }
 
     fn signal(&mut self, signal: Signal, now: Instant) -> Result<(), Error> {
@@ -190,6 +200,9 @@ impl<S: Source> Worker<S> {
         self.shared.holds.release(&assigned.origin);
         if let Phase::Live(mut partition, _) | Phase::Muted(mut partition) = assigned.phase {
             partition.drain(&mut self.batch);
+            if planted!(RevokedRowsDropped) {
+                (self.batch.minute, self.batch.day) = Default::default();
+            }
         }
     }
 
@@ -227,10 +240,12 @@ impl<S: Source> Worker<S> {
                 continue;
             }
             match answer.outcome {
-                loader::Outcome::Ready { partition, read_from, ledger } => {
+                loader::Outcome::Ready { mut partition, read_from, ledger, absences } => {
                     self.shared.holds.release(&assigned.origin);
+                    partition.adopt(&mut self.batch);
                     let (origin, position) = (partition.origin().clone(), partition.position());
-                    self.batch.opened.push(Opened { origin, ledger, position });
+                    let leans_until = partition.leans_until();
+                    self.batch.opened.push(Opened { origin, ledger, position, leans_until, absences });
                     self.source.start(answer.slot, read_from)?;
                     assigned.phase = Phase::Live(partition, Tail::default());
                 }
@@ -286,7 +301,7 @@ impl<S: Source> Worker<S> {
 
     /// Hands a batch to the flush, at the interval or as soon as it is full, where the one before it was taken.
     fn hand_over(&mut self, now: Instant) {
-        if now >= self.flush_at || self.batch.bytes() >= BATCH_BYTES_FULL {
+        if now >= self.flush_at || self.batch.bytes() >= self.shared.batch_bytes_full {
             self.flush_at = self.shared.next_flush(now);
             if self.waiting.is_none() {
                 self.drain();
