@@ -6,14 +6,19 @@ ARGS ?=
 # Of `make chaos`: it ends after so many seconds or faults.
 SECONDS ?= 7200
 FAULTS ?= 1000
-SEED ?= 1
 
 # Of `make pressure`: how long ClickHouse is away, at so many events/s; records of the burst, each with keys of its own.
 AWAY ?= 600
 RATE ?= 4000
 KEYS ?= 10000000
 
-.PHONY: demo test check bench chaos pressure bench-verify
+# Histories of `make simulate`: so many from 0 on.
+SEEDS ?= 10000
+
+# Of `make chaos`: the schedule of this seed. Of `make simulate`: this history alone, which tells what happens in it.
+SEED ?=
+
+.PHONY: demo test check bench chaos pressure bench-verify simulate mutants
 
 # Everything embedded: broker, ClickHouse engine, generator, pipeline, board.
 demo:
@@ -36,6 +41,15 @@ check:
 	cargo clippy --release --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
 
+# Whole histories of the pipeline against simulated Kafka and ClickHouse.
+simulate:
+	YINLIU_SIMULATION_SEEDS=$(or $(SEED),0..$(SEEDS)) \
+		cargo test --release --locked --test integration -- --nocapture simulation::every_history
+
+# Whether the simulation finds each of the bugs that are planted on purpose.
+mutants:
+	cargo test --release --locked --features mutants --test integration -- --nocapture simulation::every_planted_bug
+
 bench:
 	deploy/fetch-engine.sh
 	deploy/fetch-kafka.sh
@@ -45,7 +59,7 @@ bench:
 chaos:
 	deploy/fetch-engine.sh
 	deploy/fetch-kafka.sh
-	CHAOS_SECONDS=$(SECONDS) CHAOS_FAULTS=$(FAULTS) CHAOS_SEED=$(SEED) KILL_RATE=20000 KILLS=5 \
+	CHAOS_SECONDS=$(SECONDS) CHAOS_FAULTS=$(FAULTS) CHAOS_SEED=$(or $(SEED),1) KILL_RATE=20000 KILLS=5 \
 		cargo test --release --locked --test integration -- chaos:: --nocapture --test-threads=1
 
 # The same as in the tests, ten times as long and a hundred times as much.

@@ -223,6 +223,10 @@ impl Sink for Nowhere {
         Ok(HashMap::new())
     }
 
+    async fn sync(&self) -> Result<(), sink::Error> {
+        Ok(())
+    }
+
     async fn load(&self, origins: &[Origin], _: &chunk::Config) -> Result<HashMap<Origin, Loaded>, sink::Error> {
         Ok(origins.iter().map(|origin| (origin.clone(), Loaded::default())).collect())
     }

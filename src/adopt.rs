@@ -17,7 +17,7 @@ use crate::{
     config,
     pipeline::loader::BROKER_LIMIT,
     sink::{self, ClickHouse, Sink as _},
-    source::{self, log::Log},
+    source::{self, Brokers as _, log::Log},
 };
 
 /// `yinliu adopt`.

@@ -10,6 +10,7 @@ use crate::{
     dedup::Identity,
     enrich::Dimensions,
     event::{Counter, Event, Record, Refusal},
+    mutants::planted,
     window::{Date, Minute},
 };
 
@@ -141,6 +142,10 @@ pub struct Opened {
     pub ledger: Option<u64>,
     /// Everything below it is in the warehouse, or in the log no more.
     pub position: u64,
+    /// Until the ledger is here, the partition leans on rows beyond the ledger that it loaded and does not write again.
+    pub leans_until: u64,
+    /// How often the warehouse had been away, and may have been replaced, when the loading began.
+    pub absences: u64,
 }
 
 /// The part of a fact that the record alone decides, encoded but not yet accepted.
@@ -256,9 +261,11 @@ impl Batch {
         self.letters.count += 1;
     }
 
-    /// Replaces the row of the same chunk, for a ledger row is absolute.
+    /// Replaces the row of the same chunk, for a ledger row is absolute; but for one that is further, by which a former
+    /// owner in this process vouches for its rows.
     pub fn enter(&mut self, entry: Entry) {
         match self.ledger.iter_mut().find(|other| other.origin == entry.origin && other.chunk == entry.chunk) {
+            Some(other) if other.next_offset > entry.next_offset && !planted!(OlderEntryWins) => {}
             Some(other) => *other = entry,
             None => self.ledger.push(entry),
         }

@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::{
     batch::{Rows, put_window, version},
     event::Counter,
+    mutants::planted,
     window::{Date, Minute, Window},
 };
 
@@ -263,7 +264,9 @@ impl Registers {
 
     /// Adds what the event at `offset` adds, unless the row is complete beyond it.
     pub fn add(&mut self, key: Key, offset: u64, additions: &Additions) {
-        if !self.ahead.is_empty() && self.ahead.get(&key).is_some_and(|&upto| offset < upto) {
+        if !self.ahead.is_empty()
+            && self.ahead.get(&key).is_some_and(|&upto| offset < upto + u64::from(planted!(GuardOffByOne)))
+        {
             return;
         }
         let at = self.place_of(key);
@@ -332,11 +335,12 @@ impl Registers {
             bytes.extend_from_slice(&self.chunk.to_le_bytes());
             register.put(bytes);
             bytes.extend_from_slice(&register.events.to_le_bytes());
+            let upto = upto + u64::from(planted!(VersionTooHigh));
             bytes.extend_from_slice(&version(0, upto).to_le_bytes());
             rows.count += 1;
         }
         if !self.ahead.is_empty() {
-            self.ahead.retain(|_, ahead| *ahead > upto);
+            self.ahead.retain(|_, ahead| *ahead > upto && !planted!(HighWaterForgotten));
         }
     }
 

@@ -168,6 +168,25 @@ impl Event<'_> {
     /// `transfer` says whether the event's channel belongs to the group `transfer`: its adds are transfers alone.
     #[must_use]
     pub fn counters(&self, lateness_ms: i64, transfer: bool) -> [Option<(Counter, u64)>; 2] {
+        let &Self { kind, count, direction, auto, amount_fen, .. } = self;
+        Weight { kind, count, direction, auto, amount_fen }.counters(lateness_ms, transfer)
+    }
+}
+
+/// What of an event decides which counters it adds to, and how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weight {
+    pub kind: Type,
+    pub count: u64,
+    pub direction: Option<Direction>,
+    pub auto: bool,
+    pub amount_fen: Option<u64>,
+}
+
+impl Weight {
+    /// As [`Event::counters`].
+    #[must_use]
+    pub fn counters(&self, lateness_ms: i64, transfer: bool) -> [Option<(Counter, u64)>; 2] {
         let one = |counter| [Some((counter, 1)), None];
         let counted = |counter| [Some((counter, self.count)), None];
         let amount = |counter, total| [Some((counter, 1)), Some((total, self.amount_fen.unwrap_or(0)))];

@@ -2,19 +2,16 @@
 //!
 //! Invariant: a letter is kept until the brokers have it; the ledger does not pass one that they do not have.
 
+mod kafka;
+
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use rdkafka::{
-    ClientContext,
-    config::RDKafkaLogLevel,
-    error::{KafkaError, RDKafkaErrorCode},
-    message::{DeliveryResult, Header, OwnedHeaders},
-    producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
-};
+use rdkafka::error::KafkaError;
+use tokio::time::Instant;
 
 use crate::{
     batch::Origin,
@@ -78,29 +75,6 @@ impl Letter {
         }
         self.truncated = true;
     }
-
-    fn kafka_headers(&self) -> OwnedHeaders {
-        let timestamp = self.timestamp.map(|timestamp| timestamp.to_string()).unwrap_or_default();
-        let texts = [
-            ("reason", self.refusal.reason.name().to_owned()),
-            ("detail", self.refusal.detail.clone()),
-            ("topic", self.origin.topic.to_string()),
-            ("partition", self.origin.partition.to_string()),
-            ("offset", self.offset.to_string()),
-            ("timestamp", timestamp),
-        ];
-        let mut headers = OwnedHeaders::new_with_capacity(texts.len() + self.headers.len() + 1);
-        for (key, value) in &texts {
-            headers = headers.insert(Header { key, value: Some(value) });
-        }
-        if self.truncated {
-            headers = headers.insert(Header { key: "truncated", value: Some("true") });
-        }
-        for (name, value) in &self.headers {
-            headers = headers.insert(Header { key: &format!("original-{name}"), value: Some(value) });
-        }
-        headers
-    }
 }
 
 /// Letters of one partition that the brokers do not have yet.
@@ -108,7 +82,7 @@ impl Letter {
 struct Outstanding {
     letters: BTreeMap<u64, Instant>,
     bytes: usize,
-    error: Option<RDKafkaErrorCode>,
+    error: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -118,16 +92,34 @@ struct State {
     returned: VecDeque<Letter>,
 }
 
+/// Takes letters to the brokers.
+pub trait Post: Send + Sync {
+    /// Sends a letter; the [`Reports`] hear what became of it, now or later.
+    fn send(&self, letter: Letter);
+
+    /// Waits up to `limit` until all letters are out.
+    fn flush(&self, limit: Duration);
+}
+
+/// Why the brokers do not take a letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    TooLarge,
+    /// In the words of the client.
+    Other(String),
+}
+
 /// The delivery reports come back here.
 #[derive(Debug)]
-struct Reports {
+pub struct Reports {
     state: Mutex<State>,
     metrics: Arc<Metrics>,
 }
 
 /// Writes letters, and knows which ones have not arrived.
 pub struct Letters {
-    producer: ThreadedProducer<Reports>,
+    post: Box<dyn Post>,
+    reports: Arc<Reports>,
     topic: String,
 }
 
@@ -138,52 +130,53 @@ impl std::fmt::Debug for Letters {
 }
 
 impl Letters {
+    /// To the topic of this configuration.
     pub fn new(config: &source::Config, metrics: Arc<Metrics>) -> Result<Self, KafkaError> {
-        let mut settings = source::client_settings(config);
-        settings
-            .set("acks", "all")
-            // The topic's own limit decides, and its answer is heard; a letter on its own is judged on its own.
-            .set("message.max.bytes", "1000000000")
-            .set("batch.num.messages", "1")
-            .set("message.timeout.ms", "10000");
-        for (key, value) in &config.options {
-            settings.set(key, value);
-        }
-        let producer = settings.create_with_context(Reports { state: Mutex::default(), metrics })?;
-        Ok(Self { producer, topic: config.topics.dead_letter.clone() })
+        let topic = config.topics.dead_letter.clone();
+        Self::by(topic, metrics, |reports| Ok(Box::new(kafka::Kafka::new(config, reports)?)))
+    }
+
+    /// By the post that is made around the reports.
+    pub fn by<E>(
+        topic: String,
+        metrics: Arc<Metrics>,
+        post: impl FnOnce(Arc<Reports>) -> Result<Box<dyn Post>, E>,
+    ) -> Result<Self, E> {
+        let reports = Arc::new(Reports { state: Mutex::default(), metrics });
+        Ok(Self { post: post(Arc::clone(&reports))?, reports, topic })
     }
 
     /// Sends a letter; until the brokers have it, it counts as outstanding.
     pub fn write(&self, letter: Letter) {
         {
-            let mut state = self.reports().lock();
+            let mut state = self.reports.lock();
             let outstanding = state.outstanding.entry(letter.origin.clone()).or_default();
             outstanding.letters.insert(letter.offset, Instant::now());
             outstanding.bytes += letter.bytes();
         }
-        self.reports().metrics.records_rejected(letter.refusal.reason).inc();
-        self.send(letter);
+        self.reports.metrics.records_rejected(letter.refusal.reason).inc();
+        self.post.send(letter);
     }
 
     /// Sends again what came back. To be called every second or so.
     pub fn resend(&self) {
-        let returned = std::mem::take(&mut self.reports().lock().returned);
+        let returned = std::mem::take(&mut self.reports.lock().returned);
         for letter in returned {
-            self.send(letter);
+            self.post.send(letter);
         }
     }
 
     /// The offset of the first letter of this partition that the brokers do not have.
     #[must_use]
     pub fn first_outstanding(&self, origin: &Origin) -> Option<u64> {
-        let state = self.reports().lock();
+        let state = self.reports.lock();
         state.outstanding.get(origin)?.letters.keys().next().copied()
     }
 
     /// Why a partition should not be read on, if so.
     #[must_use]
     pub fn stuck(&self, origin: &Origin) -> Option<String> {
-        let state = self.reports().lock();
+        let state = self.reports.lock();
         let outstanding = state.outstanding.get(origin)?;
         let count = outstanding.letters.len();
         let waits = outstanding.letters.values().next().is_some_and(|since| since.elapsed() > WAIT_MAX);
@@ -191,8 +184,7 @@ impl Letters {
         let full = outstanding.bytes > LETTER_BYTES_MAX || all_bytes > ALL_BYTES_MAX;
         let stuck = count > LETTERS_MAX || full || waits;
         stuck.then(|| {
-            let error =
-                outstanding.error.map_or_else(|| "the brokers do not answer".to_owned(), |error| error.to_string());
+            let error = outstanding.error.as_deref().unwrap_or("the brokers do not answer");
             format!("{count} refused records cannot be written to `{}`: {error}", self.topic)
         })
     }
@@ -205,26 +197,7 @@ impl Letters {
 
     /// Waits up to `limit` until all letters are out.
     pub fn flush(&self, limit: Duration) {
-        if let Err(error) = self.producer.flush(limit) {
-            tracing::warn!(%error, "letters are still on their way; their records will be read again");
-        }
-    }
-
-    fn reports(&self) -> &Reports {
-        self.producer.client().context()
-    }
-
-    fn send(&self, letter: Letter) {
-        let headers = letter.kafka_headers();
-        let letter = Box::new(letter);
-        // The letter travels with the message, and is read again by the report.
-        let (key, value) = (letter.key.clone(), letter.value.clone());
-        let mut record = BaseRecord::<[u8], [u8], Box<Letter>>::with_opaque_to(&self.topic, letter).headers(headers);
-        record.key = key.as_deref();
-        record.payload = value.as_deref();
-        if let Err((error, record)) = self.producer.send(record) {
-            self.reports().came_back(*record.delivery_opaque, &error);
-        }
+        self.post.flush(limit);
     }
 }
 
@@ -233,47 +206,32 @@ impl Reports {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn came_back(&self, mut letter: Letter, error: &KafkaError) {
-        let code = error.rdkafka_error_code();
+    /// The brokers have the letter.
+    pub fn arrived(&self, letter: &Letter) {
+        self.metrics.dead_letters.inc();
+        let mut state = self.lock();
+        let Some(outstanding) = state.outstanding.get_mut(&letter.origin) else { return };
+        outstanding.letters.remove(&letter.offset);
+        outstanding.bytes = outstanding.bytes.saturating_sub(letter.bytes());
+        outstanding.error = None;
+        if outstanding.letters.is_empty() {
+            state.outstanding.remove(&letter.origin);
+        }
+    }
+
+    /// The brokers do not have the letter, which is kept to be sent again.
+    pub fn came_back(&self, mut letter: Letter, refused: Refused) {
         let mut state = self.lock();
         let outstanding = state.outstanding.entry(letter.origin.clone()).or_default();
-        outstanding.error = code;
-        if code == Some(RDKafkaErrorCode::MessageSizeTooLarge) && !letter.truncated {
+        if refused == Refused::TooLarge && !letter.truncated {
             outstanding.bytes = outstanding.bytes.saturating_sub(letter.bytes());
             letter.truncate();
             outstanding.bytes += letter.bytes();
         }
+        outstanding.error = Some(match refused {
+            Refused::TooLarge => "a letter is larger than the topic takes".to_owned(),
+            Refused::Other(words) => words,
+        });
         state.returned.push_back(letter);
-    }
-}
-
-impl ClientContext for Reports {
-    fn log(&self, level: RDKafkaLogLevel, kind: &str, line: &str) {
-        source::hear(level, kind, line);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        source::hear_error(&error, reason);
-    }
-}
-
-impl ProducerContext for Reports {
-    type DeliveryOpaque = Box<Letter>;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, letter: Box<Letter>) {
-        match result {
-            Ok(_) => {
-                self.metrics.dead_letters.inc();
-                let mut state = self.lock();
-                let Some(outstanding) = state.outstanding.get_mut(&letter.origin) else { return };
-                outstanding.letters.remove(&letter.offset);
-                outstanding.bytes = outstanding.bytes.saturating_sub(letter.bytes());
-                outstanding.error = None;
-                if outstanding.letters.is_empty() {
-                    state.outstanding.remove(&letter.origin);
-                }
-            }
-            Err((error, _)) => self.came_back(*letter, error),
-        }
     }
 }

@@ -40,6 +40,7 @@
 //! | room | does | never |
 //! |---|---|---|
 //! | [`event`] | names records, events, counters, refusals | decides |
+//! | [`mutants`] | names bugs to plant, by which the simulation is tested | is there in a binary that counts |
 //! | [`corp`], [`window`] | zone and currency of a tenant; minute and business day of an event | asks what time it is |
 //! | [`decode`] | record to event, or the first reason to refuse it | fails on bad data |
 //! | [`dedup`] | says whether a record repeats an earlier one | looks at a clock |
@@ -47,9 +48,9 @@
 //! | [`batch`], [`chunk`] | encodes rows once; counts within a chunk | forgets what was not flushed |
 //! | [`partition`] | one record through all of the above; starts from what was loaded | builds on rows that do not add up |
 //! | [`config`] | settings in layers, every mistake at once | shows a secret |
-//! | [`source`], [`sink`] | Kafka; ClickHouse. The two seams with traits, where tests put their own | decides about an error |
+//! | [`source`], [`sink`] | Kafka; ClickHouse. The seams with traits (records, ends of the log; rows), where tests put their own | decides about an error |
 //! | [`log`], [`metrics`], [`admin`] | what operators read | carries personal data |
-//! | [`letters`] | dead letters to their topic | drops one |
+//! | [`letters`] | dead letters to their topic, by a post that tests replace | drops one |
 //! | [`mod@reference`] | reference topics and files into the directory, and into ClickHouse | claims to know more than it read |
 //! | [`pipeline`] | worker, flush, loader, monitor | waits for one partition |
 //! | [`mod@refresh`] | cohort figures, from the facts of the customers that changed | adds to what stands: its rows are absolute |
@@ -74,9 +75,16 @@
 //! - **… the commit as the position?** A former owner's commit can move it back, with success.
 //! - **… timestamps of records for freshness?** Producers set them. A partition is complete through the moment at which
 //!   the brokers were asked for its end, once everything below that end is in ([`pipeline::progress`]).
-//! - **… fencing of former owners?** What they write is true. One case is beyond that: a member of staff without any
-//!   row in the directory, whose first row arrives while two owners count the same records. They may place those
-//!   records in different stores, `verify` shows it, and the partition is held when it starts next.
+//! - **… fencing of former owners?** What they write is true, as far as the log and the directory tell both the same.
+//!   Two cases are beyond that. A member of staff without any row in the directory, whose first row arrives while two
+//!   owners count the same records (or a record stamped ahead of the clock by more than the delay of the directory):
+//!   they may place those records in different stores, `verify` shows it, and the partition is held when it starts
+//!   next. And retention that takes records which one owner has read and the other never will, or by which one of them
+//!   recognises duplicates: it has to reach into what is not counted, or within the dedup horizon of it.
+//! - **… trust in what was acknowledged?** A warehouse that is restored from an older copy has forgotten some of it. Each
+//!   stage of a flush is preceded by a look at the ledger; after a request that may have met the end of a server,
+//!   everything in hand is sent again, and whoever stands upon rows that are not in hand starts again from the ledger.
+//!   What goes unnoticed is a restore within a single request, or while a process is frozen in the middle of a flush.
 //!
 //! # Why a decision never depends on luck
 //!
@@ -86,6 +94,8 @@
 //! while it has not read the directory that far. And for an offset that has a fact, the fact decides.
 
 pub mod event;
+
+pub mod mutants;
 
 pub mod corp;
 pub mod window;

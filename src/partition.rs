@@ -19,6 +19,7 @@ use crate::{
     directory::{Channel, Directory},
     enrich::{self, Dimensions},
     event::{Event, Reason, Record, Refusal, Type},
+    mutants::planted,
     window::{Calendar, Window},
 };
 
@@ -93,6 +94,9 @@ pub struct Partition {
     decided: FxHashMap<u64, Decision>,
     /// Below it an offset without a fact was not counted by its former owner.
     decided_below: u64,
+    /// Facts beyond the ledger of records that the log holds no more, in their order.
+    unread: Vec<Fact>,
+    leans_until: u64,
 }
 
 impl Partition {
@@ -100,6 +104,12 @@ impl Partition {
     #[must_use]
     pub const fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Below it lie all rows beyond the ledger that were loaded; 0 where there were none.
+    #[must_use]
+    pub const fn leans_until(&self) -> u64 {
+        self.leans_until
     }
 
     #[must_use]
@@ -199,7 +209,12 @@ impl Partition {
             batch.enter(self.entry(end));
         }
         self.minute = self.minute.next(offset);
-        self.tally = Tally::default();
+        if !planted!(TallyCarriedOver) {
+            self.tally = Tally::default();
+        }
+        if planted!(PlacesForgotten) {
+            self.places = Places::default();
+        }
         if self.day.ends_before(offset) {
             self.day.drain(&self.places, &self.encoded, self.day.end(), &mut batch.day);
             self.day = self.day.next(offset);
@@ -226,11 +241,12 @@ impl Partition {
         };
         if repeats || decision.is_none() && record.offset < self.decided_below {
             batch.withdraw(&draft);
-            self.tally.duplicate += 1;
+            self.tally.duplicate += 1 + u64::from(planted!(DuplicateTalliedTwice));
             return if verdict == Verdict::Conflict { Outcome::Conflict } else { Outcome::Duplicate };
         }
         let dimensions = match &decision {
             Some(decision) => decision.dimensions(),
+            None if planted!(DelayIgnored) => enrich::resolve(event, rules.directory, timestamp),
             None => enrich::resolve(event, rules.directory, timestamp.saturating_sub(rules.delay_ms)),
         };
         match &decision {
@@ -252,6 +268,13 @@ impl Partition {
     fn observe(&mut self, event: &Event<'_>, draft: &Draft, record: &Record<'_>, rules: &mut Rules<'_>) -> Verdict {
         self.horizon.observe(Seen {
             offset: record.offset,
+            #[cfg(feature = "mutants")]
+            timestamp: if planted!(DedupByWallClock) {
+                crate::mutants::clock_ms()
+            } else {
+                record.timestamp.unwrap_or(0)
+            },
+            #[cfg(not(feature = "mutants"))]
             timestamp: record.timestamp.unwrap_or(0),
             identity: batch::identity(event, rules.scratch),
             values: draft.values,

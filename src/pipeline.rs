@@ -8,14 +8,14 @@ pub mod flush;
 pub mod hold;
 pub mod loader;
 mod memory;
-mod monitor;
+pub mod monitor;
 pub mod progress;
 mod seen;
-mod spare;
+pub mod spare;
 pub mod worker;
 
 use std::{
-    sync::{Arc, mpsc},
+    sync::{Arc, atomic::AtomicU64, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -32,7 +32,7 @@ use crate::{
     partition,
     reference::Reference,
     sink::{self, ClickHouse, Sink},
-    source::{self, Kafka, log::Log},
+    source::{self, Brokers, Kafka, log::Log},
 };
 use flush::{Flush, Stopped};
 use hold::Holds;
@@ -100,11 +100,18 @@ pub struct Shared {
     pub health: Arc<Health>,
     /// What the partitions of one worker may take, in bytes.
     pub share: usize,
+    /// How often the flush lost sight of the warehouse, behind which it may have been replaced by an older copy.
+    pub absences: AtomicU64,
     pub flush_interval: Duration,
     /// All workers flush at the same moments: this one and each interval after it.
     pub flush_epoch: Instant,
+    /// A batch of this size is handed over before the interval is over, and nothing is read while the one before it
+    /// waits.
+    pub batch_bytes_full: usize,
     /// Milliseconds since the epoch.
     pub wall_ms: fn() -> i64,
+    /// From 0 to 1, by which retries of many processes are spread.
+    pub random: fn() -> f64,
 }
 
 impl Shared {
@@ -131,10 +138,10 @@ pub async fn run(config: &config::Config, outside: Outside, shutdown: Cancellati
 
 /// The stages, first to last: workers read and fold, the flush writes, the receipt returns. Beside them the loader
 /// starts partitions and the monitor watches the ends of the log.
-pub async fn stages<K: Sink>(
+pub async fn stages<K: Sink, B: Brokers>(
     config: &config::Config,
     sink: Arc<K>,
-    log: Arc<Log>,
+    brokers: Arc<B>,
     shared: Arc<Shared>,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
@@ -143,7 +150,7 @@ pub async fn stages<K: Sink>(
     let (batches, gathered) = tokio::sync::mpsc::channel(workers);
     let (requests, requested) = tokio::sync::mpsc::unbounded_channel();
     let (ends, sampled_ends) = tokio::sync::mpsc::unbounded_channel();
-    monitor::start(&config.kafka, Arc::clone(&log), Arc::clone(&shared), ends, shutdown.clone());
+    monitor::start(&config.kafka, Arc::clone(&brokers), Arc::clone(&shared), ends, shutdown.clone());
     let (mut threads, mut receipts) = (Vec::new(), Vec::new());
     for number in 0..workers {
         let (receipt_to, from_flush) = mpsc::channel();
@@ -154,7 +161,8 @@ pub async fn stages<K: Sink>(
         threads.push(spawn(number, config.kafka.clone(), Arc::clone(&shared), links, shutdown.clone())?);
     }
     drop((batches, requests));
-    let loader = Loader { sink: Arc::clone(&sink), log, shared: Arc::clone(&shared), config: partition_config(config) };
+    let (reads, settings) = (Arc::clone(&sink), partition_config(config));
+    let loader = Loader { sink: reads, brokers, shared: Arc::clone(&shared), config: settings };
     let loader = tokio::spawn(loader.run(requested));
     let abandon = CancellationToken::new();
     let flush = Flush::new(sink, Arc::clone(&shared), gathered, receipts, Progress::new(sampled_ends));
@@ -211,9 +219,12 @@ pub fn shared(config: &config::Config, outside: Outside, reference: Arc<Referenc
         share: config.memory.share(workers()),
         metrics,
         health,
+        absences: AtomicU64::new(0),
         flush_interval: config.flush.interval,
         flush_epoch: Instant::now(),
+        batch_bytes_full: worker::BATCH_BYTES_FULL,
         wall_ms,
+        random: rand::random,
     })
 }
 

@@ -135,7 +135,7 @@ async fn schema(
     health: &Health,
     shutdown: &CancellationToken,
 ) -> Result<(), Error> {
-    let (mut faults, mut backoff) = (Repeated::new(Duration::from_secs(30)), Backoff::default());
+    let (mut faults, mut backoff) = (Repeated::new(Duration::from_secs(30)), Backoff::new(rand::random));
     while !shutdown.is_cancelled() {
         let checked = match migrate::check(&config.clickhouse, &config.chunk).await {
             Ok(()) if only != Some(Part::Board) => {

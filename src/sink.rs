@@ -152,7 +152,10 @@ pub trait Sink: Send + Sync + 'static {
     /// The incarnation of each topic that was adopted after it was recreated.
     fn incarnations(&self) -> impl Future<Output = Result<HashMap<String, u32>, Error>> + Send;
 
-    /// What the warehouse holds of each origin; every acknowledged row is seen.
+    /// Waits until what is read afterwards contains every acknowledged row, whichever replica took it.
+    fn sync(&self) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// What the warehouse holds of each origin; after [`Self::sync`] every acknowledged row is seen.
     fn load(
         &self,
         origins: &[Origin],

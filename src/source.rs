@@ -7,7 +7,13 @@ mod ffi;
 mod kafka;
 pub mod log;
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    future::Future,
+    sync::Arc,
+    time::Duration,
+};
 
 use rdkafka::{
     ClientConfig,
@@ -148,6 +154,27 @@ pub trait Source {
 
     /// Tells the brokers the positions, for lag tools alone.
     fn commit(&mut self, positions: &[(Origin, u64)]) -> Result<(), Error>;
+}
+
+/// What the brokers tell of topics, apart from their records. Questions block up to their `limit`.
+pub trait Brokers: Send + Sync + 'static {
+    /// The topics of these names that exist. `limit` is for each.
+    fn topics(&self, names: &[String], limit: Duration) -> Result<Vec<log::Topic>, Error>;
+
+    /// The ids of these topics, by name, as far as the brokers tell them: Kafka before 2.8 does not.
+    fn ids(&self, names: &[String], limit: Duration) -> HashMap<String, String>;
+
+    /// The offset of the first record of each partition; one that has no leader is left out.
+    fn starts(&self, origins: &[Origin], limit: Duration) -> Result<HashMap<Origin, u64>, Error>;
+
+    /// The offset after the last committed record of each partition; one that has no leader is left out.
+    fn ends(&self, origins: &[Origin], limit: Duration) -> Result<HashMap<Origin, u64>, Error>;
+
+    /// Asks where blocking harms nobody; `None` where that broke off.
+    fn ask<T: Send + 'static>(
+        self: Arc<Self>,
+        question: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> impl Future<Output = Option<T>> + Send;
 }
 
 /// What every client of this project starts from, before the configuration's own options.

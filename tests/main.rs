@@ -20,6 +20,7 @@ mod property;
 mod reconcile;
 mod recount;
 mod schemas;
+mod simulation;
 mod stories;
 mod support;
 mod tidy;

@@ -1,10 +1,12 @@
-//! Random histories of a few partitions, broken off at random moments in every way that a flush can break, against a
-//! recount that is slow and obvious and shares nothing with the pipeline.
+//! Random histories of a few partitions, broken off at random moments in every way that a flush can break, against the
+//! recount, which is slow and obvious and shares nothing with the pipeline.
+//!
+//! Invariant: the partitions alone, without the stages around them; `simulation` has the whole.
 
 use std::collections::{BTreeMap, HashMap};
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
 use yinliu::{
     batch::{Batch, Origin},
     chunk,
@@ -13,10 +15,14 @@ use yinliu::{
     directory::{Directory, OrgRow, Publication},
     event::Record,
     partition::{Config, Partition, Rules},
-    window::{self, Calendar, Date},
+    window::Calendar,
 };
 
-use crate::warehouse::{Counts, Key, Warehouse};
+use crate::{
+    recount::{self, Terms, WholeLog, recount},
+    support::records::Stored,
+    warehouse::Warehouse,
+};
 
 const STAFF: [&str; 3] = ["s0", "s1", "s2"];
 const BEGIN_MS: i64 = 1_741_572_000_000;
@@ -109,6 +115,19 @@ struct Entry {
     offset: u64,
     timestamp: i64,
     value: String,
+}
+
+impl Entry {
+    fn stored(&self) -> Stored {
+        Stored {
+            topic: self.origin.topic.to_string(),
+            partition: i32::try_from(self.origin.partition).ok(),
+            offset: self.offset,
+            timestamp: self.timestamp,
+            value: Some(self.value.clone().into_bytes()),
+            ..Stored::default()
+        }
+    }
 }
 
 fn value(draw: &Draw, occurred_at: i64) -> String {
@@ -216,76 +235,6 @@ impl Run {
     }
 }
 
-type Rollups = (BTreeMap<Key, Counts>, BTreeMap<Key, Counts>, usize);
-
-/// The contract's sentences, one after another, over the whole log.
-fn recount(log: &[Entry], moves: &[OrgRow]) -> Rollups {
-    let (mut minutes, mut days, mut counted) = (BTreeMap::new(), BTreeMap::new(), 0);
-    for (at, entry) in log.iter().enumerate() {
-        let Ok(event) = serde_json::from_str::<Value>(&entry.value) else { continue };
-        let mut earlier = log[..at].iter().rev().filter(|other| {
-            let parsed = serde_json::from_str::<Value>(&other.value);
-            other.origin == entry.origin && parsed.is_ok_and(|parsed| parsed["event_id"] == event["event_id"])
-        });
-        let repeats = earlier.next().is_some_and(|nearest| {
-            entry.offset - nearest.offset <= DEDUP.0.into() && entry.timestamp - nearest.timestamp <= DEDUP.1
-        });
-        if repeats {
-            continue;
-        }
-        counted += 1;
-        let occurred_at = event["occurred_at"].as_i64().unwrap();
-        let (store, region) = place(&event, entry.timestamp, moves);
-        let channel = match (event["channel"].as_str(), event["add_way"].as_i64()) {
-            (Some(channel), _) => channel,
-            (None, Some(3)) => "card_share",
-            _ => "unattributed",
-        };
-        let minute = u32::try_from(occurred_at / 60_000).unwrap();
-        let instant = jiff::Timestamp::from_millisecond(occurred_at).unwrap();
-        let day = instant.to_zoned(jiff::tz::TimeZone::get("Asia/Shanghai").unwrap()).date();
-        let Date(day) = window::date_of(day).unwrap();
-        let staff = event["staff_id"].as_str().unwrap().to_owned();
-        for (rollup, minute) in [(&mut minutes, minute), (&mut days, 0)] {
-            let key = ("c".to_owned(), minute, day, region.clone(), store.clone(), staff.clone(), channel.to_owned());
-            let counts: &mut Counts = rollup.entry(key).or_default();
-            for (counter, value) in counters(&event, entry.timestamp - occurred_at, channel) {
-                *counts.entry(counter).or_default() += value;
-            }
-        }
-    }
-    (minutes, days, counted)
-}
-
-fn place(event: &Value, timestamp: i64, moves: &[OrgRow]) -> (String, String) {
-    let own: Vec<_> = moves.iter().filter(|row| row.staff_id == event["staff_id"]).collect();
-    let published = own.iter().filter(|row| row.publication.at <= timestamp - DELAY_MS);
-    let occurred_at = event["occurred_at"].as_i64().unwrap();
-    let first = own[0].publication;
-    let valid = published.filter(|row| row.publication == first || row.valid_from <= occurred_at);
-    let latest = valid.max_by_key(|row| (row.publication != first, row.valid_from, row.publication)).unwrap_or(&own[0]);
-    match event["store_id"].as_str() {
-        None => (latest.store_id.clone(), latest.region_id.clone()),
-        Some(given) if given == latest.store_id => (given.to_owned(), latest.region_id.clone()),
-        Some(given) => (given.to_owned(), String::new()),
-    }
-}
-
-fn counters(event: &Value, lateness_ms: i64, channel: &str) -> Vec<(&'static str, u64)> {
-    let number = |field: &str| event[field].as_u64().unwrap();
-    match event["type"].as_str().unwrap() {
-        "friend.added" if channel == "shared" => vec![("transfers_in", 1)],
-        "friend.added" if lateness_ms > 120_000 => vec![("adds", 1), ("late_adds", 1)],
-        "friend.added" => vec![("adds", 1)],
-        "friend.deleted_by_customer" => vec![("deletes_by_customer", 1)],
-        "message.inbound" => vec![("messages_in", number("count"))],
-        "order.paid" => vec![("orders", 1), ("gmv_fen", number("amount_fen"))],
-        "order.refunded" => vec![("refunds", 1), ("refund_fen", number("amount_fen"))],
-        "touch.scanned" => vec![("scans", number("count"))],
-        other => panic!("{other}"),
-    }
-}
-
 fn check(steps: &[Step], bits: u32) -> Result<(), TestCaseError> {
     let dedup = dedup::Config { records: DEDUP.0, span: std::time::Duration::from_millis(DEDUP.1.unsigned_abs()) };
     let mut run = Run {
@@ -336,10 +285,12 @@ fn check(steps: &[Step], bits: u32) -> Result<(), TestCaseError> {
     }
     let batch = run.drain();
     run.warehouse.flush(&batch);
-    let (minutes, days, counted) = recount(&run.log, &moves);
-    prop_assert_eq!(run.warehouse.counts_1m(), minutes);
-    prop_assert_eq!(run.warehouse.counts_1d(), days);
-    prop_assert_eq!(run.warehouse.facts.len(), counted);
+    let terms = Terms { records: DEDUP.0.into(), span_ms: DEDUP.1, delay_ms: DELAY_MS };
+    let records: Vec<_> = run.log.iter().map(Entry::stored).collect();
+    let (figures, _) = recount(&terms, &recount::Directory::new(moves, []), &records, &WholeLog);
+    prop_assert_eq!(run.warehouse.counts_1m(), figures.minutes);
+    prop_assert_eq!(run.warehouse.counts_1d(), figures.days);
+    prop_assert_eq!(run.warehouse.facts.len(), figures.events.len());
     for (origin, (position, tally)) in run.warehouse.chunks() {
         let received = u64::try_from(run.log.iter().filter(|entry| entry.origin == origin).count()).unwrap();
         prop_assert_eq!((position, tally.received), (received, received));

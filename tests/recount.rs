@@ -1,12 +1,13 @@
 //! The counts once more, from the log alone: slow, obvious, and without a line of the program's own.
 //!
-//! Invariant: reads the topics from their beginning and the contract's sentences as they stand; made for the records of
-//! the generator, whose directory has one row for each member and code.
+//! Invariant: takes the records from their beginning and the contract's sentences as they stand; made for records whose
+//! directory has one row for each channel code.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use yinliu::directory::{OrgRow, Publication};
 
 use crate::{
     support::{
@@ -23,13 +24,64 @@ const DAY_MS: i64 = 86_400_000;
 /// Asia/Shanghai has had no other offset since 1991.
 const SHANGHAI_MS: i64 = 8 * 3_600_000;
 
+/// What the contract lets a configuration choose.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// `dedup.records`.
+    pub(crate) records: u64,
+    /// `dedup.span`.
+    pub(crate) span_ms: i64,
+    /// `directory.delay`.
+    pub(crate) delay_ms: i64,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { records: 65_536, span_ms: DAY_MS, delay_ms: MINUTE_MS }
+    }
+}
+
+/// What becomes of a record that is not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// As the contract's sentences say.
+    ByRule,
+    /// Nobody could read it before retention took it.
+    Gone,
+    Counted,
+    Repeats,
+}
+
+/// What the log alone does not tell, because it is gone from it.
+pub(crate) trait Witness {
+    /// The fate of a record; `nearest` is the offset of the nearest earlier record of its identity.
+    fn fate(&self, record: &Stored, nearest: Option<u64>) -> Fate;
+
+    /// Store and region under which a record was counted whose member had no row by then.
+    fn place(&self, record: &Stored, first: Option<&OrgRow>) -> (String, String);
+}
+
+/// The log tells everything: it is whole, and each member has a row before all events.
+pub(crate) struct WholeLog;
+
+impl Witness for WholeLog {
+    fn fate(&self, _: &Stored, _: Option<u64>) -> Fate {
+        Fate::ByRule
+    }
+
+    fn place(&self, _: &Stored, first: Option<&OrgRow>) -> (String, String) {
+        first.map(|row| (row.store_id.clone(), row.region_id.clone())).unwrap_or_default()
+    }
+}
+
 /// An event in an earlier record of the partition: its offset and timestamp.
 type Seen = HashMap<(String, i32, String, String), (u64, i64)>;
 
+/// Who worked where, and what the channel codes meant.
 #[derive(Debug)]
-struct Directory {
-    /// Store and region by corp and member.
-    places: HashMap<(String, String), (String, String)>,
+pub(crate) struct Directory {
+    /// By corp and member, in the order of publication.
+    members: HashMap<(String, String), Vec<OrgRow>>,
     /// Channel by corp and code.
     codes: HashMap<(String, String), String>,
     keys: HashSet<String>,
@@ -43,28 +95,44 @@ pub(crate) struct Compared {
 }
 
 /// What the warehouse has to show of these records of the input topics, given in the order of each partition.
-fn recount(stage: &Stage<'_>, records: &[Stored]) -> (Figures, Chunks) {
-    let directory = Directory::read(stage);
+pub(crate) fn recount(
+    terms: &Terms,
+    directory: &Directory,
+    records: &[Stored],
+    witness: &dyn Witness,
+) -> (Figures, Chunks) {
     let (mut figures, mut chunks, mut seen) = (Figures::default(), Chunks::default(), Seen::new());
     for record in records {
         let partition = record.partition.unwrap();
         let number = u32::try_from(partition).unwrap();
+        let event = event(record);
+        let earlier = event.as_ref().and_then(|event| {
+            let identity = (record.topic.clone(), partition, text(event, "corp_id"), text(event, "event_id"));
+            seen.insert(identity, (record.offset, record.timestamp))
+        });
+        let fate = witness.fate(record, earlier.map(|(offset, _)| offset));
+        if fate == Fate::Gone {
+            continue;
+        }
         let sums = chunks.0.entry((record.topic.clone(), number)).or_default();
         sums[0] = record.offset + 1;
         sums[1] += 1;
-        let Some(event) = event(record) else {
+        let Some(event) = event else {
             sums[2] += 1;
             continue;
         };
-        let identity = (record.topic.clone(), partition, text(&event, "corp_id"), text(&event, "event_id"));
-        let earlier = seen.insert(identity, (record.offset, record.timestamp));
-        if earlier.is_some_and(|(offset, at)| record.offset - offset <= 65_536 && record.timestamp - at <= DAY_MS) {
+        let within = |(offset, at): (u64, i64)| {
+            record.offset - offset <= terms.records && record.timestamp - at <= terms.span_ms
+        };
+        if fate == Fate::Repeats || fate == Fate::ByRule && earlier.is_some_and(within) {
             sums[3] += 1;
             continue;
         }
         sums[4] += 1;
         figures.events.insert((record.topic.clone(), number, record.offset));
-        count(&mut figures, &directory, &event, record.timestamp);
+        let (store_id, region_id) = directory.place(terms, &event, record, witness);
+        let channel = directory.channel(&event);
+        count(&mut figures, &event, record.timestamp, [region_id, store_id, channel]);
     }
     (figures, chunks)
 }
@@ -76,7 +144,7 @@ pub(crate) async fn assert_counts_equal_the_log(stage: &Stage<'_>) -> Compared {
 
 /// The views, as they are now, equal these records, whether or not the log still holds them.
 pub(crate) async fn assert_counts_equal(stage: &Stage<'_>, records: &[Stored]) -> Compared {
-    let (figures, chunks) = recount(stage, records);
+    let (figures, chunks) = recount(&Terms::default(), &Directory::read(stage), records, &WholeLog);
     assert!(!figures.minutes.is_empty(), "there is something to count");
     let found = stage.figures().await;
     let missing: Vec<_> = figures.events.difference(&found.events).take(10).collect();
@@ -136,11 +204,10 @@ fn text(event: &Map<String, Value>, field: &str) -> String {
     event.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-fn count(figures: &mut Figures, directory: &Directory, event: &Map<String, Value>, timestamp: i64) {
+fn count(figures: &mut Figures, event: &Map<String, Value>, timestamp: i64, place: [String; 3]) {
     let (corp_id, staff_id) = (text(event, "corp_id"), text(event, "staff_id"));
     let occurred_at = occurred_at(event);
-    let channel = directory.channel(event);
-    let (store_id, region_id) = directory.place(event);
+    let [region_id, store_id, channel] = place;
     let minute = u32::try_from(occurred_at / MINUTE_MS).unwrap();
     let day = u16::try_from((occurred_at + SHANGHAI_MS) / DAY_MS).unwrap();
     let late = timestamp - occurred_at > 120_000;
@@ -181,23 +248,45 @@ fn additions(event: &Map<String, Value>, channel: &str, late: bool) -> Vec<(&'st
 }
 
 impl Directory {
+    /// Of these rows and codes (channel by corp and code).
+    pub(crate) fn new(
+        rows: impl IntoIterator<Item = OrgRow>,
+        codes: impl IntoIterator<Item = ((String, String), String)>,
+    ) -> Self {
+        let mut members: HashMap<_, Vec<OrgRow>> = HashMap::new();
+        for row in rows {
+            members.entry((row.corp_id.clone(), row.staff_id.clone())).or_default().push(row);
+        }
+        for rows in members.values_mut() {
+            rows.sort_by_key(|row| row.publication);
+        }
+        let table: Value = serde_json::from_str(include_str!("../schemas/channels.json")).unwrap();
+        let channels = table["channels"].as_array().unwrap().iter();
+        let keys = channels.map(|channel| channel["key"].as_str().unwrap().to_owned()).collect();
+        Self { members, codes: codes.into_iter().collect(), keys }
+    }
+
     fn read(stage: &Stage<'_>) -> Self {
         let rows = |role: &str| {
             let records = records::read(stage.kafka, &[stage.topic(role)]);
-            records
-                .into_iter()
-                .map(|record| serde_json::from_slice::<Map<String, Value>>(&record.value.unwrap()).unwrap())
+            records.into_iter().map(|record| {
+                let row = serde_json::from_slice::<Map<String, Value>>(record.value.as_deref().unwrap()).unwrap();
+                (record, row)
+            })
         };
-        let key = |row: &Map<String, Value>, field: &str| (text(row, "corp_id"), text(row, field));
-        let place =
-            |row: Map<String, Value>| (key(&row, "staff_id"), (text(&row, "store_id"), text(&row, "region_id")));
-        let table: Value = serde_json::from_str(include_str!("../schemas/channels.json")).unwrap();
-        let channels = table["channels"].as_array().unwrap().iter();
-        Self {
-            places: rows("org").map(place).collect(),
-            codes: rows("channel").map(|row| (key(&row, "state"), text(&row, "channel"))).collect(),
-            keys: channels.map(|channel| channel["key"].as_str().unwrap().to_owned()).collect(),
-        }
+        let member = |(record, row): (Stored, Map<String, Value>)| OrgRow {
+            publication: Publication { at: record.timestamp, partition: 0, offset: record.offset },
+            corp_id: text(&row, "corp_id"),
+            staff_id: text(&row, "staff_id"),
+            store_id: text(&row, "store_id"),
+            region_id: text(&row, "region_id"),
+            valid_from: row.get("valid_from").and_then(Value::as_i64).unwrap_or(record.timestamp),
+            ..OrgRow::default()
+        };
+        let code = |(_, row): (Stored, Map<String, Value>)| {
+            ((text(&row, "corp_id"), text(&row, "state")), text(&row, "channel"))
+        };
+        Self::new(rows("org").map(member), rows("channel").map(code))
     }
 
     /// The first of `channel`, `state`, `add_way` that is present decides alone.
@@ -214,10 +303,28 @@ impl Directory {
     }
 
     /// Store and region.
-    fn place(&self, event: &Map<String, Value>) -> (String, String) {
+    fn place(
+        &self,
+        terms: &Terms,
+        event: &Map<String, Value>,
+        record: &Stored,
+        witness: &dyn Witness,
+    ) -> (String, String) {
         let (store_id, region_id) = (text(event, "store_id"), text(event, "region_id"));
-        let row = self.places.get(&(text(event, "corp_id"), text(event, "staff_id")));
-        let (own_store, own_region) = row.cloned().unwrap_or_default();
+        let staff_id = text(event, "staff_id");
+        if staff_id.is_empty() || !store_id.is_empty() && !region_id.is_empty() {
+            return (store_id, region_id);
+        }
+        let rows = self.members.get(&(text(event, "corp_id"), staff_id)).map_or(&[][..], Vec::as_slice);
+        let published: Vec<_> =
+            rows.iter().filter(|row| row.publication.at <= record.timestamp - terms.delay_ms).collect();
+        // The first row of a member is valid from the beginning of time.
+        let since = |row: &OrgRow| if row.publication == rows[0].publication { i64::MIN } else { row.valid_from };
+        let valid = published.iter().filter(|row| since(row) <= occurred_at(event));
+        let (own_store, own_region) = match valid.max_by_key(|row| (since(row), row.publication)) {
+            Some(row) => (row.store_id.clone(), row.region_id.clone()),
+            None => witness.place(record, rows.first()),
+        };
         let at_home = store_id.is_empty() || store_id == own_store;
         let region_id = if region_id.is_empty() && at_home { own_region } else { region_id };
         (if store_id.is_empty() { own_store } else { store_id }, region_id)

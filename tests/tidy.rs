@@ -10,6 +10,7 @@ use std::{
 /// The rooms in reading order: each may use those before it in this list.
 const ROOMS: &[&str] = &[
     "event",
+    "mutants",
     "corp",
     "window",
     "decode",

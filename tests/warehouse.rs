@@ -1,14 +1,21 @@
 //! A warehouse in memory that reads the encoded rows of a batch as ClickHouse would, and keeps the newest version of each.
 
-use std::collections::{BTreeMap, HashMap};
+mod decode;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use yinliu::{
-    batch::{Batch, Origin, Rows, Tally, upto},
-    chunk::{self, COUNTERS},
+    batch::{Batch, Origin, Tally, encode_ledger},
+    chunk::{self, Grain},
     event::Counter,
     partition::{Fact, Loaded, Row},
-    window::{Date, Minute, Window},
+    sink::Table,
 };
+
+pub(crate) use decode::Inserted;
 
 /// Dimensions of a rollup: corp, minutes since the epoch (by day: 0), day, region, store, staff, channel.
 pub(crate) type Key = (String, u32, u16, String, String, String, String);
@@ -20,9 +27,11 @@ pub(crate) struct Warehouse {
     days: BTreeMap<RegisterKey, Row>,
     pub(crate) ledger: BTreeMap<(Origin, u64), (u64, Tally)>,
     pub(crate) letters: BTreeMap<(Origin, u64), (String, String)>,
+    pub(crate) progress: BTreeMap<Origin, i64>,
+    topic_ids: BTreeMap<Origin, Arc<str>>,
 }
 
-type RegisterKey = (Origin, u64, Key, bool);
+pub(crate) type RegisterKey = (Origin, u64, Key, bool);
 
 /// What one register or view row counts, without zeros.
 pub(crate) type Counts = BTreeMap<&'static str, u64>;
@@ -31,46 +40,112 @@ impl Warehouse {
     /// Takes in a whole flush.
     pub(crate) fn flush(&mut self, batch: &Batch) {
         self.insert_rows(batch);
-        for entry in &batch.ledger {
-            self.ledger.insert((entry.origin.clone(), entry.chunk), (entry.next_offset, entry.tally));
-        }
+        self.take_all(Inserted::read(Table::Ledger, &encode_ledger(&batch.ledger)));
     }
 
     /// Takes in the rows of a flush that never came to write its ledger rows.
     pub(crate) fn insert_rows(&mut self, batch: &Batch) {
-        self.insert_facts(&batch.facts);
-        self.insert_letters(&batch.letters);
-        insert_registers(&mut self.minutes, &batch.minute, true);
-        insert_registers(&mut self.days, &batch.day, false);
+        for (table, rows) in [
+            (Table::Facts, &batch.facts),
+            (Table::Letters, &batch.letters),
+            (Table::Minutes, &batch.minute),
+            (Table::Days, &batch.day),
+        ] {
+            self.take_all(Inserted::read(table, rows));
+        }
+    }
+
+    pub(crate) fn take_all(&mut self, rows: impl IntoIterator<Item = Inserted>) {
+        rows.into_iter().for_each(|row| self.take(row));
+    }
+
+    /// Takes in one row, unless it holds a newer version.
+    pub(crate) fn take(&mut self, row: Inserted) {
+        match row {
+            Inserted::Fact(origin, fact) => {
+                self.facts.insert((origin, fact.offset), *fact);
+            }
+            Inserted::Register(grain, register) => {
+                let (key, row) = *register;
+                let rows = if grain == Grain::Minute { &mut self.minutes } else { &mut self.days };
+                let newest = rows.entry(key).or_insert_with(|| row.clone());
+                if row.upto >= newest.upto {
+                    *newest = row;
+                }
+            }
+            Inserted::Letter(origin, offset, words) => {
+                self.letters.insert((origin, offset), words);
+            }
+            Inserted::Ledger(entry) => {
+                self.topic_ids.insert(entry.origin.clone(), entry.topic_id);
+                let newest = self.ledger.entry((entry.origin, entry.chunk)).or_default();
+                if entry.next_offset >= newest.0 {
+                    *newest = (entry.next_offset, entry.tally);
+                }
+            }
+            Inserted::Progress(origin, moment) => {
+                let newest = self.progress.entry(origin).or_insert(moment);
+                *newest = moment.max(*newest);
+            }
+        }
+    }
+
+    /// This warehouse, but for some tables as they were in an earlier one: facts, minutes, days, ledger.
+    pub(crate) fn with_tables_of(&self, earlier: &Self, tables: [bool; 4]) -> Self {
+        let mut mixed = self.clone();
+        let [facts, minutes, days, ledger] = tables;
+        if facts {
+            mixed.facts.clone_from(&earlier.facts);
+        }
+        if minutes {
+            mixed.minutes.clone_from(&earlier.minutes);
+        }
+        if days {
+            mixed.days.clone_from(&earlier.days);
+        }
+        if ledger {
+            mixed.ledger.clone_from(&earlier.ledger);
+        }
+        mixed
+    }
+
+    /// The ledger's position; `None` where it has no row.
+    pub(crate) fn position(&self, origin: &Origin) -> Option<u64> {
+        let rows = self.ledger.range((origin.clone(), 0)..=(origin.clone(), u64::MAX));
+        rows.map(|(_, (next_offset, _))| *next_offset).max()
     }
 
     /// What a start of this partition is given.
     pub(crate) fn load(&self, origin: &Origin, chunk: &chunk::Config) -> Loaded {
-        let entries: Vec<_> = self.ledger.iter().filter(|((other, _), _)| other == origin).collect();
+        let entries: Vec<_> = self.ledger.range((origin.clone(), 0)..=(origin.clone(), u64::MAX)).collect();
         let next_offset = entries.iter().map(|(_, (next_offset, _))| *next_offset).max();
         let position = next_offset.unwrap_or(0);
         let in_day = |at: u64| at >> (chunk.day_bits - chunk.bits) == position >> chunk.day_bits;
-        let day = entries.iter().filter(|((_, at), _)| in_day(*at));
+        let day: Vec<_> = entries.iter().filter(|((_, at), _)| in_day(*at)).collect();
+        let facts = self.facts.range((origin.clone(), position)..(origin.clone(), u64::MAX));
+        let facts: Vec<Fact> = facts.map(|(_, fact)| fact.clone()).collect();
+        let tally = self.ledger.get(&(origin.clone(), position >> chunk.bits)).map(|(_, tally)| *tally);
+        // Rows are looked for on the days that the ledger and the facts name, in the open chunk and the one behind it.
+        let days = day.iter().filter_map(|(_, (_, tally))| tally.dates).chain(tally.and_then(|tally| tally.dates));
+        let days = days.chain(facts.iter().map(|fact| (fact.window.date, fact.window.date)));
+        let days = days.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
         let rows = |rows: &BTreeMap<RegisterKey, Row>, bits: u32| {
-            let open = |((other, at, ..), _): &(&RegisterKey, &Row)| other == origin && *at >= position >> bits;
+            let open = |((other, at, ..), row): &(&RegisterKey, &Row)| {
+                let found = other == origin && [position >> bits, (position >> bits) + 1].contains(at);
+                found && days.is_some_and(|(first, last)| (first..=last).contains(&row.window.date))
+            };
             rows.iter().filter(open).map(|(_, row)| row.clone()).collect()
         };
+        let topic_id = self.topic_ids.get(origin).filter(|id| !id.is_empty()).map(ToString::to_string);
         Loaded {
             next_offset,
-            tally: self
-                .ledger
-                .get(&(origin.clone(), position >> chunk.bits))
-                .map(|(_, tally)| *tally)
-                .unwrap_or_default(),
-            day_counted: day.map(|(_, (_, tally))| tally.counted).sum(),
+            topic_id,
+            tally: tally.unwrap_or_default(),
+            day_counted: day.iter().map(|(_, (_, tally))| tally.counted).sum(),
+            day_dates: days,
             minutes: rows(&self.minutes, chunk.bits),
             days: rows(&self.days, chunk.day_bits),
-            facts: self
-                .facts
-                .range((origin.clone(), position)..(origin.clone(), u64::MAX))
-                .map(|(_, f)| f.clone())
-                .collect(),
-            ..Loaded::default()
+            facts,
         }
     }
 
@@ -95,89 +170,6 @@ impl Warehouse {
         }
         chunks
     }
-
-    fn insert_facts(&mut self, rows: &Rows) {
-        let mut read = Read(&rows.bytes);
-        for _ in 0..rows.count {
-            read.text(); // type
-            read.text(); // event_id
-            let (corp_id, staff_id) = (read.text(), read.text());
-            read.text(); // customer_id
-            let occurred_at = read.i64();
-            read.nullable(|read| drop(read.text()));
-            read.text(); // state
-            read.nullable(|read| {
-                read.i64();
-            });
-            read.text(); // campaign_id
-            read.text(); // direction
-            read.take(4);
-            read.take(1);
-            read.text(); // order_id
-            read.nullable(|read| {
-                read.i64();
-            });
-            read.text(); // currency
-            read.text(); // task_id
-            read.text(); // task_name
-            read.nullable(|read| {
-                read.i64();
-            });
-            let extra = read.text();
-            serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&extra).ok();
-            let (region_id, store_id, channel, channel_group) = (read.text(), read.text(), read.text(), read.text());
-            let (date, recorded_at) = (Date(read.u16()), read.i64());
-            let (origin, offset) = (read.origin(), read.u64());
-            let window = Window::new(occurred_at, recorded_at, date);
-            let fact = Fact { offset, corp_id, staff_id, region_id, store_id, channel, channel_group, window };
-            self.facts.insert((origin, offset), fact);
-        }
-        assert!(read.0.is_empty(), "facts are encoded as their columns say");
-    }
-
-    fn insert_letters(&mut self, rows: &Rows) {
-        let mut read = Read(&rows.bytes);
-        for _ in 0..rows.count {
-            let (origin, offset) = (read.origin(), read.u64());
-            read.i64();
-            let (reason, detail) = (read.text(), read.text());
-            read.bytes(); // key
-            read.bytes(); // value
-            read.u64();
-            for _ in 0..read.varint() {
-                read.bytes();
-                read.bytes();
-            }
-            self.letters.insert((origin, offset), (reason, detail));
-        }
-        assert!(read.0.is_empty(), "letters are encoded as their columns say");
-    }
-}
-
-fn insert_registers(into: &mut BTreeMap<RegisterKey, Row>, rows: &Rows, by_minute: bool) {
-    let mut read = Read(&rows.bytes);
-    for _ in 0..rows.count {
-        let (corp_id, region_id, store_id) = (read.text(), read.text(), read.text());
-        let (staff_id, channel) = (read.text(), read.text());
-        let minute = if by_minute { read.u32() / 60 } else { 0 };
-        let (date, late) = (read.u16(), read.take(1)[0] == 1);
-        let (origin, chunk) = (read.origin(), read.u64());
-        let mut values = [0; COUNTERS];
-        for value in &mut values {
-            *value = read.u64();
-        }
-        let (events, version) = (read.u32(), read.u64());
-        let key =
-            (corp_id.clone(), minute, date, region_id.clone(), store_id.clone(), staff_id.clone(), channel.clone());
-        let window = Window { minute: Minute(minute), date: Date(date), late };
-        let upto = upto(version);
-        let row = Row { chunk, corp_id, region_id, store_id, staff_id, channel, window, values, events, upto };
-        let newest = into.entry((origin, chunk, key, late)).or_insert_with(|| row.clone());
-        if upto >= newest.upto {
-            *newest = row;
-        }
-    }
-    assert!(read.0.is_empty(), "registers are encoded as their columns say");
 }
 
 fn sum(rows: &BTreeMap<RegisterKey, Row>) -> BTreeMap<Key, Counts> {
@@ -190,62 +182,4 @@ fn sum(rows: &BTreeMap<RegisterKey, Row>) -> BTreeMap<Key, Counts> {
     }
     sums.retain(|_, counts| !counts.is_empty());
     sums
-}
-
-/// Reads `RowBinary`.
-struct Read<'a>(&'a [u8]);
-
-impl<'a> Read<'a> {
-    fn take(&mut self, count: usize) -> &'a [u8] {
-        let (taken, rest) = self.0.split_at(count);
-        self.0 = rest;
-        taken
-    }
-
-    fn u16(&mut self) -> u16 {
-        u16::from_le_bytes(self.take(2).try_into().unwrap())
-    }
-
-    fn u32(&mut self) -> u32 {
-        u32::from_le_bytes(self.take(4).try_into().unwrap())
-    }
-
-    fn u64(&mut self) -> u64 {
-        u64::from_le_bytes(self.take(8).try_into().unwrap())
-    }
-
-    fn i64(&mut self) -> i64 {
-        i64::from_le_bytes(self.take(8).try_into().unwrap())
-    }
-
-    fn varint(&mut self) -> usize {
-        let (mut number, mut shift) = (0, 0);
-        loop {
-            let byte = self.take(1)[0];
-            number |= usize::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return number;
-            }
-            shift += 7;
-        }
-    }
-
-    fn bytes(&mut self) -> &'a [u8] {
-        let length = self.varint();
-        self.take(length)
-    }
-
-    fn text(&mut self) -> String {
-        String::from_utf8(self.bytes().to_vec()).unwrap()
-    }
-
-    fn nullable(&mut self, read: impl FnOnce(&mut Self)) {
-        if self.take(1)[0] == 0 {
-            read(self);
-        }
-    }
-
-    fn origin(&mut self) -> Origin {
-        Origin { topic: self.text().into(), partition: self.u32() }
-    }
 }

@@ -8,11 +8,13 @@ use rustc_hash::FxHashMap;
 
 use super::{Config, Decision, Partition};
 use crate::{
-    batch::{Origin, Tally, encode_origin, encode_place},
+    batch::{Batch, Origin, Tally, encode_origin, encode_place},
     chunk::{COUNTERS, Grain, Key, Places, Registers},
     dedup::Horizon,
     directory::Channel,
     enrich::Dimensions,
+    event::Weight,
+    mutants::planted,
     window::{Date, Window},
 };
 
@@ -63,6 +65,9 @@ pub struct Fact {
     pub channel: String,
     pub channel_group: String,
     pub window: Window,
+    pub weight: Weight,
+    /// Record timestamp minus `occurred_at`, milliseconds.
+    pub lateness_ms: i64,
 }
 
 /// The rows of a chunk do not add up to the ledger.
@@ -78,7 +83,8 @@ pub struct Mismatch {
 impl Partition {
     /// Starts a partition whose log begins at `log_start`.
     ///
-    /// Where retention took records that were never read, counting goes on at the start of the log.
+    /// Where retention took records that were never read, counting goes on at the start of the log, after
+    /// [`Self::adopt`].
     ///
     /// # Errors
     /// The rows do not add up to the ledger.
@@ -96,29 +102,43 @@ impl Partition {
             minute: Registers::new(Grain::Minute, config.chunk.bits, ledger_position),
             day: Registers::new(Grain::Day, config.chunk.day_bits, ledger_position),
             tally: loaded.tally,
-            changed: false,
+            // What retention removed is not waited for.
+            changed: position > ledger_position,
             decided: FxHashMap::default(),
             decided_below: ledger_position,
+            unread: Vec::new(),
+            leans_until: loaded.reaches(ledger_position),
         };
         partition.load(Grain::Minute, &loaded.minutes, ledger_position);
-        partition.load(Grain::Day, &loaded.days, ledger_position);
+        if !planted!(OpenChunkNotLoaded) {
+            partition.load(Grain::Day, &loaded.days, ledger_position);
+        }
         partition.check(Grain::Minute, &loaded, loaded.tally.counted)?;
-        partition.check(Grain::Day, &loaded, loaded.day_counted)?;
-        partition.adopt_unread(&loaded, position);
+        if !planted!(OpenChunkNotLoaded) {
+            partition.check(Grain::Day, &loaded, loaded.day_counted)?;
+        }
         // Where the log still holds the whole horizon, the same duplicates are found again. Where it does not, a record
         // below the high water that has no fact was one, though its first delivery is gone.
         if log_start > 0 && log_start > ledger_position.saturating_sub(u64::from(config.dedup.records)) {
             let upto = loaded.minutes.iter().chain(&loaded.days).map(|row| row.upto);
             partition.decided_below = upto.max().unwrap_or(0).max(ledger_position);
         }
-        partition.decided = loaded.facts.into_iter().map(|fact| (fact.offset, fact.into())).collect();
+        let (mut unread, mut ahead): (Vec<_>, Vec<Fact>) =
+            loaded.facts.into_iter().partition(|fact| fact.offset < position);
+        unread.sort_unstable_by_key(|fact| fact.offset);
+        partition.unread = unread;
+        if planted!(FactIgnored) {
+            ahead.clear();
+        }
+        partition.decided = ahead.into_iter().map(|fact| (fact.offset, fact.into())).collect();
         Ok(partition)
     }
 
     /// The first offset to read: that of the oldest record which one at the position could repeat.
     #[must_use]
     pub fn read_from(&self, config: &Config, log_start: u64) -> u64 {
-        self.position.saturating_sub(u64::from(config.dedup.records)).max(log_start)
+        let records = if planted!(WarmUpSkipped) { 0 } else { config.dedup.records };
+        self.position.saturating_sub(u64::from(records)).max(log_start)
     }
 
     fn load(&mut self, grain: Grain, rows: &[Row], position: u64) {
@@ -160,16 +180,29 @@ impl Partition {
             && registers.high_water(Key::new(grain, place, fact.window)).is_some_and(|upto| fact.offset < upto)
     }
 
-    /// Records that a former owner counted but did not enter, and that retention has removed since: the registers hold
-    /// them, so the ledger has to.
-    fn adopt_unread(&mut self, loaded: &Loaded, position: u64) {
-        for fact in loaded.facts.iter().filter(|fact| fact.offset < position) {
-            if self.holds(Grain::Minute, fact) {
-                self.tally.received += 1;
-                self.tally.counted += 1;
-                self.tally.extend_dates(fact.window.date);
-                self.changed = true;
-            }
+    /// Counts what a former owner counted and did not enter, and retention has removed since: of such records the facts
+    /// are all that is left, and of their registers some may be in the warehouse and others not. To be called once,
+    /// before anything is folded.
+    pub fn adopt(&mut self, batch: &mut Batch) {
+        if planted!(UnreadNotAdopted) {
+            self.unread.clear();
+        }
+        for fact in std::mem::take(&mut self.unread) {
+            self.enter_chunk(fact.offset, batch);
+            let dimensions = fact.dimensions();
+            let mut encoded = Vec::new();
+            encode_place(&mut encoded, &fact.corp_id, &fact.staff_id, &dimensions);
+            let place = self.places.intern(&encoded);
+            let additions = fact.weight.counters(fact.lateness_ms, dimensions.is_transfer());
+            self.minute.add(Key::new(Grain::Minute, place, fact.window), fact.offset, &additions);
+            self.day.add(Key::new(Grain::Day, place, fact.window), fact.offset, &additions);
+            self.tally.received += 1;
+            self.tally.counted += 1;
+            self.tally.extend_dates(fact.window.date);
+            self.changed = true;
+        }
+        if let Some(last) = self.position.checked_sub(1) {
+            self.enter_chunk(last, batch);
         }
     }
 
@@ -178,6 +211,15 @@ impl Partition {
             Grain::Minute => &mut self.minute,
             Grain::Day => &mut self.day,
         }
+    }
+}
+
+impl Loaded {
+    /// How far rows reach beyond the ledger; 0 where none does.
+    fn reaches(&self, ledger: u64) -> u64 {
+        let facts = self.facts.iter().map(|fact| fact.offset + 1);
+        let rows = self.minutes.iter().chain(&self.days).map(|row| row.upto);
+        facts.chain(rows).filter(|reach| *reach > ledger).max().unwrap_or(0)
     }
 }
 

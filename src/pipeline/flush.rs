@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, mpsc},
+    sync::{Arc, atomic::Ordering, mpsc},
     time::{Duration, Instant},
 };
 
@@ -16,6 +16,7 @@ use crate::{
     batch::{Batch, Entry, Opened, Origin, Rows, encode_ledger, encode_origin, put_text},
     log::{Repeated, chain},
     metrics,
+    mutants::planted,
     sink::{Error, Sink, Table},
 };
 
@@ -53,6 +54,14 @@ pub enum Stopped {
     Shutdown,
 }
 
+/// Whether the warehouse holds what it acknowledged.
+#[derive(Debug)]
+enum Standing<T> {
+    Firm(T),
+    /// It knows less of these partitions than it did, or may.
+    Forgot(Vec<Origin>),
+}
+
 /// Writes the batches of all workers.
 #[derive(Debug)]
 pub struct Flush<K> {
@@ -64,6 +73,8 @@ pub struct Flush<K> {
     /// The ledger's positions as this process last wrote or read them.
     acknowledged: HashMap<Origin, u64>,
     epoch: u64,
+    /// Until the ledger is there, these partitions lean on rows that others wrote and they do not.
+    leaning: BTreeMap<Origin, u64>,
     /// Ledger rows that wait for letters.
     waiting: BTreeMap<(Origin, u64), Entry>,
     faults: Repeated,
@@ -78,8 +89,8 @@ impl<K: Sink> Flush<K> {
         progress: Progress,
     ) -> Self {
         let faults = Repeated::new(SAY_AGAIN);
-        let (acknowledged, waiting) = (HashMap::new(), BTreeMap::new());
-        Self { sink, shared, batches, receipts, progress, acknowledged, epoch: 0, waiting, faults }
+        let (acknowledged, leaning, waiting) = (HashMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { sink, shared, batches, receipts, progress, acknowledged, epoch: 0, leaning, waiting, faults }
     }
 
     /// Flushes until the workers are gone. `abandon` ends an attempt that cannot succeed in time.
@@ -92,14 +103,21 @@ impl<K: Sink> Flush<K> {
         loop {
             // Nothing but the wait for the first batch may be broken off: a batch in hand would be lost.
             let first = tokio::select! {
+                // In this order, for a flush of rows does what an idle one does.
+                biased;
                 first = self.batches.recv() => first,
                 // Idle partitions become complete through later moments too.
                 _ = idle.tick() => Some(Batch::default()),
             };
             let Some(first) = first else { return Ok(()) };
             let batch = if first.is_empty() { first } else { self.gather(first).await };
-            let batch = if batch.epoch == self.epoch { batch } else { Batch { epoch: self.epoch, ..Batch::default() } };
+            let batch = if batch.epoch == self.epoch || planted!(EpochNotChecked) {
+                batch
+            } else {
+                Batch { epoch: self.epoch, ..Batch::default() }
+            };
             let flushed = tokio::select! {
+                biased;
                 flushed = self.flush(batch) => flushed,
                 () = abandon.cancelled() => Err(Stopped::Shutdown),
             };
@@ -131,68 +149,126 @@ impl<K: Sink> Flush<K> {
 
     async fn flush(&mut self, mut batch: Batch) -> Result<(), Stopped> {
         let began = Instant::now();
-        for Opened { origin, ledger, position } in batch.opened.drain(..) {
+        let mut replaced = Vec::new();
+        for Opened { origin, ledger, position, leans_until, absences } in batch.opened.drain(..) {
             self.progress.flushed(&origin.broker(), position);
-            ledger.map(|ledger| self.acknowledged.insert(origin, ledger));
+            if leans_until > 0 {
+                self.leaning.insert(origin.clone(), leans_until);
+                if absences < self.shared.absences.load(Ordering::Acquire) {
+                    replaced.push(origin.clone());
+                }
+            }
+            // Never less than before, so that a warehouse which forgot something cannot hide it behind a start.
+            if let Some(ledger) = ledger {
+                let acknowledged = self.acknowledged.entry(origin).or_default();
+                *acknowledged = ledger.max(*acknowledged);
+            }
         }
-        if !batch.is_empty() || !self.waiting.is_empty() {
-            let regressed = self.write(&batch).await?;
-            if !regressed.is_empty() {
-                self.restart(&regressed);
+        if !replaced.is_empty() && !planted!(TrustedAfterError) {
+            self.restart(&replaced);
+            return Ok(());
+        }
+        let idle = batch.is_empty() && self.waiting.is_empty();
+        let entered = match self.write(&mut batch).await? {
+            Standing::Forgot(origins) => {
+                self.restart(&origins);
                 return Ok(());
             }
-            let positions = self.enter(std::mem::take(&mut batch.ledger)).await?;
+            Standing::Firm(entered) => entered,
+        };
+        self.faults.recovered(Instant::now(), NO_ROWS);
+        self.shared.health.report("clickhouse", None);
+        if !idle {
+            let positions = self.entered(entered);
             self.observe(&batch, began);
             self.send(Receipt { positions, ..Receipt::default() });
         }
-        self.write_progress(&batch).await?;
+        if let Standing::Forgot(origins) = self.write_progress(&batch).await? {
+            self.restart(&origins);
+        }
         self.shared.spares.put(batch);
         Ok(())
     }
 
-    /// Writes facts, then registers. The answer names partitions of which the warehouse knows less than it did, before
-    /// which nothing may be written: rows on top of a hole would hide it.
-    async fn write(&mut self, batch: &Batch) -> Result<Vec<Origin>, Stopped> {
-        for stage in [
-            [(Table::Facts, &batch.facts), (Table::Letters, &batch.letters)],
-            [(Table::Minutes, &batch.minute), (Table::Days, &batch.day)],
-        ] {
-            let mut backoff = Backoff::default();
-            loop {
-                let attempt = async {
-                    let regressed = self.regressed().await?;
-                    if regressed.is_empty() {
-                        let [(one, rows), (other, other_rows)] = stage;
-                        tokio::try_join!(self.insert(one, rows), self.insert(other, other_rows))?;
-                    }
-                    Ok(regressed)
-                };
-                match attempt.await {
-                    Ok(regressed) if regressed.is_empty() => break,
-                    Ok(regressed) => return Ok(regressed),
-                    Err(error) => self.failed(error, &mut backoff).await?,
-                }
+    /// Writes facts, then registers, then the ledger rows whose letters have arrived; the other ledger rows wait.
+    ///
+    /// After an error everything is sent again: the server that answers next may be one that was restored from a copy
+    /// without what the one before it had acknowledged. For the same reason all partitions start again where one stands
+    /// upon rows that are not in hand: with a ledger row of an earlier batch, or with rows that it loaded.
+    async fn write(&mut self, batch: &mut Batch) -> Result<Standing<Vec<Entry>>, Stopped> {
+        let waiting = self.waiting.keys().map(|(origin, _)| origin);
+        let not_in_hand: Vec<_> = waiting.chain(self.leaning.keys()).cloned().collect();
+        for entry in batch.ledger.drain(..) {
+            let waiting = self.waiting.entry((entry.origin.clone(), entry.chunk)).or_insert_with(|| entry.clone());
+            // A former owner in this process may have come further.
+            if entry.next_offset >= waiting.next_offset || planted!(OlderEntryWins) {
+                *waiting = entry;
             }
         }
-        Ok(Vec::new())
+        let mut backoff = Backoff::new(self.shared.random);
+        loop {
+            let error = match self.attempt(batch).await {
+                Ok(standing) => return Ok(standing),
+                Err(error) => error,
+            };
+            let replaced = error.may_be_replaced();
+            if replaced {
+                self.shared.absences.fetch_add(1, Ordering::AcqRel);
+            }
+            self.failed(error, &mut backoff).await?;
+            if planted!(BatchDroppedOnError) {
+                return Ok(Standing::Firm(Vec::new()));
+            }
+            if replaced && !not_in_hand.is_empty() && !planted!(TrustedAfterError) {
+                return Ok(Standing::Forgot(not_in_hand));
+            }
+        }
     }
 
-    /// Writes the ledger rows whose letters have arrived; the others wait.
-    async fn enter(&mut self, entries: Vec<Entry>) -> Result<Vec<(Origin, u64)>, Stopped> {
-        for entry in entries {
-            self.waiting.insert((entry.origin.clone(), entry.chunk), entry);
+    async fn attempt(&self, batch: &Batch) -> Result<Standing<Vec<Entry>>, Error> {
+        if planted!(LedgerFirst) {
+            self.insert(Table::Ledger, &encode_ledger(&self.ready())).await?;
         }
-        let arrived = |entry: &Entry| {
+        let mut stages = [
+            [(Table::Facts, &batch.facts), (Table::Letters, &batch.letters)],
+            [(Table::Minutes, &batch.minute), (Table::Days, &batch.day)],
+        ];
+        if planted!(RegistersBeforeFacts) {
+            stages.reverse();
+        }
+        for stage in stages {
+            if let Some(origins) = self.forgotten().await? {
+                return Ok(Standing::Forgot(origins));
+            }
+            let [(one, rows), (other, other_rows)] = stage;
+            tokio::try_join!(self.insert(one, rows), self.insert(other, other_rows))?;
+            if batch.is_empty() {
+                break;
+            }
+        }
+        let ready = self.ready();
+        if !ready.is_empty() {
+            if let Some(origins) = self.forgotten().await? {
+                return Ok(Standing::Forgot(origins));
+            }
+            self.insert(Table::Ledger, &encode_ledger(&ready)).await?;
+        }
+        Ok(Standing::Firm(ready))
+    }
+
+    /// The ledger rows whose letters have arrived.
+    fn ready(&self) -> Vec<Entry> {
+        let arrived = |entry: &&Entry| {
             let first = self.shared.letters.first_outstanding(&entry.origin.broker());
-            first.is_none_or(|offset| entry.next_offset <= offset)
+            planted!(LetterNotAwaited) || first.is_none_or(|offset| entry.next_offset <= offset)
         };
-        let ready: Vec<_> = self.waiting.values().filter(|entry| arrived(entry)).cloned().collect();
-        if ready.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.insert_until_in(Table::Ledger, &encode_ledger(&ready)).await?;
+        self.waiting.values().filter(arrived).cloned().collect()
+    }
+
+    /// Notes what the ledger says now; the answer is the position of each partition.
+    fn entered(&mut self, entries: Vec<Entry>) -> Vec<(Origin, u64)> {
         let mut positions: BTreeMap<Origin, u64> = BTreeMap::new();
-        for entry in ready {
+        for entry in entries {
             self.waiting.remove(&(entry.origin.clone(), entry.chunk));
             let position = positions.entry(entry.origin).or_default();
             *position = (*position).max(entry.next_offset);
@@ -200,11 +276,14 @@ impl<K: Sink> Flush<K> {
         for (origin, position) in &positions {
             self.acknowledged.insert(origin.clone(), *position);
             self.progress.flushed(&origin.broker(), *position);
+            if self.leaning.get(origin).is_some_and(|leans_until| position >= leans_until) {
+                self.leaning.remove(origin);
+            }
         }
-        Ok(positions.into_iter().collect())
+        positions.into_iter().collect()
     }
 
-    async fn write_progress(&mut self, batch: &Batch) -> Result<(), Stopped> {
+    async fn write_progress(&mut self, batch: &Batch) -> Result<Standing<()>, Stopped> {
         let mut rows = Rows::default();
         for (origin, complete_through) in self.progress.changed() {
             rows.bytes.extend_from_slice(&encode_origin(&origin));
@@ -220,12 +299,39 @@ impl<K: Sink> Flush<K> {
         if let Some(moment) = self.progress.complete_through().and_then(|moment| u64::try_from(moment).ok()) {
             self.shared.metrics.complete_through_timestamp.set(Duration::from_millis(moment).as_secs_f64());
         }
-        self.insert_until_in(Table::Progress, &rows).await?;
-        self.insert_until_in(Table::Activity, &activity).await
+        let mut backoff = Backoff::new(self.shared.random);
+        let mut again = false;
+        loop {
+            let attempt = async {
+                // What is told was true of the server that was asked last.
+                if again && let Some(origins) = self.forgotten().await? {
+                    return Ok(Standing::Forgot(origins));
+                }
+                self.insert(Table::Progress, &rows).await?;
+                self.insert(Table::Activity, &activity).await?;
+                Ok(Standing::Firm(()))
+            };
+            match attempt.await {
+                Ok(standing) => return Ok(standing),
+                Err(error) => self.failed(error, &mut backoff).await?,
+            }
+            again = true;
+        }
     }
 
-    /// Partitions whose ledger says less than it said before.
-    async fn regressed(&self) -> Result<Vec<Origin>, Error> {
+    /// Partitions whose ledger says less than it said before: nothing may be written then, for rows on top of a hole
+    /// would hide it. A server that is replaced within one request, unseen by any other, would go unnoticed.
+    async fn forgotten(&self) -> Result<Option<Vec<Origin>>, Error> {
+        if planted!(RestoreUnnoticed) || self.behind().await?.is_empty() {
+            return Ok(None);
+        }
+        // A replica that lags knows less for a moment only.
+        self.sink.sync().await?;
+        let behind = self.behind().await?;
+        Ok((!behind.is_empty()).then_some(behind))
+    }
+
+    async fn behind(&self) -> Result<Vec<Origin>, Error> {
         let known: Vec<_> = self.acknowledged.keys().cloned().collect();
         let found = if known.is_empty() { HashMap::new() } else { self.sink.positions(&known).await? };
         let forgot = |(origin, position): (&Origin, &u64)| {
@@ -235,10 +341,14 @@ impl<K: Sink> Flush<K> {
     }
 
     /// Everything that was drained, or waits, stands upon rows that may be gone: it is void, for all partitions.
-    fn restart(&mut self, regressed: &[Origin]) {
-        tracing::warn!(?regressed, "ClickHouse was restored from an older copy: counting again from its ledger");
+    fn restart(&mut self, origins: &[Origin]) {
+        tracing::warn!(?origins, "ClickHouse may be an older copy of itself: counting again from its ledger");
         self.acknowledged.clear();
+        if !planted!(ProgressKept) {
+            self.progress.restart();
+        }
         self.waiting.clear();
+        self.leaning.clear();
         self.epoch += 1;
         self.send(Receipt { restart: Some(self.epoch), ..Receipt::default() });
     }
@@ -248,16 +358,6 @@ impl<K: Sink> Flush<K> {
             return Ok(());
         }
         self.sink.insert(table, rows).await
-    }
-
-    async fn insert_until_in(&mut self, table: Table, rows: &Rows) -> Result<(), Stopped> {
-        let mut backoff = Backoff::default();
-        loop {
-            match self.insert(table, rows).await {
-                Ok(()) => return Ok(()),
-                Err(error) => self.failed(error, &mut backoff).await?,
-            }
-        }
     }
 
     /// Waits before the next attempt, if there may be one.
@@ -271,9 +371,7 @@ impl<K: Sink> Flush<K> {
         Ok(())
     }
 
-    fn observe(&mut self, batch: &Batch, began: Instant) {
-        self.faults.recovered(Instant::now(), NO_ROWS);
-        self.shared.health.report("clickhouse", None);
+    fn observe(&self, batch: &Batch, began: Instant) {
         let metrics = &self.shared.metrics;
         metrics.flush.observe(began.elapsed().as_secs_f64());
         for (table, rows) in [
@@ -309,14 +407,24 @@ impl<K: Sink> Flush<K> {
 }
 
 /// Twice as long each time, and a random part of that, so that many processes do not come back at once.
-#[derive(Debug, Default)]
-pub struct Backoff(Option<Duration>);
+#[derive(Debug)]
+pub struct Backoff {
+    last: Option<Duration>,
+    /// From 0 to 1.
+    random: fn() -> f64,
+}
 
 impl Backoff {
+    /// To wait by this random number from 0 to 1.
+    #[must_use]
+    pub const fn new(random: fn() -> f64) -> Self {
+        Self { last: None, random }
+    }
+
     /// The next time to wait.
     pub fn advance(&mut self) -> Duration {
-        let limit = self.0.map_or(*BACKOFF.start(), |last| (last * 2).min(*BACKOFF.end()));
-        self.0 = Some(limit);
-        limit.mul_f64(rand::random_range(0.5..=1.0))
+        let limit = self.last.map_or(*BACKOFF.start(), |last| (last * 2).min(*BACKOFF.end()));
+        self.last = Some(limit);
+        limit.mul_f64(0.5 + 0.5 * (self.random)())
     }
 }

@@ -4,18 +4,21 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, mpsc},
-    time::{Duration, Instant},
+    sync::{Arc, atomic::Ordering, mpsc},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 use super::{Shared, flush::Backoff};
 use crate::{
     batch::Origin,
     log::{Repeated, chain},
     metrics::Cause,
+    mutants::planted,
     partition::{self, Loaded, Partition},
     sink::{self, Sink},
-    source::{Slot, log::Log},
+    source::{Brokers, Slot},
 };
 
 /// Brokers answer within this time, or are away.
@@ -50,23 +53,25 @@ pub struct Answer {
 #[derive(Debug)]
 pub enum Outcome {
     /// To be read from this offset on.
-    Ready { partition: Box<Partition>, read_from: u64, ledger: Option<u64> },
+    Ready { partition: Box<Partition>, read_from: u64, ledger: Option<u64>, absences: u64 },
     /// Not to be read until a person has looked, or time has passed.
     Held { cause: Cause, detail: String },
 }
 
 /// Loads partitions for all workers.
 #[derive(Debug)]
-pub struct Loader<K> {
+pub struct Loader<K, B> {
     pub sink: Arc<K>,
-    pub log: Arc<Log>,
+    pub brokers: Arc<B>,
     pub shared: Arc<Shared>,
     pub config: partition::Config,
 }
 
-/// What the brokers hold of some partitions.
+/// What the brokers hold of some partitions, and what is known of the warehouse beside them.
 #[derive(Debug, Default)]
 struct Bounds {
+    /// See [`Shared::absences`].
+    absences: u64,
     topic_ids: HashMap<Arc<str>, String>,
     starts: HashMap<Origin, u64>,
     ends: HashMap<Origin, u64>,
@@ -86,7 +91,7 @@ enum Error {
     NoLeader,
 }
 
-impl<K: Sink> Loader<K> {
+impl<K: Sink, B: Brokers> Loader<K, B> {
     /// Answers requests until the workers are gone.
     ///
     /// # Errors
@@ -95,21 +100,21 @@ impl<K: Sink> Loader<K> {
         let mut faults = Repeated::new(Duration::from_secs(30));
         while let Some(first) = requests.recv().await {
             let mut gathered = vec![first];
-            let deadline = tokio::time::Instant::now() + GATHER;
+            let deadline = Instant::now() + GATHER;
             while let Ok(Some(next)) = tokio::time::timeout_at(deadline, requests.recv()).await {
                 gathered.push(next);
             }
-            let mut backoff = Backoff::default();
+            let mut backoff = Backoff::new(self.shared.random);
             while let Err(error) = self.answer(&gathered).await {
                 if let Error::Sink(error @ sink::Error::Final { .. }) = error {
                     return Err(error);
                 }
                 let text = chain(&error);
                 self.shared.health.report("start", Some(&text));
-                faults.warn(Instant::now(), "partitions cannot be started", &text);
+                faults.warn(Instant::now().into_std(), "partitions cannot be started", &text);
                 tokio::time::sleep(backoff.advance()).await;
             }
-            faults.recovered(Instant::now(), "partitions cannot be started");
+            faults.recovered(Instant::now().into_std(), "partitions cannot be started");
             self.shared.health.report("start", None);
         }
         Ok(())
@@ -122,9 +127,13 @@ impl<K: Sink> Loader<K> {
         let began = Instant::now();
         let mut incarnations;
         let (bounds, loaded) = loop {
-            let bounds = self.bounds(origins.clone()).await?;
+            let mut bounds = self.bounds(origins.clone()).await?;
             incarnations = self.sink.incarnations().await?;
             let labels: Vec<_> = origins.iter().map(|origin| label(origin, &incarnations)).collect();
+            bounds.absences = self.shared.absences.load(Ordering::Acquire);
+            if !planted!(LoadWithoutSync) {
+                self.sink.sync().await?;
+            }
             let loaded = self.sink.load(&labels, &self.config.chunk).await?;
             let beyond =
                 |(label, loaded): (&Origin, &Loaded)| loaded.next_offset > bounds.ends.get(&label.broker()).copied();
@@ -171,7 +180,7 @@ impl<K: Sink> Loader<K> {
         match Partition::start(&self.config, label.clone(), loaded, log_start) {
             Ok(partition) => {
                 let read_from = partition.read_from(&self.config, log_start);
-                Outcome::Ready { partition: Box::new(partition), read_from, ledger }
+                Outcome::Ready { partition: Box::new(partition), read_from, ledger, absences: bounds.absences }
             }
             Err(mismatch) => {
                 let detail = format!(
@@ -186,18 +195,17 @@ impl<K: Sink> Loader<K> {
     }
 
     async fn bounds(&self, origins: Vec<Origin>) -> Result<Bounds, Error> {
-        let log = Arc::clone(&self.log);
-        let asked = tokio::task::spawn_blocking(move || {
+        let asked = Arc::clone(&self.brokers).ask(move |brokers| {
             let mut names: Vec<_> = origins.iter().map(|origin| origin.topic.to_string()).collect();
             names.sort_unstable();
             names.dedup();
-            let starts = log.starts(&origins, BROKER_LIMIT)?;
-            let ends = log.ends(&origins, BROKER_LIMIT)?;
+            let starts = brokers.starts(&origins, BROKER_LIMIT)?;
+            let ends = brokers.ends(&origins, BROKER_LIMIT)?;
             if origins.iter().any(|origin| !starts.contains_key(origin) || !ends.contains_key(origin)) {
                 return Err(Error::NoLeader);
             }
-            let topic_ids = log.ids(&names, ID_LIMIT).into_iter().map(|(name, id)| (Arc::from(name), id)).collect();
-            Ok(Bounds { topic_ids, starts, ends })
+            let topic_ids = brokers.ids(&names, ID_LIMIT).into_iter().map(|(name, id)| (Arc::from(name), id)).collect();
+            Ok(Bounds { absences: 0, topic_ids, starts, ends })
         });
         asked.await.unwrap_or(Err(Error::NoLeader))
     }

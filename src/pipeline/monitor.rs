@@ -15,7 +15,7 @@ use super::{Shared, progress::Sample};
 use crate::{
     batch::Origin,
     log::{Repeated, chain},
-    source::{self, log::Log},
+    source::{self, Brokers, log::Topic},
 };
 
 /// Between two samples: what freshness is told to.
@@ -51,35 +51,29 @@ impl Positions {
 }
 
 /// Samples until `shutdown`.
-pub(super) fn start(
+pub(super) fn start<B: Brokers>(
     kafka: &source::Config,
-    log: Arc<Log>,
+    brokers: Arc<B>,
     shared: Arc<Shared>,
     samples: tokio::sync::mpsc::UnboundedSender<Sample>,
     shutdown: CancellationToken,
 ) -> thread::JoinHandle<()> {
-    let mut monitor = Monitor {
-        topics: kafka.topics.input.clone(),
-        log,
-        shared,
-        samples,
-        known: HashMap::new(),
-        faults: Repeated::new(Duration::from_secs(30)),
-    };
+    let mut monitor = Monitor::new(kafka.topics.input.clone(), brokers, shared, samples);
     thread::spawn(move || {
         while !shutdown.is_cancelled() {
             let began = Instant::now();
-            monitor.sample();
-            monitor.shared.letters.resend();
+            monitor.look();
             monitor.shared.health.beat("monitor", Instant::now());
             thread::sleep(INTERVAL.saturating_sub(began.elapsed()));
         }
     })
 }
 
-struct Monitor {
+/// Looks at the ends of the input topics.
+#[derive(Debug)]
+pub struct Monitor<B> {
     topics: Vec<String>,
-    log: Arc<Log>,
+    brokers: Arc<B>,
     shared: Arc<Shared>,
     samples: tokio::sync::mpsc::UnboundedSender<Sample>,
     /// Partitions of each topic, and when that was asked for.
@@ -87,16 +81,32 @@ struct Monitor {
     faults: Repeated,
 }
 
-impl Monitor {
+impl<B: Brokers> Monitor<B> {
+    pub fn new(
+        topics: Vec<String>,
+        brokers: Arc<B>,
+        shared: Arc<Shared>,
+        samples: tokio::sync::mpsc::UnboundedSender<Sample>,
+    ) -> Self {
+        let faults = Repeated::new(Duration::from_secs(30));
+        Self { topics, brokers, shared, samples, known: HashMap::new(), faults }
+    }
+
+    /// Takes a sample, and sends letters again that came back. To be called every second or so.
+    pub fn look(&mut self) {
+        self.sample();
+        self.shared.letters.resend();
+    }
+
     fn sample(&mut self) {
         let asked_at = (self.shared.wall_ms)();
-        let found = self.log.topics(&self.topics, LIMIT).and_then(|topics| {
-            let partitions = |topic: &source::log::Topic| {
+        let found = self.brokers.topics(&self.topics, LIMIT).and_then(|topics| {
+            let partitions = |topic: &Topic| {
                 let name: Arc<str> = topic.name.as_str().into();
                 (0..topic.partitions).map(move |partition| Origin { topic: Arc::clone(&name), partition })
             };
             let origins: Vec<_> = topics.iter().flat_map(partitions).collect();
-            self.log.ends(&origins, LIMIT).map(|ends| (topics, ends))
+            self.brokers.ends(&origins, LIMIT).map(|ends| (topics, ends))
         });
         let health = &self.shared.health;
         match found {
@@ -120,7 +130,7 @@ impl Monitor {
 
     /// Partitions that a topic gained since the last sample are complete through that one; those of a topic seen for
     /// the first time through no moment yet.
-    fn born(&mut self, topics: &[source::log::Topic], asked_at: i64) -> Vec<(Origin, i64)> {
+    fn born(&mut self, topics: &[Topic], asked_at: i64) -> Vec<(Origin, i64)> {
         let mut born = Vec::new();
         for topic in topics {
             let (before, moment) = self.known.get(&topic.name).copied().unwrap_or((0, 0));

@@ -51,6 +51,13 @@ impl Progress {
         partition.reach();
     }
 
+    /// The warehouse may have forgotten whatever was told; the partitions are opened again.
+    pub fn restart(&mut self) {
+        for partition in self.partitions.values_mut() {
+            (partition.position, partition.complete_through, partition.told) = (None, None, None);
+        }
+    }
+
     /// The partitions that became complete through a later moment, and that moment (milliseconds since the epoch).
     pub fn changed(&mut self) -> Vec<(Origin, i64)> {
         while let Ok(sample) = self.samples.try_recv() {

@@ -23,6 +23,7 @@ use crate::{
     batch::{Batch, Opened},
     letters::Letter,
     metrics::Cause,
+    mutants::planted,
     partition::{Outcome, Rules},
     source::{Error, Signal, Slot, Source},
     window::Calendar,
@@ -103,9 +104,9 @@ impl<S: Source> Worker<S> {
         if self.hand_over(now) {
             self.keep_within(now)?;
         }
-        let stale = self.shared.reference.is_stale(wall_ms);
+        let stale = self.shared.reference.is_stale(wall_ms) && !planted!(DirectoryNotAwaited);
         self.shared.holds.directory(stale);
-        if stale || self.batch.bytes() >= BATCH_BYTES_FULL {
+        if stale || self.batch.bytes() >= self.shared.batch_bytes_full {
             return Ok(Step::Held);
         }
         for signal in self.read(limit) {
@@ -116,13 +117,7 @@ impl<S: Source> Worker<S> {
 
     /// Hands the rest over for the last flush, and commits what becomes of it within `limit`. Nothing is read any more.
     pub fn close(mut self, limit: Duration) -> Result<(), Error> {
-        self.drain();
-        self.tell();
-        let mut last = std::mem::take(&mut self.batch);
-        if let Some(mut waiting) = self.waiting.take() {
-            std::mem::swap(&mut last, &mut waiting);
-            last.append(&mut waiting);
-        }
+        let last = self.finish();
         let Self { mut source, links, mut assigned, .. } = self;
         let deadline = Instant::now() + limit;
         if links.batches.blocking_send(last).is_ok() {
@@ -133,6 +128,21 @@ impl<S: Source> Worker<S> {
             }
         }
         source.signals().map(drop)
+    }
+
+    /// All that was folded and not handed over; nothing may be read any more.
+    pub fn finish(&mut self) -> Batch {
+        self.drain();
+        self.tell();
+        let mut last = std::mem::take(&mut self.batch);
+        if let Some(mut waiting) = self.waiting.take() {
+            std::mem::swap(&mut last, &mut waiting);
+            last.append(&mut waiting);
+        }
+        if planted!(LastWindowDropped) {
+            (last.minute, last.day) = Default::default();
+        }
+        last
     }
 
     fn signal(&mut self, signal: Signal, now: Instant) -> Result<(), Error> {
@@ -162,6 +172,9 @@ impl<S: Source> Worker<S> {
         self.shared.holds.release(&assigned.origin);
         if let Phase::Live(mut partition, _) | Phase::Muted(mut partition) = assigned.phase {
             partition.drain(&mut self.batch);
+            if planted!(RevokedRowsDropped) {
+                (self.batch.minute, self.batch.day) = Default::default();
+            }
         }
     }
 
@@ -209,11 +222,13 @@ impl<S: Source> Worker<S> {
                 continue;
             }
             match answer.outcome {
-                loader::Outcome::Ready { partition, read_from, ledger } => {
+                loader::Outcome::Ready { mut partition, read_from, ledger, absences } => {
                     self.shared.holds.release(&assigned.origin);
+                    partition.adopt(&mut self.batch);
                     let (origin, position) = (partition.origin().clone(), partition.position());
-                    self.batch.opened.push(Opened { origin, ledger, position });
-                    assigned.entered = partition.position();
+                    assigned.entered = position;
+                    let leans_until = partition.leans_until();
+                    self.batch.opened.push(Opened { origin, ledger, position, leans_until, absences });
                     self.source.start(answer.slot, read_from)?;
                     assigned.phase = Phase::Live(partition, Tail::default());
                     assigned.since = now;
@@ -273,7 +288,7 @@ impl<S: Source> Worker<S> {
     /// what was counted has been drained.
     fn hand_over(&mut self, now: Instant) -> bool {
         let mut drained = false;
-        if now >= self.flush_at || self.batch.bytes() >= BATCH_BYTES_FULL {
+        if now >= self.flush_at || self.batch.bytes() >= self.shared.batch_bytes_full {
             self.flush_at = self.shared.next_flush(now);
             if self.waiting.is_none() {
                 drained = true;

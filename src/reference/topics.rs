@@ -19,7 +19,7 @@ use crate::{
     admin::Outside,
     batch::Origin,
     directory::{self, Kind, Publication},
-    source::{self, Quiet, client_settings, log::Log},
+    source::{self, Brokers as _, Quiet, client_settings, log::Log},
 };
 
 /// Between two looks at the ends of the topics, and at the CSV files.

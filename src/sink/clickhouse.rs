@@ -102,17 +102,6 @@ impl ClickHouse {
     pub const fn client(&self) -> &Client {
         &self.client
     }
-
-    async fn sync_replicas(&self) -> Result<(), Error> {
-        if self.cluster.is_none() {
-            return Ok(());
-        }
-        for table in [Table::Facts, Table::Minutes, Table::Days, Table::Ledger] {
-            let sql = format!("SYSTEM SYNC REPLICA {}_local", table.name());
-            limited("wait for the replica", self.client.query(&sql).execute()).await?;
-        }
-        Ok(())
-    }
 }
 
 impl Sink for ClickHouse {
@@ -148,8 +137,18 @@ impl Sink for ClickHouse {
         Ok(rows.into_iter().map(|row| (row.topic, row.incarnation)).collect())
     }
 
+    async fn sync(&self) -> Result<(), Error> {
+        if self.cluster.is_none() {
+            return Ok(());
+        }
+        for table in [Table::Facts, Table::Minutes, Table::Days, Table::Ledger] {
+            let sql = format!("SYSTEM SYNC REPLICA {}_local", table.name());
+            limited("wait for the replica", self.client.query(&sql).execute()).await?;
+        }
+        Ok(())
+    }
+
     async fn load(&self, origins: &[Origin], chunk: &chunk::Config) -> Result<HashMap<Origin, Loaded>, Error> {
-        self.sync_replicas().await?;
         limited("load partitions", load::load(&self.client, origins, chunk)).await
     }
 }

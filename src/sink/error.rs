@@ -37,6 +37,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the server that answers next may be another one; a server that says what it lacks is the same.
+    #[must_use]
+    pub const fn may_be_replaced(&self) -> bool {
+        match self {
+            Self::Retry { class: Class::Network | Class::Timeout | Class::Other, .. } => true,
+            Self::Retry { class: Class::TooManyParts | Class::Memory | Class::Readonly, .. } | Self::Final { .. } => {
+                false
+            }
+        }
+    }
+
     pub(crate) fn new(doing: &'static str, source: clickhouse::error::Error) -> Self {
         match kind(&source) {
             Kind::Retry(class) => Self::Retry { doing, class, source },

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::{
     batch::{Origin, Tally},
     chunk::{self, COUNTERS, Grain},
-    event::Counter,
+    event::{Counter, Direction, Type, Weight},
     partition::{self, Fact, Loaded},
     sink::Table,
     window::{Date, Minute, Window},
@@ -45,6 +45,11 @@ struct StoredFact {
     business_date: u16,
     occurred_at: i64,
     recorded_at: i64,
+    r#type: String,
+    direction: String,
+    count: u32,
+    auto: bool,
+    amount_fen: Option<u64>,
 }
 
 #[derive(Row, Deserialize)]
@@ -176,12 +181,17 @@ async fn facts(client: &Client, loaded: &HashMap<Origin, Loaded>) -> Result<Vec<
     };
     let sql = format!(
         "SELECT src_topic, src_partition, src_offset, corp_id, staff_id, region_id, store_id, channel, channel_group, \
-         business_date, occurred_at, recorded_at FROM facts WHERE ingested_at >= {since} AND ({}) \
+         business_date, occurred_at, recorded_at, type, direction, count, auto, amount_fen FROM facts WHERE ingested_at >= {since} AND ({}) \
          ORDER BY version DESC LIMIT 1 BY src_topic, src_partition, src_offset",
         beyond.join(" OR ")
     );
     let rows = client.query(&sql).fetch_all::<StoredFact>().await?;
-    Ok(rows.into_iter().map(|fact| (origin(&fact.src_topic, fact.src_partition), fact.into())).collect())
+    // A type that this version does not know was not counted by it either.
+    let known = |fact: StoredFact| {
+        let origin = origin(&fact.src_topic, fact.src_partition);
+        fact.known().map(|fact| (origin, fact))
+    };
+    Ok(rows.into_iter().filter_map(known).collect())
 }
 
 async fn registers(
@@ -228,18 +238,22 @@ fn origin(topic: &str, partition: u32) -> Origin {
     Origin { topic: topic.into(), partition }
 }
 
-impl From<StoredFact> for Fact {
-    fn from(fact: StoredFact) -> Self {
-        Self {
-            offset: fact.src_offset,
-            corp_id: fact.corp_id,
-            staff_id: fact.staff_id,
-            region_id: fact.region_id,
-            store_id: fact.store_id,
-            channel: fact.channel,
-            channel_group: fact.channel_group,
-            window: Window::new(fact.occurred_at, fact.recorded_at, Date(fact.business_date)),
-        }
+impl StoredFact {
+    fn known(self) -> Option<Fact> {
+        let Self { count, auto, amount_fen, .. } = self;
+        let (kind, direction) = (Type::from_name(&self.r#type)?, Direction::from_name(&self.direction));
+        Some(Fact {
+            offset: self.src_offset,
+            corp_id: self.corp_id,
+            staff_id: self.staff_id,
+            region_id: self.region_id,
+            store_id: self.store_id,
+            channel: self.channel,
+            channel_group: self.channel_group,
+            window: Window::new(self.occurred_at, self.recorded_at, Date(self.business_date)),
+            weight: Weight { kind, count: count.into(), direction, auto, amount_fen },
+            lateness_ms: self.recorded_at.saturating_sub(self.occurred_at),
+        })
     }
 }
 

@@ -4,13 +4,16 @@
 
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use super::{Config, Error, Quiet, client_settings, ffi};
+use super::{Brokers, Config, Error, Quiet, client_settings, ffi};
 use crate::batch::Origin;
 
 /// A topic that exists.
@@ -40,43 +43,6 @@ impl Log {
         Ok(Self { client, without_ids: AtomicBool::new(false) })
     }
 
-    /// The topics of these names that exist. Blocks up to `limit` for each.
-    pub fn topics(&self, names: &[String], limit: Duration) -> Result<Vec<Topic>, Error> {
-        let mut topics = Vec::new();
-        for name in names {
-            let metadata = self.client.fetch_metadata(Some(name), limit);
-            let metadata = metadata.map_err(|source| Error::new("ask the brokers for a topic", source))?;
-            let found = metadata.topics().iter().find(|topic| topic.name() == name && topic.error().is_none());
-            let partitions = found.map_or(0, |topic| topic.partitions().len());
-            if let (1.., Ok(partitions)) = (partitions, u32::try_from(partitions)) {
-                topics.push(Topic { name: name.clone(), partitions });
-            }
-        }
-        Ok(topics)
-    }
-
-    /// The ids of these topics, by name, as far as the brokers tell them: Kafka before 2.8 does not. Blocks up to `limit`.
-    #[must_use]
-    pub fn ids(&self, names: &[String], limit: Duration) -> HashMap<String, String> {
-        if self.without_ids.load(Ordering::Relaxed) {
-            return HashMap::new();
-        }
-        let ids = ffi::topic_ids(self.client.client(), names, limit);
-        // A broker that answers everything else but this does not know the request.
-        self.without_ids.store(ids.is_err(), Ordering::Relaxed);
-        ids.unwrap_or_default().into_iter().collect()
-    }
-
-    /// The offset of the first record of each partition. Blocks up to `limit`.
-    pub fn starts(&self, origins: &[Origin], limit: Duration) -> Result<HashMap<Origin, u64>, Error> {
-        self.offsets(origins, ffi::End::Earliest, limit)
-    }
-
-    /// The offset after the last committed record of each partition. Blocks up to `limit`.
-    pub fn ends(&self, origins: &[Origin], limit: Duration) -> Result<HashMap<Origin, u64>, Error> {
-        self.offsets(origins, ffi::End::Latest, limit)
-    }
-
     fn offsets(&self, origins: &[Origin], end: ffi::End, limit: Duration) -> Result<HashMap<Origin, u64>, Error> {
         if origins.is_empty() {
             return Ok(HashMap::new());
@@ -92,6 +58,44 @@ impl Log {
             Some((origin, u64::try_from(offset).ok()?))
         });
         Ok(found.collect())
+    }
+}
+
+impl Brokers for Log {
+    fn topics(&self, names: &[String], limit: Duration) -> Result<Vec<Topic>, Error> {
+        let mut topics = Vec::new();
+        for name in names {
+            let metadata = self.client.fetch_metadata(Some(name), limit);
+            let metadata = metadata.map_err(|source| Error::new("ask the brokers for a topic", source))?;
+            let found = metadata.topics().iter().find(|topic| topic.name() == name && topic.error().is_none());
+            let partitions = found.map_or(0, |topic| topic.partitions().len());
+            if let (1.., Ok(partitions)) = (partitions, u32::try_from(partitions)) {
+                topics.push(Topic { name: name.clone(), partitions });
+            }
+        }
+        Ok(topics)
+    }
+
+    fn ids(&self, names: &[String], limit: Duration) -> HashMap<String, String> {
+        if self.without_ids.load(Ordering::Relaxed) {
+            return HashMap::new();
+        }
+        let ids = ffi::topic_ids(self.client.client(), names, limit);
+        // A broker that answers everything else but this does not know the request.
+        self.without_ids.store(ids.is_err(), Ordering::Relaxed);
+        ids.unwrap_or_default().into_iter().collect()
+    }
+
+    fn starts(&self, origins: &[Origin], limit: Duration) -> Result<HashMap<Origin, u64>, Error> {
+        self.offsets(origins, ffi::End::Earliest, limit)
+    }
+
+    fn ends(&self, origins: &[Origin], limit: Duration) -> Result<HashMap<Origin, u64>, Error> {
+        self.offsets(origins, ffi::End::Latest, limit)
+    }
+
+    async fn ask<T: Send + 'static>(self: Arc<Self>, question: impl FnOnce(&Self) -> T + Send + 'static) -> Option<T> {
+        tokio::task::spawn_blocking(move || question(&self)).await.ok()
     }
 }
 

@@ -29,7 +29,7 @@ use crate::{
     event::{Header, Record},
     pipeline::loader::BROKER_LIMIT,
     sink::{ClickHouse, Sink as _},
-    source::{self, Quiet, client_settings, log::Log},
+    source::{self, Brokers as _, Quiet, client_settings, log::Log},
     window::Calendar,
 };
 

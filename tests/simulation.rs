@@ -1,0 +1,131 @@
+//! Whole histories of the pipeline against simulated Kafka and ClickHouse, with a virtual clock and one seed for every
+//! choice.
+//!
+//! Invariant: the stages are the program's own; a seed always gives the same history.
+
+mod chance;
+mod check;
+mod clickhouse;
+mod history;
+mod log;
+mod process;
+mod workload;
+
+use std::{
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Instant,
+};
+
+use yinliu::metrics::Metrics;
+
+use chance::{Dice, Trace};
+use history::History;
+
+/// Histories of every run of the tests: some ten seconds on two cores, in which each of the planted bugs is met many
+/// times over.
+const SEEDS: u64 = 2_000;
+
+/// What one history held.
+struct Told {
+    records: usize,
+    inserts: u64,
+}
+
+fn run(seed: u64, trace: Trace, metrics: &Arc<Metrics>) -> Told {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let dice = Dice::begin(seed);
+        let mut history = History::new(dice, trace, metrics);
+        history.run().await;
+        check::check(&history);
+        Told { records: history.log.everything().len(), inserts: history.server.inserts() }
+    })
+}
+
+/// `from..to`, or one seed.
+fn asked() -> Range<u64> {
+    #[allow(clippy::disallowed_methods, reason = "a test has no configuration")]
+    let Ok(text) = std::env::var("YINLIU_SIMULATION_SEEDS") else { return 0..SEEDS };
+    let number = |text: &str| text.parse::<u64>().expect("`YINLIU_SIMULATION_SEEDS` is `from..to`, or one seed");
+    match text.split_once("..") {
+        Some((from, to)) => number(from)..number(to),
+        None => number(&text)..number(&text) + 1,
+    }
+}
+
+#[test]
+fn every_history_ends_with_the_counts_of_an_independent_recount() {
+    let seeds = asked();
+    let trace = if seeds.end - seeds.start == 1 { Trace::Told } else { Trace::Silent };
+    let began = Instant::now();
+    let (next, failed) = (AtomicU64::new(seeds.start), AtomicU64::new(u64::MAX));
+    let (records, inserts) = (AtomicU64::new(0), AtomicU64::new(0));
+    let work = || {
+        let metrics = Arc::new(Metrics::new(&[]));
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if !seeds.contains(&seed) || failed.load(Ordering::Relaxed) < seed {
+                return;
+            }
+            match catch_unwind(AssertUnwindSafe(|| run(seed, trace, &metrics))) {
+                Ok(told) => {
+                    records.fetch_add(u64::try_from(told.records).unwrap(), Ordering::Relaxed);
+                    inserts.fetch_add(told.inserts, Ordering::Relaxed);
+                }
+                Err(_) => {
+                    failed.fetch_min(seed, Ordering::Relaxed);
+                }
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    let failed = failed.into_inner();
+    assert!(failed == u64::MAX, "seed {failed} failed; `make simulate SEED={failed}` tells its history");
+    println!(
+        "{} histories, {} records, {} inserts, {:.1} s",
+        seeds.end - seeds.start,
+        records.into_inner(),
+        inserts.into_inner(),
+        began.elapsed().as_secs_f64()
+    );
+}
+
+/// Histories in which each planted bug has to be found.
+#[cfg(feature = "mutants")]
+const MUTANT_SEEDS: u64 = 200;
+
+#[cfg(feature = "mutants")]
+#[test]
+fn every_planted_bug_is_found() {
+    use yinliu::mutants::{Mutant, plant};
+
+    std::panic::set_hook(Box::new(|_| {}));
+    let metrics = Arc::new(Metrics::new(&[]));
+    let mut survived = Vec::new();
+    let all = Mutant::ALL.iter().map(|&mutant| Some(mutant));
+    for mutant in std::iter::once(None).chain(all) {
+        plant(mutant);
+        let fails = |seed: &u64| catch_unwind(AssertUnwindSafe(|| run(*seed, Trace::Silent, &metrics))).is_err();
+        let found = (0..MUTANT_SEEDS).find(fails);
+        let name = mutant.map_or_else(|| "none".to_owned(), |mutant| format!("{mutant:?}"));
+        let what = mutant.map_or("is as it should be", Mutant::name);
+        let seed = found.map_or_else(|| "-".to_owned(), |seed| seed.to_string());
+        println!("{name:22} {seed:>5}  {what}");
+        if found.is_none() == mutant.is_some() {
+            survived.push(name);
+        }
+    }
+    plant(None);
+    drop(std::panic::take_hook());
+    assert!(survived.is_empty(), "not found in {MUTANT_SEEDS} histories, or found where nothing is: {survived:?}");
+}

@@ -1,0 +1,241 @@
+//! One simulated process: the program's own workers, flush, loader and monitor, driven by hand.
+//!
+//! Invariant: what is simulated is what lies outside of the process; inside everything is the program's.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, atomic::AtomicU64},
+    time::{Duration, Instant},
+};
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use yinliu::{
+    admin::Health,
+    batch::Batch,
+    corp::Corps,
+    letters::Letters,
+    metrics::Metrics,
+    partition,
+    pipeline::{
+        Shared,
+        flush::{Flush, Stopped},
+        hold::Holds,
+        loader::Loader,
+        monitor::{Monitor, Positions},
+        progress::Progress,
+        spare::Spares,
+        worker::{Links, Worker},
+    },
+    reference::Reference,
+    sink,
+};
+
+use super::{
+    chance::{Life, Part, random, wall_ms},
+    clickhouse::{ClickHouse, Connection},
+    log::{Client, Consumer, Log, Mail},
+};
+
+/// The settings of all processes of a history.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) partition: partition::Config,
+    pub(super) workers: usize,
+    pub(super) flush_interval: Duration,
+    pub(super) batch_bytes_full: usize,
+    /// Memory of the partitions of a worker; where it is small they take turns.
+    pub(super) share: usize,
+    pub(super) delay: Duration,
+    /// Letters that come back, of a thousand.
+    pub(super) letters_refused: u64,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { partition, workers, flush_interval, batch_bytes_full, share, delay, letters_refused, metrics: _ } =
+            self;
+        let mut fields = formatter.debug_struct("Settings");
+        fields.field("partition", partition).field("workers", workers).field("flush_interval", flush_interval);
+        fields.field("batch_bytes_full", batch_bytes_full).field("share", share).field("delay", delay);
+        fields.field("letters_refused", letters_refused).finish_non_exhaustive()
+    }
+}
+
+pub(super) struct Process {
+    pub(super) life: Arc<Life>,
+    pub(super) reference: Arc<Reference>,
+    /// Rows of the directory that it has read.
+    pub(super) directory_read: usize,
+    pub(super) reads_at: i64,
+    workers: Vec<Worker<Consumer>>,
+    monitor: Monitor<Client>,
+    looks_at: i64,
+    batches: tokio::sync::mpsc::Sender<Batch>,
+    pub(super) shared: Arc<Shared>,
+    flush: JoinHandle<Result<(), Stopped>>,
+    loader: JoinHandle<Result<(), sink::Error>>,
+    abandon: CancellationToken,
+}
+
+/// A process that takes its leave.
+pub(super) struct Closing {
+    life: Arc<Life>,
+    flush: JoinHandle<Result<(), Stopped>>,
+    loader: JoinHandle<Result<(), sink::Error>>,
+    abandon: CancellationToken,
+    gives_up_at: i64,
+}
+
+/// Records of one read, of less than a kilobyte each.
+const READ_BYTES_MAX: usize = 12 << 10;
+
+/// As `pipeline` gives the last flush.
+const LAST_FLUSH_LIMIT_MS: i64 = 6_000;
+
+impl Process {
+    pub(super) fn start(number: u32, settings: &Settings, log: &Arc<Log>, server: &Arc<ClickHouse>) -> Self {
+        let (life, starts) = (Life::new(number), Arc::new(Mutex::new(HashMap::new())));
+        let metrics = Arc::clone(&settings.metrics);
+        let reference = Arc::new(Reference::new(settings.delay, Arc::clone(&metrics)));
+        let shared = Arc::new(shared(settings, log, &life, Arc::clone(&reference)));
+        let (batches, gathered) = tokio::sync::mpsc::channel(settings.workers);
+        let (requests, requested) = tokio::sync::mpsc::unbounded_channel();
+        let (ends, sampled) = tokio::sync::mpsc::unbounded_channel();
+        let (mut workers, mut receipts) = (Vec::new(), Vec::new());
+        for _ in 0..settings.workers {
+            let (receipt_to, from_flush) = std::sync::mpsc::channel();
+            let (answer_to, answers) = std::sync::mpsc::channel();
+            let (batches, requests) = (batches.clone(), requests.clone());
+            let links = Links { batches, receipts: from_flush, requests, answers, answer_to };
+            receipts.push(receipt_to);
+            workers.push(Worker::new(log.join(&life), Arc::clone(&shared), links, now()));
+        }
+        // A batch that is full, the one that waits, and of each what a last read brought.
+        let facts_bytes_max = 2 * settings.workers * (settings.batch_bytes_full + READ_BYTES_MAX);
+        let sink = Connection {
+            server: Arc::clone(server),
+            life: Arc::clone(&life),
+            starts: Arc::clone(&starts),
+            facts_bytes_max,
+        };
+        let (sink, brokers) = (Arc::new(sink), Arc::new(Client { log: Arc::clone(log), starts }));
+        let loader = Loader {
+            sink: Arc::clone(&sink),
+            brokers: Arc::clone(&brokers),
+            shared: Arc::clone(&shared),
+            config: settings.partition.clone(),
+        };
+        let abandon = CancellationToken::new();
+        let flush = Flush::new(sink, Arc::clone(&shared), gathered, receipts, Progress::new(sampled));
+        let flush = Part { life: Arc::clone(&life), work: Box::pin(flush.run(abandon.clone())) };
+        let loader = Part { life: Arc::clone(&life), work: Box::pin(loader.run(requested)) };
+        Self {
+            reference,
+            directory_read: 0,
+            reads_at: 0,
+            workers,
+            monitor: Monitor::new(log.topics(), brokers, Arc::clone(&shared), ends),
+            looks_at: 0,
+            batches,
+            shared,
+            flush: tokio::spawn(flush),
+            loader: tokio::spawn(loader),
+            abandon,
+            life,
+        }
+    }
+
+    pub(super) fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// One step of one worker.
+    pub(super) fn step(&mut self, worker: usize) {
+        self.workers[worker].step(now(), wall_ms(), Duration::ZERO).unwrap();
+    }
+
+    /// What the process does every second.
+    pub(super) fn look(&mut self) {
+        if wall_ms() >= self.looks_at {
+            self.looks_at = wall_ms() + 1_000;
+            self.monitor.look();
+        }
+        assert!(!self.flush.is_finished(), "the flush of a live process ended");
+        assert!(!self.loader.is_finished(), "the loader of a live process ended");
+    }
+
+    /// Ends as by kill -9; `cut`: what was on its way never arrives.
+    pub(super) fn kill(self, cut: bool) {
+        self.life.end(cut);
+        self.flush.abort();
+        self.loader.abort();
+    }
+
+    /// Ends as by SIGTERM.
+    pub(super) fn close(mut self) -> Closing {
+        let lasts: Vec<_> = self.workers.iter_mut().map(Worker::finish).collect();
+        drop(self.workers);
+        let batches = self.batches;
+        let handing_over = async move {
+            for last in lasts {
+                // The flush ends early where it gives up.
+                let _ = batches.send(last).await;
+            }
+        };
+        tokio::spawn(Part { life: Arc::clone(&self.life), work: Box::pin(handing_over) });
+        let gives_up_at = wall_ms() + LAST_FLUSH_LIMIT_MS;
+        let Self { life, flush, loader, abandon, .. } = self;
+        Closing { life, flush, loader, abandon, gives_up_at }
+    }
+}
+
+impl Closing {
+    /// Whether it is gone; the process that ran is dead from then on.
+    pub(super) fn is_gone(&self) -> bool {
+        if wall_ms() >= self.gives_up_at {
+            self.abandon.cancel();
+        }
+        let gone = self.flush.is_finished();
+        if gone {
+            self.life.end(false);
+            self.loader.abort();
+        }
+        gone
+    }
+
+    pub(super) fn life(&self) -> &Arc<Life> {
+        &self.life
+    }
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+fn shared(settings: &Settings, log: &Arc<Log>, life: &Arc<Life>, reference: Arc<Reference>) -> Shared {
+    let (metrics, health) = (Arc::clone(&settings.metrics), Arc::new(Health::default()));
+    let (log, life, refused_thousandths) = (Arc::clone(log), Arc::clone(life), settings.letters_refused);
+    let letters = Letters::by::<std::convert::Infallible>("letters".to_owned(), Arc::clone(&metrics), |reports| {
+        Ok(Box::new(Mail { log, life, reports, refused_thousandths }))
+    });
+    Shared {
+        corps: Corps::new(&HashMap::new()).unwrap(),
+        delay_ms: i64::try_from(settings.delay.as_millis()).unwrap(),
+        reference,
+        letters: letters.unwrap(),
+        holds: Holds::new(Arc::clone(&metrics), Arc::clone(&health)),
+        positions: Positions::default(),
+        spares: Spares::new(settings.workers),
+        metrics,
+        health,
+        absences: AtomicU64::new(0),
+        flush_interval: settings.flush_interval,
+        flush_epoch: now(),
+        batch_bytes_full: settings.batch_bytes_full,
+        share: settings.share,
+        wall_ms,
+        random,
+    }
+}
