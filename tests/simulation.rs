@@ -8,6 +8,7 @@ mod check;
 mod clickhouse;
 mod history;
 mod log;
+mod plan;
 mod process;
 mod workload;
 

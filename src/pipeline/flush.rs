@@ -4,7 +4,7 @@
 //! below it has arrived.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, atomic::Ordering, mpsc},
     time::{Duration, Instant},
 };
@@ -332,7 +332,10 @@ impl<K: Sink> Flush<K> {
     }
 
     async fn behind(&self) -> Result<Vec<Origin>, Error> {
-        let known: Vec<_> = self.acknowledged.keys().cloned().collect();
+        // Asked of what waits or leans as well, though nothing is known of it: a server that is away must not be missed.
+        let waiting = self.waiting.keys().map(|(origin, _)| origin);
+        let known: BTreeSet<_> = self.acknowledged.keys().chain(waiting).chain(self.leaning.keys()).cloned().collect();
+        let known: Vec<_> = known.into_iter().collect();
         let found = if known.is_empty() { HashMap::new() } else { self.sink.positions(&known).await? };
         let forgot = |(origin, position): (&Origin, &u64)| {
             (found.get(origin).copied().unwrap_or(0) < *position).then(|| origin.clone())

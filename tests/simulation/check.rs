@@ -6,10 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use yinliu::{batch::Origin, directory::OrgRow, partition::Partition};
 
-use super::{
-    clickhouse::Start,
-    history::{History, Kind},
-};
+use super::{clickhouse::Start, history::History, plan::Kind};
 use crate::{
     recount::{Directory, Fate, Witness, recount},
     support::{

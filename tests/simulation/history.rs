@@ -1,154 +1,20 @@
-//! One history: what is drawn for it, what happens in it, and how it heals.
+//! One history: what happens in it, and how it heals.
 //!
 //! Invariant: everything that happens follows from the seed.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::sleep;
-use yinliu::{batch::Origin, chunk, dedup, metrics::Metrics, partition};
+use yinliu::{batch::Origin, metrics::Metrics};
 
 use super::{
     chance::{Dice, Trace, wall_ms},
-    clickhouse::{ClickHouse, Weather},
+    clickhouse::ClickHouse,
     log::Log,
-    process::{Closing, Process, Settings},
-    workload::{Habits, Producer},
+    plan::{Faults, Kind, Plan},
+    process::{Closing, Process},
+    workload::Producer,
 };
-use crate::recount::Terms;
-
-/// What makes the figures depend on more than the log, and is therefore kept apart from the rest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Owners overlap in every way; retention stays below everything that may be read again.
-    Overlap,
-    /// Retention takes what was not counted, or what a duplicate would be recognised by, while all processes are down;
-    /// no two owners at once.
-    Outage,
-    /// As the first, with members of staff whose first row comes after their events.
-    Newcomers,
-}
-
-/// What is drawn for a history.
-#[derive(Clone, Debug)]
-pub(super) struct Plan {
-    pub(super) kind: Kind,
-    topics: u64,
-    partitions: u64,
-    processes_max: u64,
-    pub(super) settings: Settings,
-    pub(super) terms: Terms,
-    habits: Habits,
-    weather: Weather,
-    /// Ticks before the healing.
-    ticks: u64,
-    tick_ms_max: u64,
-    /// Records that a tick appends at most.
-    burst: u64,
-    /// How likely each fault is at a tick, of a thousand.
-    faults: Faults,
-    directory_lag_ms: u64,
-}
-
-/// One number for each kind of fault; 0 in most histories, so that each meets the others undisturbed.
-#[derive(Clone, Copy, Debug)]
-struct Faults {
-    kill: u64,
-    close: u64,
-    join: u64,
-    stop: u64,
-    rebalance: u64,
-    outage: u64,
-    away: u64,
-    brokers_away: u64,
-    backup: u64,
-    restore: u64,
-    lag: u64,
-    retention: u64,
-}
-
-impl Plan {
-    pub(super) fn draw(dice: &Dice, metrics: &Arc<Metrics>) -> Self {
-        let kind = match dice.below(10) {
-            0..6 => Kind::Overlap,
-            6..9 => Kind::Outage,
-            _ => Kind::Newcomers,
-        };
-        let bits = u32::try_from(dice.between(3, 6)).unwrap();
-        let records = u32::try_from(dice.between(4, 40)).unwrap();
-        let (span_ms, delay_ms) = (dice.between(1_000, 20_000), dice.between(500, 4_000));
-        let dedup = dedup::Config { records, span: Duration::from_millis(span_ms) };
-        let chunk = chunk::Config { bits, day_bits: bits + u32::try_from(dice.below(3)).unwrap() };
-        let settings = Settings {
-            partition: partition::Config { chunk, dedup },
-            workers: usize::try_from(dice.between(1, 2)).unwrap(),
-            flush_interval: Duration::from_millis(dice.between(100, 1_000)),
-            batch_bytes_full: usize::try_from(dice.between(1_000, 16_000)).unwrap(),
-            share: if dice.chance(300) { usize::try_from(dice.between(2_000, 60_000)).unwrap() } else { usize::MAX },
-            delay: Duration::from_millis(delay_ms),
-            letters_refused: maybe(dice, 300),
-            metrics: Arc::clone(metrics),
-        };
-        let habits = Habits {
-            repeated: maybe(dice, 400),
-            dedup_records: records.into(),
-            span_ms: span_ms.cast_signed(),
-            broken: maybe(dice, 150),
-            gaps: maybe(dice, 200),
-            newcomers: kind == Kind::Newcomers,
-        };
-        Self {
-            kind,
-            topics: dice.between(1, 2),
-            partitions: dice.between(1, 3),
-            processes_max: dice.between(1, 3),
-            settings,
-            terms: Terms { records: records.into(), span_ms: span_ms.cast_signed(), delay_ms: delay_ms.cast_signed() },
-            habits,
-            weather: Weather {
-                refused: maybe(dice, 100),
-                partial: maybe(dice, 150),
-                lost_answer: maybe(dice, 150),
-                late: if kind == Kind::Outage { 0 } else { maybe(dice, 150) },
-                late_ms_max: dice.between(1, 20_000),
-                delay_ms_max: *dice.pick(&[5, 60, 400]),
-            },
-            ticks: dice.between(100, 400),
-            tick_ms_max: *dice.pick(&[10, 60, 300]),
-            burst: dice.between(1, 4),
-            faults: Faults::draw(dice, kind),
-            directory_lag_ms: dice.between(50, 2 * delay_ms),
-        }
-    }
-}
-
-impl Faults {
-    fn draw(dice: &Dice, kind: Kind) -> Self {
-        let overlap = kind != Kind::Outage;
-        Self {
-            kill: maybe(dice, 30),
-            close: if overlap { maybe(dice, 20) } else { 0 },
-            join: maybe(dice, 40),
-            stop: if overlap { maybe(dice, 30) } else { 0 },
-            rebalance: if overlap { maybe(dice, 100) } else { 0 },
-            outage: if overlap { maybe(dice, 5) } else { 20 },
-            away: maybe(dice, 20),
-            brokers_away: maybe(dice, 20),
-            backup: maybe(dice, 40),
-            restore: maybe(dice, 15),
-            lag: maybe(dice, 50),
-            retention: maybe(dice, 50),
-        }
-    }
-}
-
-fn interval_ms(settings: &Settings) -> u64 {
-    u64::try_from(settings.flush_interval.as_millis()).unwrap()
-}
-
-/// In half of the histories 0.
-fn maybe(dice: &Dice, most: u64) -> u64 {
-    if dice.chance(500) { 0 } else { dice.between(1, most) }
-}
 
 pub(super) struct History {
     pub(super) plan: Plan,
@@ -341,7 +207,8 @@ impl History {
         }
         // A restore takes longer than any process goes without a request.
         if dice.chance(faults.restore) && self.stopped.is_empty() {
-            let least = 4 * self.plan.weather.delay_ms_max + 2 * interval_ms(&self.plan.settings);
+            let least = 4 * self.plan.weather.delay_ms_max
+                + 2 * u64::try_from(self.plan.settings.flush_interval.as_millis()).unwrap();
             self.server.restore((least + dice.below(2_000)).cast_signed());
         }
         if dice.chance(faults.lag) {
