@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where it cannot go on, its own functions as well")]
 
+mod burst;
 mod cases;
 mod chaos;
 mod components;
@@ -12,6 +13,7 @@ mod faults;
 mod golden;
 mod life;
 mod pipeline;
+mod pressure;
 mod property;
 mod recount;
 mod schemas;
