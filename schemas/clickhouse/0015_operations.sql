@@ -261,5 +261,5 @@ FROM (
     ) AS e
     GROUP BY corp_id, business_date, region_id, store_id, staff_id, channel
     HAVING after > before
-)
+) AS c
 COMMENT 'ADS 更正：晚到的加粉与对账的更正 / corrections: adds that came late, and what reconcile corrected';
