@@ -32,9 +32,22 @@ pub(super) enum Phase {
     Shed(usize),
 }
 
+/// Statistics are a second old or two; after so many of them since its start, what they say of a partition is true of it.
+const STATISTICS_SETTLED: u32 = 5;
+
 /// What statistics say about the end of a live partition.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
-    pub(super) told: u32,
-    pub(super) last: u64,
+    told: u32,
+    last: u64,
+}
+
+impl Tail {
+    /// Takes in what the newest statistics say; whether it can be believed.
+    pub(super) fn is_settled(&mut self, offset: u64) -> bool {
+        let repeated = self.last == offset;
+        self.told += 1;
+        self.last = offset;
+        repeated && self.told >= STATISTICS_SETTLED
+    }
 }

@@ -34,9 +34,6 @@ use crate::{
 /// under way for each worker none weighs on memory.
 pub const BATCH_BYTES_FULL: usize = 4 << 20;
 
-/// Statistics are a second old or two; after so many of them since its start, what they say of a partition is true of it.
-const STATISTICS_SETTLED: u32 = 5;
-
 /// A held partition is looked at again after this time.
 const HELD_RETRY: Duration = Duration::from_secs(10);
 
@@ -206,10 +203,7 @@ impl<S: Source> Worker<S> {
 
     fn tail(&mut self, slot: Slot, offset: u64) {
         let Some(Assigned { phase: Phase::Live(partition, tail), .. }) = self.assigned.get_mut(&slot) else { return };
-        let repeated = tail.last == offset;
-        tail.told += 1;
-        tail.last = offset;
-        if repeated && tail.told >= STATISTICS_SETTLED {
+        if tail.is_settled(offset) {
             partition.advance(offset, &mut self.batch);
         }
     }
