@@ -201,6 +201,28 @@ async fn group_offsets_that_were_moved_change_no_count() {
 }
 
 #[tokio::test]
+async fn partition_that_a_topic_gains_is_counted_within_seconds() {
+    let engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "gained");
+    let (mut load, yinliu) = running(&stage, 8).await;
+    load.send(500).await;
+    stage.until_in(SOON).await;
+    let topic = stage.topic("friend");
+    stage.kafka.grow_topic(&topic, 3).await;
+    let producer = records::producer(stage.kafka);
+    let gained = |id: u32| Stored { partition: Some(2), ..add(&stage, "friend", &format!("gained-{id}")) };
+    poll::until("a producer that knows the partition", SOON, async || match stage.partitions(&topic) {
+        3 => Ok(()),
+        count => Err(format!("{count} partitions")),
+    })
+    .await;
+    records::send(&producer, (0..10).map(gained)).await;
+    stage.until_in(Duration::from_secs(20)).await;
+    assert_counts_equal_the_log(&stage).await;
+    assert!(yinliu.is_running());
+}
+
+#[tokio::test]
 async fn recreated_topic_is_held_with_the_command_that_adopts_it_while_others_go_on() {
     let engine = Engine::start();
     let stage = Stage::new(kafka::shared(), engine.url(), "recreated");

@@ -101,6 +101,8 @@ fn settings(config: &Config) -> ClientConfig {
         .set("partition.assignment.strategy", "cooperative-sticky")
         // A killed process is noticed within 10 s, not within 45.
         .set("session.timeout.ms", "10000")
+        // Partitions that a topic gains are found within this time, not within five minutes.
+        .set("topic.metadata.refresh.interval.ms", "5000")
         // Tells the position behind transaction markers, which are no records.
         .set("statistics.interval.ms", "1000")
         // 8 MiB of fetched records for each member feed it for 25 ms at full speed; a full queue is looked at again at
