@@ -4,6 +4,7 @@
 //! the others and, by `make chaos`, for as long as one likes.
 
 mod fault;
+mod kill;
 mod report;
 mod world;
 
