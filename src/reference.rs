@@ -110,9 +110,10 @@ impl Reference {
         self.complete_through.load(Ordering::Acquire) < wall_ms.saturating_sub(self.delay_ms)
     }
 
-    /// Everything published up to this moment was read.
+    /// Everything published up to this moment was read. The last word counts, even if it is earlier: then the clock was
+    /// ahead and has been set back, and a directory that is not read on has to become stale by the new time.
     pub fn complete(&self, moment_ms: i64) {
-        self.complete_through.fetch_max(moment_ms, Ordering::AcqRel);
+        self.complete_through.store(moment_ms, Ordering::Release);
     }
 
     /// Takes in rows, and notes those that are new for ClickHouse.
@@ -163,5 +164,20 @@ const fn table(row: &directory::Reference) -> Table {
         directory::Reference::Channel(_) => Table::Channels,
         directory::Reference::Target(_) => Table::Targets,
         directory::Reference::Contest(_) => Table::Contests,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directory_read_while_the_clock_was_ahead_becomes_stale_by_the_right_time() {
+        let reference = Reference::new(Duration::from_secs(60), Arc::new(Metrics::new(&[])));
+        let (hour, minute) = (3_600_000, 60_000);
+        reference.complete(10 * hour);
+        assert!(!reference.is_stale(10 * hour + minute) && reference.is_stale(10 * hour + minute + 1));
+        reference.complete(9 * hour);
+        assert!(!reference.is_stale(9 * hour + minute) && reference.is_stale(9 * hour + minute + 1));
     }
 }
