@@ -93,6 +93,16 @@
 //! the event's; a change of the directory holds from a fixed delay after its publication, and the pipeline holds back
 //! while it has not read the directory that far. And for an offset that has a fact, the fact decides.
 
+//!
+//! # Why partitions take turns at the memory limit
+//!
+//! A chunk bounds what a partition holds, but by a hundred times what ordinary keys need. So there is a limit
+//! (`memory.limit_mib`) on what the partitions of a process hold together. At the limit those that were read longest are
+//! held (flushed, and let go of), and each is loaded and read again as soon as there is room, or else when its turn comes
+//! after some seconds: nothing is lost, each partition goes on, and the metric, the log and `/readyz` say what helps.
+//! [`pipeline::bound`] has the reasons against flushing earlier, dropping single registers, and shedding to others. The
+//! metric `memory_bound_bytes` is what the whole process stays below by its settings.
+
 pub mod event;
 
 pub mod mutants;

@@ -103,36 +103,6 @@ async fn instances_that_join_and_leave_under_load_change_no_count() {
 }
 
 #[tokio::test]
-async fn clickhouse_that_was_away_gets_every_count_and_the_process_waits_within_bounds() {
-    let mut engine = Engine::start();
-    let stage = Stage::new(kafka::shared(), engine.url(), "away");
-    let (mut load, yinliu) = running(&stage, 3).await;
-    load.send(1_000).await;
-    stage.until_in(SOON).await;
-    let started = yinliu.metric("process_start_time_seconds").unwrap();
-    engine.kill();
-    load.send(50_000).await;
-    yinliu.until_ready_is(503, "ClickHouse", SOON).await;
-    // The waits between these add up to about 10 s.
-    poll::until("nine failed attempts", SOON, async || {
-        match yinliu.metric("insert_retries_total{error=\"network\"}")? {
-            retries if retries >= 9.0 => Ok(()),
-            retries => Err(format!("{retries} attempts")),
-        }
-    })
-    .await;
-    let resident = yinliu.metric("process_resident_memory_bytes").unwrap();
-    // Two workers with three batches of 8 MiB and 16 MiB of fetched records each, horizons, and what it had before.
-    assert!(resident < 400e6, "{resident} bytes of memory while ClickHouse is away");
-    engine.restart();
-    yinliu.until_ready_is(200, "ok", SOON).await;
-    stage.until_in(SOON * 2).await;
-    assert_counts_equal_the_log(&stage).await;
-    assert!(yinliu.is_running());
-    assert!((yinliu.metric("process_start_time_seconds").unwrap() - started).abs() < 0.5, "it was never restarted");
-}
-
-#[tokio::test]
 async fn clickhouse_restored_from_an_older_copy_heals_by_itself() {
     let mut engine = Engine::start();
     let stage = Stage::new(kafka::shared(), engine.url(), "restored");

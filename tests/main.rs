@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where it cannot go on, its own functions as well")]
 
+mod burst;
 mod cases;
 mod catalogue;
 mod chaos;
@@ -16,6 +17,7 @@ mod golden;
 mod life;
 mod lineage;
 mod pipeline;
+mod pressure;
 mod property;
 mod reconcile;
 mod recount;

@@ -64,6 +64,9 @@ impl Config {
 /// and again, which takes a second, is not what the process does.
 const TURN: Duration = Duration::from_secs(10);
 
+/// To hold a partition that takes less than this part of the share would win nothing.
+const SMALL: usize = 256;
+
 /// What a partition takes, or took when it was held, and for how long it has been read or held.
 #[derive(Clone, Copy, Debug)]
 pub struct Taken {
@@ -82,11 +85,12 @@ pub struct Verdict {
 #[must_use]
 pub fn judge(share: usize, read: &[Taken], held: &[Taken]) -> Verdict {
     let mut verdict = Verdict::default();
-    let mut total: usize = read.iter().map(|taken| taken.bytes).sum();
     let mut turns = oldest_first(read);
+    turns.retain(|&at| read[at].bytes > share / SMALL);
+    let mut total: usize = turns.iter().map(|&at| read[at].bytes).sum();
     if total > share {
         // The last one has just begun, and stays.
-        turns.truncate(read.len().saturating_sub(1));
+        turns.pop();
         for at in turns {
             if total <= share {
                 break;
@@ -128,14 +132,16 @@ fn oldest_first(all: &[Taken]) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    /// Partitions by bytes and seconds, of a share of 100 bytes.
+    /// Partitions by KiB and seconds, of a share of 100 KiB.
     #[track_caller]
-    fn check(read: &[(usize, u64)], held: &[(usize, u64)], hold: &[usize], take_up: &[usize]) {
+    fn check(read: &[(usize, u64)], waiting: &[(usize, u64)], hold: &[usize], take_up: &[usize]) {
         let taken = |all: &[(usize, u64)]| -> Vec<Taken> {
-            all.iter().map(|&(bytes, seconds)| Taken { bytes, age: Duration::from_secs(seconds) }).collect()
+            all.iter()
+                .map(|&(bytes, seconds)| Taken { bytes: bytes << 10, age: Duration::from_secs(seconds) })
+                .collect()
         };
         let expected = Verdict { hold: hold.to_vec(), take_up: take_up.to_vec() };
-        assert_eq!(judge(100, &taken(read), &taken(held)), expected, "{read:?} {held:?}");
+        assert_eq!(judge(100 << 10, &taken(read), &taken(waiting)), expected, "{read:?} {waiting:?}");
     }
 
     #[test]
@@ -168,5 +174,11 @@ mod tests {
         check(&[(60, 9), (30, 8)], &[(50, 20)], &[], &[]);
         check(&[(60, 10), (30, 8)], &[(50, 20)], &[0], &[]);
         check(&[(200, 10)], &[(200, 10)], &[0], &[]);
+    }
+
+    #[test]
+    fn partition_that_takes_next_to_nothing_is_never_held_and_takes_no_room() {
+        check(&[(0, 99), (60, 9), (60, 8)], &[], &[1], &[]);
+        check(&[(0, 99)], &[(200, 10)], &[], &[0]);
     }
 }

@@ -287,25 +287,28 @@ impl<S: Source> Worker<S> {
     /// Hands a batch to the flush, at the interval or as soon as it is full, where the one before it was taken. Whether
     /// what was counted has been drained.
     fn hand_over(&mut self, now: Instant) -> bool {
-        let mut drained = false;
-        if now >= self.flush_at || self.batch.bytes() >= self.shared.batch_bytes_full {
+        let due = now >= self.flush_at;
+        let drains = (due || self.batch.bytes() >= self.shared.batch_bytes_full) && self.waiting.is_none();
+        if due || drains {
             self.flush_at = self.shared.next_flush(now);
-            if self.waiting.is_none() {
-                drained = true;
-                self.drain();
-                self.tell();
-                if !self.batch.is_empty() {
-                    let next = Batch { epoch: self.batch.epoch, ..self.shared.spares.take() };
-                    self.waiting = Some(std::mem::replace(&mut self.batch, next));
-                }
+        }
+        if drains {
+            self.drain();
+            if !self.batch.is_empty() {
+                let next = Batch { epoch: self.batch.epoch, ..self.shared.spares.take() };
+                self.waiting = Some(std::mem::replace(&mut self.batch, next));
             }
+        }
+        // While ClickHouse is away as well, or the lag would seem to stand still.
+        if due || drains {
+            self.tell();
         }
         if let Some(batch) = self.waiting.take()
             && let Err(tokio::sync::mpsc::error::TrySendError::Full(batch)) = self.links.batches.try_send(batch)
         {
             self.waiting = Some(batch);
         }
-        drained
+        drains
     }
 
     /// Has partitions take turns where all together take too much. What they counted was drained just before.

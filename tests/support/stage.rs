@@ -55,7 +55,19 @@ impl<'a> Stage<'a> {
         self.create_letters().await;
     }
 
+    /// With chunks of these sizes, which the configuration has to name.
+    pub(crate) async fn build_with_chunks(&self, partitions: i32, chunk: &chunk::Config) {
+        self.create_topics(partitions).await;
+        migrate::run(&self.clickhouse(), chunk).await.unwrap();
+        self.create_letters().await;
+    }
+
     pub(crate) async fn build_without_letters(&self, partitions: i32) {
+        self.create_topics(partitions).await;
+        migrate::run(&self.clickhouse(), &chunk::Config::default()).await.unwrap();
+    }
+
+    async fn create_topics(&self, partitions: i32) {
         for topic in &self.input {
             self.create_input(topic, partitions).await;
         }
@@ -64,7 +76,6 @@ impl<'a> Stage<'a> {
             let settings = [("cleanup.policy", "compact"), ("min.compaction.lag.ms", "9000000000000")];
             self.kafka.create_topic(&self.topic(role), 1, &settings).await;
         }
-        migrate::run(&self.clickhouse(), &chunk::Config::default()).await.unwrap();
     }
 
     pub(crate) async fn create_input(&self, topic: &str, partitions: i32) {
