@@ -19,6 +19,7 @@ mod lineage;
 mod pipeline;
 mod pressure;
 mod property;
+mod questions;
 mod reconcile;
 mod recount;
 mod schemas;

@@ -200,6 +200,12 @@ impl Refreshed {
         self.client.query_raw(sql).execute().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
+    /// The answer of a question as CSV.
+    pub(crate) async fn csv(&self, sql: &str) -> String {
+        let mut cursor = self.client.query_raw(sql).fetch_bytes("CSV").unwrap();
+        String::from_utf8(cursor.collect().await.unwrap().to_vec()).unwrap()
+    }
+
     /// All episodes of the corps whose id begins so.
     pub(crate) async fn episodes(&self, corp: &str) -> Vec<Episode> {
         let ms = |column: &str, name: &str| format!("ifNull(toUnixTimestamp64Milli({column}), 0) AS {name}");
