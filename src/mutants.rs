@@ -39,8 +39,6 @@ mod on {
             RevokedRowsDropped = "leaves out the rows of a partition that was taken away",
             EpochNotChecked = "writes batches from before a restore",
             RestoreUnnoticed = "does not notice that the warehouse was restored",
-            TrustedAfterError = "trusts rows that it did not write after the server was away",
-            OlderEntryWins = "lets the ledger row of a later owner replace one that is further",
             ProgressKept = "tells freshness from before a restore",
             LetterNotAwaited = "enters a refused record whose letter has not arrived",
         }

@@ -164,7 +164,7 @@ impl<K: Sink> Flush<K> {
                 *acknowledged = ledger.max(*acknowledged);
             }
         }
-        if !replaced.is_empty() && !planted!(TrustedAfterError) {
+        if !replaced.is_empty() {
             self.restart(&replaced);
             return Ok(());
         }
@@ -201,7 +201,7 @@ impl<K: Sink> Flush<K> {
         for entry in batch.ledger.drain(..) {
             let waiting = self.waiting.entry((entry.origin.clone(), entry.chunk)).or_insert_with(|| entry.clone());
             // A former owner in this process may have come further.
-            if entry.next_offset >= waiting.next_offset || planted!(OlderEntryWins) {
+            if entry.next_offset >= waiting.next_offset {
                 *waiting = entry;
             }
         }
@@ -219,7 +219,7 @@ impl<K: Sink> Flush<K> {
             if planted!(BatchDroppedOnError) {
                 return Ok(Standing::Firm(Vec::new()));
             }
-            if replaced && !not_in_hand.is_empty() && !planted!(TrustedAfterError) {
+            if replaced && !not_in_hand.is_empty() {
                 return Ok(Standing::Forgot(not_in_hand));
             }
         }

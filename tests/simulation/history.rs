@@ -78,7 +78,7 @@ impl History {
             let origin = self.dice.pick(&origins).clone();
             self.producer.produce(&self.log, &origin);
         }
-        if self.dice.chance(20) {
+        if self.dice.chance(80) {
             self.producer.change_directory();
         }
     }

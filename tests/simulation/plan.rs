@@ -109,7 +109,7 @@ impl Plan {
             tick_ms_max: *dice.pick(&[10, 60, 300]),
             burst: dice.between(1, 4),
             faults: Faults::draw(dice, kind),
-            directory_lag_ms: dice.between(50, 2 * delay_ms),
+            directory_lag_ms: dice.between(50, 3 * delay_ms),
         }
     }
 }
