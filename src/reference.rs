@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn directory_read_while_the_clock_was_ahead_becomes_stale_by_the_right_time() {
-        let reference = Reference::new(Duration::from_secs(60), Arc::new(Metrics::new(&[])));
+        let reference = Reference::new(Duration::from_mins(1), Arc::new(Metrics::new(&[])));
         let (hour, minute) = (3_600_000, 60_000);
         reference.complete(10 * hour);
         assert!(!reference.is_stale(10 * hour + minute) && reference.is_stale(10 * hour + minute + 1));
