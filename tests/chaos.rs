@@ -60,7 +60,8 @@ async fn every_kind_of_fault_under_load_leaves_no_wrong_key() {
 
     let (mut dice, mut deck, mut report) = (SmallRng::seed_from_u64(plan.seed), Deck::default(), Report::default());
     let began = Instant::now();
-    while began.elapsed() < plan.length && report.faults() < plan.faults {
+    // Every kind at least once, however slow the machine.
+    while report.faults() < plan.faults && (began.elapsed() < plan.length || !report.missing().is_empty()) {
         let round = deck.round(&mut dice);
         play(&mut world, &round, &mut report).await;
         // Mostly into the middle of whatever comes after.
@@ -85,7 +86,6 @@ async fn every_kind_of_fault_under_load_leaves_no_wrong_key() {
         world.struck(),
         world.peak / 1e6
     );
-    assert!(length < plan.length || report.missing().is_empty(), "{:?} did not come", report.missing());
 }
 
 /// Lets the faults of a round come and go, and waits until everything is in.
@@ -94,7 +94,8 @@ async fn play(world: &mut World, round: &[Fault], report: &mut Report) {
         (0..round.len()).flat_map(|at| [(round[at].begins, at, true), (round[at].ends, at, false)]).collect();
     moments.sort_unstable();
     let kinds: Vec<_> = round.iter().map(|fault| fault.kind.name()).collect();
-    let (start, mut begun, mut places) = (Instant::now(), start_of(round), vec![None; round.len()]);
+    let start = Instant::now();
+    let (mut begun, mut places) = (vec![start; round.len()], vec![None; round.len()]);
     for (moment, at, begins) in moments {
         tokio::time::sleep(moment.saturating_sub(start.elapsed())).await;
         if begins {
@@ -113,10 +114,6 @@ async fn play(world: &mut World, round: &[Fault], report: &mut Report) {
         _ => report.together(from_end),
     }
     println!("{:>4} {kinds:?}: {:.1} s after the last", report.faults(), from_end.as_secs_f64());
-}
-
-fn start_of(round: &[Fault]) -> Vec<Instant> {
-    vec![Instant::now(); round.len()]
 }
 
 /// Waits until the ledger has everything that the log holds now.

@@ -13,6 +13,7 @@
 #include <sys/statvfs.h>
 #include <sys/time.h>
 #include <sys/uio.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,6 +50,13 @@ time_t time(time_t *at) {
     clock_gettime(CLOCK_REALTIME, &now);
     if (at) *at = now.tv_sec;
     return now.tv_sec;
+}
+
+/* The kernel's own clock has not jumped: a wait until a moment of the clock that has must be told to it in its own time. */
+int cnd_timedwait(cnd_t *restrict condition, mtx_t *restrict mutex, const struct timespec *restrict until) {
+    struct timespec moment = *until;
+    moment.tv_sec -= jumped_ms() / 1000;
+    return REAL(cnd_timedwait)(condition, mutex, &moment);
 }
 
 /* What a program asks before it writes. */
