@@ -175,11 +175,11 @@ async fn table_that_lacks_a_column_ends_the_process_and_costs_no_count() {
     load.send(500).await;
     stage.until_in(SOON).await;
     let client = stage.client();
-    client.query("ALTER TABLE facts DROP COLUMN campaign_id").execute().await.unwrap();
+    client.query("ALTER TABLE facts DROP COLUMN add_way").execute().await.unwrap();
     load.send(500).await;
     assert_eq!(yinliu.exit_code(SOON), 1);
     assert!(yinliu.log().contains("yinliu migrate"), "{}", yinliu.log());
-    client.query("ALTER TABLE facts ADD COLUMN campaign_id String AFTER add_way").execute().await.unwrap();
+    client.query("ALTER TABLE facts ADD COLUMN add_way Nullable(Int64) AFTER state").execute().await.unwrap();
     yinliu.restart();
     stage.until_in(SOON).await;
     assert_counts_equal_the_log(&stage).await;

@@ -113,7 +113,7 @@ fn every_mistake_of_form_is_told_with_its_place_and_the_nearest_name() {
         "--set dedup.record: unknown key, did you mean `dedup.records`?",
         "--set flush: give `section.key=value`",
         "--set nothing.here: unknown key; there are `admin`, `board`, `chunk`, `clickhouse`, `corp`, `dedup`, \
-         `directory`, `flush`, `kafka`",
+         `directory`, `flush`, `kafka`, `memory`, `refresh`",
         "--set chunk.bits.x: unknown key; `chunk.bits` has no parts",
     ];
     assert_eq!(found, expected);

@@ -90,15 +90,17 @@ pub fn judge(share: usize, read: &[Taken], held: &[Taken]) -> Verdict {
     let mut total: usize = turns.iter().map(|&at| read[at].bytes).sum();
     if total > share {
         // The last one has just begun, and stays.
-        turns.pop();
-        for at in turns {
+        for &at in turns.split_last().map_or(&[][..], |(_, older)| older) {
             if total <= share {
                 break;
             }
             total -= read[at].bytes;
             verdict.hold.push(at);
         }
-        return verdict;
+        // One that is larger than the share by itself gives way when its turn is over.
+        if !verdict.hold.is_empty() {
+            return verdict;
+        }
     }
     // Room to grow, or it would be held again at once. One is read in any case.
     let fits = |total: usize, taken: Taken| total == 0 || total + taken.bytes + taken.bytes / 4 <= share;
