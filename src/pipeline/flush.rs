@@ -196,8 +196,7 @@ impl<K: Sink> Flush<K> {
     /// without what the one before it had acknowledged. For the same reason all partitions start again where one stands
     /// upon rows that are not in hand: with a ledger row of an earlier batch, or with rows that it loaded.
     async fn write(&mut self, batch: &mut Batch) -> Result<Standing<Vec<Entry>>, Stopped> {
-        let waiting = self.waiting.keys().map(|(origin, _)| origin);
-        let not_in_hand: Vec<_> = waiting.chain(self.leaning.keys()).cloned().collect();
+        let not_in_hand = self.not_in_hand();
         for entry in batch.ledger.drain(..) {
             let waiting = self.waiting.entry((entry.origin.clone(), entry.chunk)).or_insert_with(|| entry.clone());
             // A former owner in this process may have come further.
@@ -211,11 +210,7 @@ impl<K: Sink> Flush<K> {
                 Ok(standing) => return Ok(standing),
                 Err(error) => error,
             };
-            let replaced = error.may_be_replaced();
-            if replaced {
-                self.shared.absences.fetch_add(1, Ordering::AcqRel);
-            }
-            self.failed(error, &mut backoff).await?;
+            let replaced = self.failed(error, &mut backoff).await?;
             if planted!(BatchDroppedOnError) {
                 return Ok(Standing::Firm(Vec::new()));
             }
@@ -311,9 +306,13 @@ impl<K: Sink> Flush<K> {
                 self.insert(Table::Activity, &activity).await?;
                 Ok(Standing::Firm(()))
             };
-            match attempt.await {
+            let replaced = match attempt.await {
                 Ok(standing) => return Ok(standing),
                 Err(error) => self.failed(error, &mut backoff).await?,
+            };
+            let not_in_hand = self.not_in_hand();
+            if replaced && !not_in_hand.is_empty() {
+                return Ok(Standing::Forgot(not_in_hand));
             }
             again = true;
         }
@@ -363,15 +362,25 @@ impl<K: Sink> Flush<K> {
         self.sink.insert(table, rows).await
     }
 
-    /// Waits before the next attempt, if there may be one.
-    async fn failed(&mut self, error: Error, backoff: &mut Backoff) -> Result<(), Stopped> {
+    /// Partitions that stand upon rows of the warehouse which are not in hand.
+    fn not_in_hand(&self) -> Vec<Origin> {
+        let waiting = self.waiting.keys().map(|(origin, _)| origin);
+        waiting.chain(self.leaning.keys()).cloned().collect()
+    }
+
+    /// Waits before the next attempt, if there may be one. Whether the server that answers it may be another.
+    async fn failed(&mut self, error: Error, backoff: &mut Backoff) -> Result<bool, Stopped> {
+        let replaced = error.may_be_replaced();
+        if replaced {
+            self.shared.absences.fetch_add(1, Ordering::AcqRel);
+        }
         let Error::Retry { class, .. } = &error else { return Err(Stopped::Sink(error)) };
         self.shared.metrics.insert_retries(*class).inc();
         let text = chain(&error);
         self.shared.health.report("clickhouse", Some(&format!("ClickHouse: {text}")));
         self.faults.warn(Instant::now(), NO_ROWS, &text);
         tokio::time::sleep(backoff.advance()).await;
-        Ok(())
+        Ok(replaced)
     }
 
     fn observe(&self, batch: &Batch, began: Instant) {
