@@ -1,6 +1,6 @@
 //! Planted bugs, by which the simulation itself is tested.
 //!
-//! Invariant: without the feature `mutants` there is none, and [`planted`] is `false` to the compiler; with it at most
+//! Invariant: without the feature `mutants` there is none, and `planted!` is `false` to the compiler; with it at most
 //! one is on.
 
 #[cfg(feature = "mutants")]

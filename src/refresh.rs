@@ -9,7 +9,7 @@
 //! 2. Of these customers all *episodes and requests*, from all their facts; written where they differ. Their version is
 //!    the number of facts that they were computed from: of two runs the one that saw more wins, whoever writes last.
 //! 3. The *days* on which an episode changed, and those on which members came of age, since the last run began less
-//!    [`OVERLAP`]: all their figures anew, written where they differ.
+//!    `OVERLAP`: all their figures anew, written where they differ.
 //!    Likewise the losses after the broadcasts of days that facts came in for.
 //! 4. Days that ended three days before are *closed*: their figures are copied, and stay as they are for ever.
 //! 5. The positions and the run itself: only now will the next one begin later.

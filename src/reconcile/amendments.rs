@@ -1,7 +1,8 @@
 //! What a correction changes, figure by figure, for people and for the table `amendments`.
 //!
 //! Invariant: an amendment is stored before the registers that it tells of. So an interruption loses none; and one that
-//! was stored already, because the run before was broken off in between, is not stored again.
+//! was stored already, because the run before was broken off in between, is not stored again. Of two runs at once each may
+//! tell of the same change.
 
 use std::{
     collections::{HashMap, HashSet},

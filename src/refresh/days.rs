@@ -78,7 +78,7 @@ pub struct CorpDay {
     pub date: Date,
     /// Whether the day had ended by the horizon.
     pub is_over: bool,
-    /// Whether it is to be closed: it had ended [`SETTLING_MS`] before.
+    /// Whether it is to be closed: it had ended `SETTLING_MS` before.
     pub is_due: bool,
 }
 
