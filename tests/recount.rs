@@ -176,7 +176,8 @@ fn event(record: &Stored) -> Option<Map<String, Value>> {
     good.then_some(event)
 }
 
-const KINDS: [&str; 14] = [
+/// Every type of event.
+pub(crate) const KINDS: [&str; 14] = [
     "touch.exposed",
     "touch.scanned",
     "friend.requested",

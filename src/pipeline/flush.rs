@@ -332,8 +332,7 @@ impl<K: Sink> Flush<K> {
 
     async fn behind(&self) -> Result<Vec<Origin>, Error> {
         // Asked of what waits or leans as well, though nothing is known of it: a server that is away must not be missed.
-        let waiting = self.waiting.keys().map(|(origin, _)| origin);
-        let known: BTreeSet<_> = self.acknowledged.keys().chain(waiting).chain(self.leaning.keys()).cloned().collect();
+        let known: BTreeSet<_> = self.acknowledged.keys().cloned().chain(self.not_in_hand()).collect();
         let known: Vec<_> = known.into_iter().collect();
         let found = if known.is_empty() { HashMap::new() } else { self.sink.positions(&known).await? };
         let forgot = |(origin, position): (&Origin, &u64)| {

@@ -107,12 +107,12 @@ fn settings(config: &Config) -> ClientConfig {
         .set("topic.metadata.refresh.interval.ms", "5000")
         // Tells the position behind transaction markers, which are no records.
         .set("statistics.interval.ms", "1000")
-        // 8 MiB of fetched records for each member feed it for 25 ms at full speed; a full queue is looked at again at
-        // once instead of after a second.
         // A fetched megabyte of each of many partitions, unpacked, is what memory goes to; a quarter feeds as well, and a
         // larger record still comes, by itself.
         .set("fetch.message.max.bytes", "262144")
         .set("fetch.max.bytes", "4194304")
+        // 8 MiB of fetched records for each member feed it for 25 ms at full speed; a full queue is looked at again at
+        // once instead of after a second.
         .set("queued.max.messages.kbytes", "8192")
         .set("fetch.queue.backoff.ms", "5")
         .set_log_level(RDKafkaLogLevel::Warning);
@@ -128,7 +128,7 @@ impl Source for Kafka {
         let mut strays = Vec::new();
         while let Some(result) = self.consumer.poll(Duration::ZERO) {
             match result {
-                // It is none of ours any more to put in order with the rest.
+                // It came by the wrong queue, out of order: its partition is read again.
                 Ok(message) => {
                     let topic = message.topic().into();
                     let partition = u32::try_from(message.partition()).unwrap_or_default();

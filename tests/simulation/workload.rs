@@ -14,24 +14,7 @@ use super::{
     chance::{BEGIN_MS, Dice, wall_ms},
     log::Log,
 };
-use crate::support::records::Stored;
-
-const KINDS: [&str; 14] = [
-    "touch.exposed",
-    "touch.scanned",
-    "friend.requested",
-    "friend.half_added",
-    "friend.added",
-    "friend.deleted_by_customer",
-    "friend.deleted_by_staff",
-    "friend.transferred_in",
-    "friend.transferred_out",
-    "message.inbound",
-    "message.outbound",
-    "order.paid",
-    "order.refunded",
-    "broadcast.sent",
-];
+use crate::{recount::KINDS, support::records::Stored};
 
 const DAY_MS: i64 = 86_400_000;
 
