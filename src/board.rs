@@ -4,14 +4,18 @@
 //!
 //! ```text
 //! reader ──▶ refresh ──▶ snapshot ──▶ summary, leaderboard, channels ──▶ page, api, stream
+//!                                        access: who may see what ──────────┘
 //! ```
 //!
 //! Why one reading per view and second: a page that everybody opens at nine o'clock must not cost ClickHouse more than
 //! one that a single manager opens. Why the figures of a view are read whole and compared here: what changed is then
 //! known exactly, and a stream needs no state in ClickHouse.
 //!
-//! Whoever can reach the port can read every corp: this first board signs nobody in and listens on the loopback address.
+//! Without keys and without a trusted proxy everybody sees everything, which a board on a loopback address says on its
+//! pages, and which no other address may do.
 
+pub mod access;
+mod admission;
 pub mod api;
 pub mod assets;
 pub mod channels;
@@ -21,13 +25,16 @@ pub mod delta;
 mod fixture;
 pub mod html;
 pub mod leaderboard;
+pub mod organisation;
 pub mod page;
 pub mod problem;
 pub mod rank;
 pub mod reader;
 pub mod refresh;
+pub mod refusal;
 mod routes;
 pub mod snapshot;
+pub mod sources;
 pub mod stream;
 pub mod summary;
 pub mod view;
@@ -53,11 +60,19 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The corp that a page shows which names none; empty: the one with the most adds of the day.
     pub corp: String,
+    /// Where browsers reach the board, for the links that are printed; empty: `http://` and `listen`.
+    pub url: String,
+    pub access: access::Config,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), corp: String::new() }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            corp: String::new(),
+            url: String::new(),
+            access: access::Config::default(),
+        }
     }
 }
 
@@ -76,13 +91,15 @@ pub struct Board {
     config: Config,
     reader: Arc<dyn Reader>,
     corps: Corps,
+    wall_ms: fn() -> i64,
 }
 
 impl Board {
-    /// A board over the views of the database that `client` is set up for.
+    /// A board over the views of the database that `client` is set up for; `wall_ms` is the wall clock, by which links
+    /// expire.
     #[must_use]
-    pub fn new(config: Config, client: clickhouse::Client, corps: Corps) -> Self {
-        Self { config, reader: Arc::new(Warehouse::new(client)), corps }
+    pub fn new(config: Config, client: clickhouse::Client, corps: Corps, wall_ms: fn() -> i64) -> Self {
+        Self { config, reader: Arc::new(Warehouse::new(client)), corps, wall_ms }
     }
 }
 
@@ -91,7 +108,10 @@ impl Board {
 /// # Errors
 /// The listener failed. ClickHouse that does not answer is no error: the board shows its last figures with their age.
 pub async fn serve(listener: TcpListener, board: Board, shutdown: CancellationToken) -> Result<(), Error> {
-    let router = routes::router(board, shutdown.clone());
+    if board.config.access.is_open() {
+        tracing::warn!("the board has no keys: whoever reaches its address sees everything; set `board.access.keys`");
+    }
+    let router = routes::router(board, shutdown.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let drained = async {
         shutdown.cancelled().await;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     adopt,
+    board::access::link,
     config::Config,
     dead_letters, demo, engine, forget, generate, log, migrate, reconcile, refresh,
     service::{self, Ports},
@@ -66,6 +67,8 @@ pub enum Command {
     Forget(forget::Settings),
     /// Take over a topic that was deleted and created again.
     Adopt(adopt::Settings),
+    /// Make a signed link to the board for a scope.
+    Token(link::Settings),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -144,6 +147,9 @@ impl Arguments {
             let text = "give every `--config` and `--set` on the same side of the command";
             return Err(Self::command().error(ErrorKind::ArgumentConflict, text));
         }
+        if let Command::Token(settings) = &arguments.command {
+            settings.check().map_err(|text| Self::command().error(ErrorKind::ValueValidation, text))?;
+        }
         Ok(arguments)
     }
 }
@@ -175,6 +181,7 @@ impl Command {
             | Self::Refresh(_)
             | Self::Forget(_)
             | Self::Adopt(_)
+            | Self::Token(_)
             | Self::Engine(_) => false,
         }
     }
@@ -234,6 +241,14 @@ impl Command {
                 let adopted = adopt::run(seen, &config).await?;
                 writeln!(std::io::stdout(), "{adopted}").context("print what was adopted")?;
             }
+            Self::Token(settings) => match link::run(settings, &config.board, wall_ms() / 1000) {
+                Ok(link) => writeln!(std::io::stdout(), "{link}").context("print the link")?,
+                Err(error) => {
+                    // A key that is missing is a matter of the configuration.
+                    writeln!(std::io::stderr(), "{error}").context("say what is missing")?;
+                    return Ok(Exit::Configuration);
+                }
+            },
             Self::Engine(EngineAlone { data, listen }) => {
                 let library = engine::Engine::default_library();
                 engine::process::run(&engine::Config { library, data, listen }).await?;
@@ -277,6 +292,9 @@ mod tests {
             "yinliu validate --log=yinliu=loud",
             "yinliu --config a validate --config b",
             "yinliu --set a.b=1 validate --set a.c=1",
+            "yinliu token --scope store:S1 --role owner",
+            "yinliu token --scope store --role manager",
+            "yinliu token --scope corp --role owner --expires 0s",
         ] {
             assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
         }

@@ -96,7 +96,8 @@ pub async fn run(
     let work = async {
         schema(config, only, &outside.health, &shutdown).await?;
         outside.health.set_ready();
-        let page = board::Board::new(config.board.clone(), client(&config.clickhouse), Corps::new(&config.corp)?);
+        let corps = Corps::new(&config.corp)?;
+        let page = board::Board::new(config.board.clone(), client(&config.clickhouse), corps, wall_ms);
         let page = board::serve(ports.board, page, shutdown.clone());
         match only {
             Some(Part::Board) => page.await?,

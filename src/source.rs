@@ -190,7 +190,7 @@ pub(crate) fn client_settings(config: &Config) -> ClientConfig {
 }
 
 /// A list, or text with commas.
-fn text_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(crate) fn text_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "text with commas, or a list of texts")]
     enum TextOrList {

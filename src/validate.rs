@@ -82,7 +82,7 @@ impl fmt::Display for Report {
 
 /// Looks at a configuration that was loaded, and so is without mistakes, and at what it points to.
 pub async fn run(config: &Config, environment: Environment) -> Report {
-    let mut findings = vec![Finding::good("configuration")];
+    let mut findings = vec![Finding::good("configuration"), board(config)];
     if environment == Environment::Check {
         let (kafka, clickhouse) = tokio::join!(
             kafka::check(&config.kafka, &config.directory, &config.dedup),
@@ -93,6 +93,18 @@ pub async fn run(config: &Config, environment: Environment) -> Report {
         findings.extend(clickhouse);
     }
     Report(findings)
+}
+
+/// Who may look at the board.
+fn board(config: &Config) -> Finding {
+    let (listen, access) = (config.board.listen, &config.board.access);
+    if access.is_open() {
+        let text =
+            format!("board `{listen}`: shows everything to whoever reaches it; set a key in `board.access.keys`");
+        return Finding::warning(text);
+    }
+    let proxy = if access.proxy_header.is_empty() { "" } else { ", and a trusted proxy" };
+    Finding::good(format!("board `{listen}`: {} keys sign links{proxy}", access.keys.len()))
 }
 
 /// The CSV files that the configuration names.
@@ -119,9 +131,18 @@ mod tests {
 
     #[tokio::test]
     async fn configuration_alone_is_checked_without_kafka_and_clickhouse() {
-        let report = run(&Config::default(), Environment::Skip).await;
-        assert_eq!(report.to_string(), "✓ configuration\n0 faults, 0 warnings\n");
+        let mut config = Config::default();
+        config.board.access.keys.insert("k".to_owned(), crate::board::access::Secret::new("s3cr3t"));
+        let report = run(&config, Environment::Skip).await;
+        let expected = "✓ configuration\n✓ board `127.0.0.1:8080`: 1 keys sign links\n0 faults, 0 warnings\n";
+        assert_eq!(report.to_string(), expected);
         assert!(report.is_good());
+    }
+
+    #[test]
+    fn board_that_anybody_can_read_is_a_warning() {
+        let found = board(&Config::default());
+        assert!(found.mark == Mark::Warning && found.text.contains("`board.access.keys`"), "{found:?}");
     }
 
     #[test]

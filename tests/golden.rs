@@ -55,7 +55,7 @@ async fn golden_day_stands_on_the_board() {
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
-    let page = Board::new(board::Config::default(), sink.client().clone(), Corps::new(&HashMap::new()).unwrap());
+    let page = Board::new(board::Config::default(), sink.client().clone(), Corps::new(&HashMap::new()).unwrap(), || 0);
     let server = tokio::spawn(board::serve(listener, page, shutdown.clone()));
     let day = |path: &str, day: &str| {
         let path = format!("/api/v1/{path}corp=wwcorp&day={day}");

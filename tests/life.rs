@@ -94,6 +94,30 @@ fn bad_configuration_ends_with_78_and_names_the_mistake() {
 }
 
 #[test]
+fn board_that_other_machines_reach_needs_a_key() {
+    let (code, said) = command(&["run", "--set", "board.listen=0.0.0.0:0"]);
+    assert_eq!(code, Some(78), "{said}");
+    assert!(said.contains("`board.access.keys` must hold a key"), "{said}");
+    let (code, said) = command(&["validate", "--no-environment", "--set", "board.listen=0.0.0.0:0", "--set", KEY]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("0123456789"), "{said}");
+}
+
+const KEY: &str = "board.access.keys.k1=0123456789abcdef0123456789abcdef";
+
+#[test]
+fn token_prints_a_link_for_a_scope_and_never_the_key() {
+    let wish = ["token", "--scope", "store:S1001", "--role", "manager", "--expires", "30d"];
+    let (code, said) = command(&[&wish[..], &["--set", KEY, "--log", "trace"]].concat());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("http://127.0.0.1:8080/?token=") && !said.contains("0123456789"), "{said}");
+    let (code, said) = command(&wish);
+    assert_eq!(code, Some(78), "{said}");
+    assert!(said.contains("board.access.keys"), "{said}");
+    assert_eq!(command(&["token", "--scope", "store:S1001", "--role", "owner"]).0, Some(2));
+}
+
+#[test]
 fn wrong_usage_ends_with_2() {
     assert_eq!(command(&["rum"]).0, Some(2));
 }

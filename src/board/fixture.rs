@@ -10,9 +10,11 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::days::{self, Instants};
-use super::reader::{Clock, Counters, Day, Directory, Earlier, EarlierChild, Error, Member, Minutes, Reader};
+use super::organisation::{Member, Organisation};
+use super::reader::{Clock, Counters, Day, Directory, Earlier, EarlierChild, Error, Minutes, Reader};
 use super::snapshot::Snapshot;
-use super::view::{Level, View, Watched};
+use super::sources::Slow;
+use super::view::{Defaults, Level, View, Watched};
 use crate::event::Counter;
 
 /// 14:32:15 in Shanghai.
@@ -21,23 +23,25 @@ const COMPLETE_THROUGH: i64 = 1_795_329_135_000;
 pub(super) fn view(parameters: &[(&str, &str)]) -> View {
     let mut all = HashMap::from([("level".to_owned(), "store".to_owned())]);
     all.extend(parameters.iter().map(|(field, value)| ((*field).to_owned(), (*value).to_owned())));
-    View::read(&all, "acme").unwrap()
+    View::read(&all, &Defaults::of("acme")).unwrap()
 }
 
 pub(super) fn snapshot() -> Snapshot {
     let clock = clock();
     let zone = TimeZone::get("Asia/Shanghai").unwrap();
     let day = days::day_of(clock.now, &zone).unwrap();
+    let instants = days::instants(day, COMPLETE_THROUGH, clock.now, &zone).unwrap();
     Snapshot {
         watched: view(&[]).watched,
         day,
         time_zone: "Asia/Shanghai".to_owned(),
         clock,
-        instants: days::instants(day, COMPLETE_THROUGH, clock.now, &zone).unwrap(),
+        instants,
         counts: counts(),
         earlier: earlier(),
         directory: directory(),
         revision: clock.now,
+        slow: Slow::now(day, instants.now.minute()),
     }
 }
 
@@ -81,22 +85,36 @@ fn earlier() -> Earlier {
     }
 }
 
-fn directory() -> Directory {
+pub(super) fn organisation() -> Organisation {
     let name = |level, id: &str, name: &str| ((level, id.to_owned()), name.to_owned());
     let member = |staff: &str, store: &str| Member {
         staff_id: staff.to_owned(),
         store_id: store.to_owned(),
         region_id: "R1".to_owned(),
+        active: staff != "gone",
     };
-    Directory {
+    Organisation {
         names: HashMap::from([
             name(Level::Region, "R1", "华东"),
             name(Level::Store, "S1", "杭州湖滨路店"),
             name(Level::Store, "S2", "<b>南京&新街口店"),
             name(Level::Store, "S3", "苏州观前街店"),
+            name(Level::Staff, "z3", "沈立群"),
         ]),
-        members: vec![member("z1", "S1"), member("z2", "S1"), member("z3", "S2"), member("z4", "S3")],
-        home: None,
+        members: vec![
+            member("gone", "S1"),
+            member("z1", "S1"),
+            member("z2", "S1"),
+            member("z3", "S2"),
+            member("z4", "S3"),
+        ],
+        regions: ["S1", "S2", "S3"].map(|store| (store.to_owned(), "R1".to_owned())).into(),
+    }
+}
+
+fn directory() -> Directory {
+    Directory {
+        organisation: organisation().into(),
         targets: HashMap::from([
             ((Level::Corp, String::new(), "adds".to_owned()), 100),
             ((Level::Store, "S1".to_owned(), "adds".to_owned()), 40),
@@ -110,6 +128,8 @@ fn directory() -> Directory {
 pub(super) struct Fixture {
     pub(super) down: AtomicBool,
     pub(super) readings: AtomicUsize,
+    /// Whether there is a second corp.
+    pub(super) many_corps: AtomicBool,
 }
 
 impl Fixture {
@@ -120,8 +140,13 @@ impl Fixture {
 }
 
 impl Reader for Fixture {
-    fn busiest_corp(&self) -> BoxFuture<'_, Result<Option<String>, Error>> {
-        self.answer(Some("acme".to_owned()))
+    fn busiest_corps(&self) -> BoxFuture<'_, Result<Vec<String>, Error>> {
+        let count = if self.many_corps.load(Ordering::SeqCst) { 2 } else { 1 };
+        self.answer(["acme", "other"].iter().take(count).map(|&corp| corp.to_owned()).collect())
+    }
+
+    fn organisation<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Organisation, Error>> {
+        self.answer(organisation())
     }
 
     fn clock<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Clock, Error>> {

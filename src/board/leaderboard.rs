@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
+use super::access::sight::Sight;
 use super::days::Moment;
-use super::rank::{self, Score};
+use super::rank::{self, Place, Score};
 use super::reader::{Counters, EarlierChild};
 use super::snapshot::{Freshness, Snapshot, rfc3339};
 use super::view::{Level, Metric, Order, View};
@@ -29,8 +30,8 @@ pub struct Leaderboard {
     /// Rows of all pages.
     pub total: usize,
     pub rows: Vec<Row>,
-    /// The viewer's own row: `null`, for nobody signs in yet.
-    pub mine: Option<Row>,
+    /// The viewer's own row; `null` where it is none of these.
+    pub mine: Option<Mine>,
     /// The parameter `from` of the next page; `null` on the last.
     pub next: Option<usize>,
 }
@@ -46,7 +47,8 @@ pub struct Row {
     pub tied: bool,
     pub rank_before: Option<u32>,
     pub adds: u64,
-    pub net_adds: i64,
+    /// `null` where the losses of a person are not for the viewer.
+    pub net_adds: Option<i64>,
     /// A cohort figure, which no view holds by the moment yet: always `null`.
     pub qualified_adds: Option<u64>,
     pub baseline_adds: Option<u64>,
@@ -56,6 +58,15 @@ pub struct Row {
     /// Start of the minute of the last add, RFC 3339, UTC.
     pub last_add_at: Option<String>,
     pub flags: Vec<String>,
+}
+
+/// The viewer's own row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Mine {
+    #[serde(flatten)]
+    pub row: Row,
+    /// How much more of the metric would reach the next rank above; `null` for the first and without a rank.
+    pub gap_next: Option<u64>,
 }
 
 /// A row before it is ranked.
@@ -68,38 +79,28 @@ struct Child {
 }
 
 impl Leaderboard {
-    /// The page of a view; `freshness` decides whether comparisons are held.
+    /// The page of a view, as far as its viewer may see it; `freshness` decides whether comparisons are held.
     #[must_use]
     pub fn new(snapshot: &Snapshot, view: &View, freshness: &Freshness) -> Self {
         let held = freshness.holds_comparisons();
         let level = snapshot.watched.level;
         let children = children(snapshot, view.metric);
-        let places = rank::places(&children.iter().map(|child| child.score(view)).collect::<Vec<_>>());
+        let scores: Vec<_> = children.iter().map(|child| child.score(view)).collect();
+        let places = rank::places(&scores);
         let before = rank::places(&children.iter().map(|child| child.score_hour_ago(view)).collect::<Vec<_>>());
         let before: HashMap<usize, Option<u32>> = before.iter().map(|place| (place.row, place.rank)).collect();
-        let page = places.iter().skip(view.from).take(PAGE_ROWS);
-        let rows: Vec<Row> = page
-            .map(|place| {
-                let child = &children[place.row];
-                let rank_before = before.get(&place.row).copied().flatten();
-                Row {
-                    name: if child.id.is_empty() { String::new() } else { snapshot.directory.name(level, &child.id) },
-                    id: child.id.clone(),
-                    rank: place.rank,
-                    tied: place.tied,
-                    rank_before: if held { None } else { rank_before },
-                    adds: child.counters.get(Counter::Adds),
-                    net_adds: child.counters.net_adds(),
-                    qualified_adds: None,
-                    baseline_adds: (!held).then(|| child.baseline_adds(&snapshot.instants.baselines[0])),
-                    staff_active: child.staff_active,
-                    target: child.target,
-                    last_add_at: child.earlier.last_add_at.and_then(rfc3339),
-                    flags: Vec::new(),
-                }
-            })
-            .collect();
-        let end = view.from.saturating_add(rows.len());
+        let own = view.viewer.own.as_ref().filter(|own| own.level == level);
+        let own = own.and_then(|own| places.iter().position(|place| children[place.row].id == own.id));
+        let row = |place: &Place| {
+            let child = &children[place.row];
+            let rank_before = if held { None } else { before.get(&place.row).copied().flatten() };
+            child.row(snapshot, place, rank_before, held)
+        };
+        let shown = shown(view, own, places.len());
+        let rows = shown.iter().map(|&at| restricted(row(&places[at]), view.viewer.sight, own == Some(at))).collect();
+        let mine = own.map(|at| Mine { row: row(&places[at]), gap_next: rank::gap_next(&scores, &places, at) });
+        let end = view.from.saturating_add(shown.len());
+        let pages = matches!(view.viewer.sight, Sight::Whole | Sight::Siblings | Sight::Wall);
         Self {
             level: level.name(),
             metric: view.metric.name(),
@@ -108,13 +109,57 @@ impl Leaderboard {
             held,
             total: children.len(),
             rows,
-            mine: None,
-            next: (end < children.len() && end > view.from).then_some(end),
+            mine,
+            next: (pages && end < children.len() && end > view.from).then_some(end),
+        }
+    }
+}
+
+/// The positions, in order of rank, of the rows that are shown.
+fn shown(view: &View, own: Option<usize>, total: usize) -> Vec<usize> {
+    match view.viewer.sight {
+        Sight::Whole | Sight::Siblings | Sight::Wall => (view.from..total).take(PAGE_ROWS).collect(),
+        Sight::Nameless => Vec::new(),
+        Sight::Around { first } => {
+            let near = |at: usize| at < first || own.is_some_and(|own| own.abs_diff(at) <= 1);
+            (0..total).filter(|at| near(*at)).collect()
+        }
+    }
+}
+
+/// A row without what its viewer may not see of it.
+fn restricted(row: Row, sight: Sight, is_own: bool) -> Row {
+    match sight {
+        Sight::Whole | Sight::Nameless => row,
+        Sight::Siblings | Sight::Around { .. } | Sight::Wall if is_own => row,
+        Sight::Siblings => Row { flags: Vec::new(), ..row },
+        // What is lost of somebody's adds is for those above them (board, section 5).
+        Sight::Around { .. } | Sight::Wall => {
+            Row { net_adds: None, qualified_adds: None, last_add_at: None, flags: Vec::new(), ..row }
         }
     }
 }
 
 impl Child {
+    fn row(&self, snapshot: &Snapshot, place: &Place, rank_before: Option<u32>, held: bool) -> Row {
+        let level = snapshot.watched.level;
+        Row {
+            name: if self.id.is_empty() { String::new() } else { snapshot.directory.name(level, &self.id) },
+            id: self.id.clone(),
+            rank: place.rank,
+            tied: place.tied,
+            rank_before,
+            adds: self.counters.get(Counter::Adds),
+            net_adds: Some(self.counters.net_adds()),
+            qualified_adds: None,
+            baseline_adds: (!held).then(|| self.baseline_adds(&snapshot.instants.baselines[0])),
+            staff_active: self.staff_active,
+            target: self.target,
+            last_add_at: self.earlier.last_add_at.and_then(rfc3339),
+            flags: Vec::new(),
+        }
+    }
+
     fn value(&self, metric: Metric) -> i128 {
         match metric {
             Metric::Adds => i128::from(self.counters.get(Counter::Adds)),
@@ -154,7 +199,7 @@ impl Child {
 fn children(snapshot: &Snapshot, metric: Metric) -> Vec<Child> {
     let level = snapshot.watched.level;
     let mut staff_active: BTreeMap<&str, u64> = BTreeMap::new();
-    for member in &snapshot.directory.members {
+    for member in snapshot.directory.organisation.active(&snapshot.watched.scope) {
         let id = match level {
             Level::Corp => continue,
             Level::Region => &member.region_id,

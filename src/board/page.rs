@@ -47,6 +47,7 @@ pub fn page(view: &View, snapshot: &Snapshot, age: Duration) -> String {
         ("zone", Html::text(&snapshot.time_zone)),
         ("day", Html::text(&envelope.business_date)),
         ("foot", words.with(Word::Foot, &foot)),
+        ("open", open(words, view)),
     ]);
     Html::fill(&template("page.html"), &values).into_string()
 }
@@ -73,9 +74,16 @@ pub fn page_without_figures(view: &View) -> String {
         ("zone", Html::text("UTC")),
         ("day_before_link", Html::text("?")),
         ("language_link", link(&View { language: words.other(), ..view.clone() })),
+        ("open", open(words, view)),
     ]);
     values.extend(lists::templates());
     Html::fill(&template("page.html"), &values).into_string()
+}
+
+/// What a board without keys says on every page.
+fn open(words: Words, view: &View) -> Html {
+    let said = [("text", words.text(Word::OpenToAll))];
+    if view.viewer.open { Html::fill("<p class=\"note\" id=\"open\">{{text}}</p>", &said) } else { Html::default() }
 }
 
 /// Words of one language.

@@ -7,6 +7,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::view::{Level, Scope};
+
 /// Why a request is not served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
@@ -18,6 +20,29 @@ pub enum Problem {
     NoFigures,
     /// A limit of this server: too many streams, or too many different views at once.
     Busy,
+    /// Nothing that lets the sender in.
+    Unsigned(Unsigned),
+    /// Not for this viewer.
+    Denied(Denied),
+}
+
+/// Why a request is nobody's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsigned {
+    /// It carries neither token nor cookie.
+    Missing,
+    Expired,
+    /// Not signed by us.
+    Invalid,
+}
+
+/// A refusal: it names what the viewer may see, and never what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied {
+    /// With its name; that of a corp is empty.
+    pub sees: (Scope, String),
+    /// Whose manager can widen it; absent: the owner.
+    pub above: Option<(Scope, String)>,
 }
 
 #[derive(Serialize)]
@@ -32,17 +57,24 @@ struct Body<'a> {
     field: Option<&'static str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     allowed: &'a [String],
+    /// What the viewer may see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
 }
 
 /// After how many seconds a client may ask again: figures are asked for once a second, so a few rounds later.
 const RETRY_AFTER_SECONDS: &str = "5";
 
 impl Problem {
-    fn status(&self) -> StatusCode {
+    /// The status of the answer.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
         match self {
             Self::Parameter { .. } => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::NoFigures | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unsigned(_) => StatusCode::UNAUTHORIZED,
+            Self::Denied(_) => StatusCode::FORBIDDEN,
         }
     }
 
@@ -52,6 +84,26 @@ impl Problem {
             Self::NotFound => "No such page",
             Self::NoFigures => "No figures are known yet",
             Self::Busy => "Too many viewers",
+            Self::Unsigned(Unsigned::Missing) => "A link is needed",
+            Self::Unsigned(Unsigned::Expired) => "The link has expired",
+            Self::Unsigned(Unsigned::Invalid) => "The link is not valid",
+            Self::Denied(_) => "Not for this link",
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::Parameter { field, allowed } => Some(format!("`{field}` must be one of: {}", allowed.join(", "))),
+            Self::NotFound | Self::NoFigures | Self::Busy => None,
+            Self::Unsigned(_) => {
+                Some("open the link that you were given, or send it as `Authorization: Bearer`".to_owned())
+            }
+            Self::Denied(Denied { sees, above }) => {
+                let above = above.as_ref().filter(|(scope, _)| scope.level != Level::Corp);
+                let who = above
+                    .map_or_else(|| "the owner".to_owned(), |(scope, _)| format!("whoever manages `{}`", scope.text()));
+                Some(format!("you may see `{}`; {who} can widen it", sees.0.text()))
+            }
         }
     }
 }
@@ -60,16 +112,22 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (field, allowed) = match &self {
             Self::Parameter { field, allowed } => (Some(*field), allowed.as_slice()),
-            Self::NotFound | Self::NoFigures | Self::Busy => (None, [].as_slice()),
+            Self::NotFound | Self::NoFigures | Self::Busy | Self::Unsigned(_) | Self::Denied(_) => {
+                (None, [].as_slice())
+            }
         };
         let status = self.status();
         let body = Body {
             kind: "about:blank",
             title: self.title(),
             status: status.as_u16(),
-            detail: field.map(|field| format!("`{field}` must be one of: {}", allowed.join(", "))),
+            detail: self.detail(),
             field,
             allowed,
+            scope: match &self {
+                Self::Denied(denied) => Some(denied.sees.0.text()),
+                Self::Parameter { .. } | Self::NotFound | Self::NoFigures | Self::Busy | Self::Unsigned(_) => None,
+            },
         };
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
@@ -77,6 +135,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

@@ -60,6 +60,20 @@ pub fn places(scores: &[Option<Score>]) -> Vec<Place> {
     places
 }
 
+/// How much must be added to the numerator of the row at position `at` of `places` to reach the next rank above it.
+///
+/// Absent for the first rank and for a row without a score.
+#[must_use]
+pub fn gap_next(scores: &[Option<Score>], places: &[Place], at: usize) -> Option<u64> {
+    let own = places.get(at)?;
+    let above = places[..at].iter().rev().find(|place| place.rank < own.rank)?;
+    let (own, above) = (scores[own.row]?, scores[above.row]?);
+    // Rounded up: of a ratio, the first whole number that is not below it.
+    let (have, denominator) = (own.numerator * i128::from(above.denominator), i128::from(above.denominator));
+    let need = above.numerator * i128::from(own.denominator);
+    u64::try_from((need - have + denominator - 1).div_euclid(denominator)).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +114,16 @@ mod tests {
             &[None, Some(score(-2, 1, 0)), None, Some(score(0, 1, 0))],
             &[(3, Some(1), false), (1, Some(2), false), (0, None, false), (2, None, false)],
         );
+    }
+
+    #[test]
+    fn the_gap_is_what_reaches_the_next_rank_and_ties_do_not_hide_it() {
+        let scores = [Some(score(5, 1, 0)), Some(score(9, 1, 0)), Some(score(5, 1, 1)), None];
+        let places = places(&scores);
+        let gaps: Vec<_> = (0..4).map(|at| gap_next(&scores, &places, at)).collect();
+        assert_eq!(gaps, [None, Some(4), Some(4), None]);
+        // 10 of 3 heads against 7 of 2: 11 heads a 3 would be enough, for 10.5 is not whole.
+        let scores = [Some(score(10, 3, 0)), Some(score(7, 2, 0))];
+        assert_eq!(gap_next(&scores, &super::places(&scores), 1), Some(1));
     }
 }

@@ -4,18 +4,23 @@
 
 use std::collections::HashMap;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use jiff::civil::Date;
 
 use super::days::{Instants, Moment};
+use super::organisation::Organisation;
 use super::view::{Level, Watched};
 use crate::event::Counter;
 
 /// Where figures come from. A trait, because the tests of the board answer from fixtures.
 pub trait Reader: Debug + Send + Sync + 'static {
-    /// The corp with the most adds of the newest days; absent where none was ever counted.
-    fn busiest_corp(&self) -> BoxFuture<'_, Result<Option<String>, Error>>;
+    /// The two corps with the most adds of the newest days, the busiest first; fewer where fewer were ever counted.
+    fn busiest_corps(&self) -> BoxFuture<'_, Result<Vec<String>, Error>>;
+
+    /// Who is where in a corp.
+    fn organisation<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Organisation, Error>>;
 
     /// How far a corp is counted, and the clock of the server.
     fn clock<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Clock, Error>>;
@@ -26,7 +31,7 @@ pub trait Reader: Debug + Send + Sync + 'static {
     /// The counts of the same scope at earlier moments.
     fn earlier<'a>(&'a self, watched: &'a Watched, instants: &'a Instants) -> BoxFuture<'a, Result<Earlier, Error>>;
 
-    /// Names, places, targets of `day`, and channels of the corp's own.
+    /// Targets of `day`, and channels of the corp's own; without the organisation, which is read for all views at once.
     fn directory<'a>(&'a self, watched: &'a Watched, day: Date) -> BoxFuture<'a, Result<Directory, Error>>;
 }
 
@@ -130,23 +135,10 @@ pub struct EarlierChild {
     pub last_add_at: Option<i64>,
 }
 
-/// An active member of staff, and where the directory puts them now.
-#[derive(Clone, Debug, Default, PartialEq, Eq, clickhouse::Row, serde::Deserialize)]
-pub struct Member {
-    pub staff_id: String,
-    pub store_id: String,
-    pub region_id: String,
-}
-
-/// The organisation as of now.
+/// What is told of a corp and a day beside the counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Directory {
-    /// By level and id, also of those who left.
-    pub names: HashMap<(Level, String), String>,
-    /// Active members within the scope.
-    pub members: Vec<Member>,
-    /// Where a store or a member of staff belongs: the newest row about the scope.
-    pub home: Option<Member>,
+    pub organisation: Arc<Organisation>,
     /// Targets of the day by level, id and metric; the id is empty for the corp.
     pub targets: HashMap<(Level, String, String), u64>,
     /// Groups of the channels that the corp added itself.
@@ -157,7 +149,7 @@ impl Directory {
     /// The name of an id, or the id where no row names it.
     #[must_use]
     pub fn name(&self, level: Level, id: &str) -> String {
-        self.names.get(&(level, id.to_owned())).filter(|name| !name.is_empty()).map_or(id, String::as_str).to_owned()
+        self.organisation.name(level, id)
     }
 
     #[must_use]

@@ -2,24 +2,28 @@
 //!
 //! Invariant: a page runs no script and loads no style but our own, and nobody else's page may frame it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Extension, Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, body::Body};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 
+use super::access::Access;
+use super::access::grant::Grant;
+use super::access::sight::{Sight, Subject};
+use super::admission::{self, Admission};
 use super::api::{self, Part};
-use super::refresh::{Reading, Refresher};
+use super::refresh::Refresher;
 use super::snapshot::Snapshot;
-use super::view::View;
+use super::sources::{BusiestCorps, Organisations, Views};
+use super::view::{Page, View};
 use super::{Board, assets, page, problem::Problem, stream};
 
 /// A stream holds a socket and about 50 kB; browsers that find none free fall back to polling.
@@ -40,28 +44,39 @@ const HEADERS: [(&str, &str); 6] = [
 
 #[derive(Clone, Debug)]
 struct Shared {
-    refresher: Arc<Refresher>,
-    corp: Arc<str>,
+    views: Arc<Refresher<Views>>,
+    admission: Arc<Admission>,
     streams: Arc<Semaphore>,
     shutdown: CancellationToken,
 }
 
 /// All paths of the board.
 pub(super) fn router(board: Board, shutdown: CancellationToken) -> Router {
+    let organisations = Organisations::new(Arc::clone(&board.reader));
+    let organisations = Arc::new(Refresher::new(organisations, shutdown.clone()));
+    let corps = BusiestCorps::new(Arc::clone(&board.reader));
+    let admission = Arc::new(Admission {
+        access: Access::new(board.config.access),
+        corp: board.config.corp,
+        wall_ms: board.wall_ms,
+        busiest: Arc::new(Refresher::new(corps, shutdown.clone())),
+        organisations: Arc::clone(&organisations),
+    });
     let shared = Shared {
-        refresher: Arc::new(Refresher::new(board.reader, board.corps, shutdown.clone())),
-        corp: board.config.corp.into(),
+        views: Arc::new(Refresher::new(Views::new(board.reader, board.corps, organisations), shutdown.clone())),
+        admission: Arc::clone(&admission),
         streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         shutdown,
     };
     Router::new()
         .route("/", get(show))
+        .route("/api/v1/stream", get(follow))
+        .route("/api/v1/{part}", get(ask))
+        .layer(middleware::from_fn_with_state(admission, admission::admit))
         .route(
             "/assets/{name}",
             get(|Path(name): Path<String>, headers: HeaderMap| async move { assets::asset(&name, &headers) }),
         )
-        .route("/api/v1/stream", get(follow))
-        .route("/api/v1/{part}", get(ask))
         .fallback(|| async { Problem::NotFound })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
         // Event streams are left as they are: the layer's own rule, for a compressor would hold events back.
@@ -70,33 +85,53 @@ pub(super) fn router(board: Board, shutdown: CancellationToken) -> Router {
         .with_state(shared)
 }
 
-async fn show(State(shared): State<Shared>, uri: Uri) -> Result<Response, Problem> {
-    let view = shared.view(&uri).await?;
-    let page = match shared.figures(&view).await {
-        Ok((snapshot, age)) => page::page(&view, &snapshot, age),
-        Err(Problem::NoFigures) => page::page_without_figures(&view),
-        Err(problem) => return Err(problem),
-    };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Html(page)).into_response())
+async fn show(State(shared): State<Shared>, Extension(grant): Extension<Grant>, uri: Uri) -> Response {
+    match shared.page(&grant, &uri).await {
+        Ok(page) => ([(header::CACHE_CONTROL, "no-store")], Html(page)).into_response(),
+        Err(problem) => admission::refused(problem, &uri),
+    }
 }
 
 async fn ask(
     State(shared): State<Shared>,
+    Extension(grant): Extension<Grant>,
     Path(part): Path<String>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {
     let part = Part::from_name(&part).ok_or(Problem::NotFound)?;
-    let view = shared.view(&uri).await?;
+    let subject = match part {
+        Part::Leaderboard => Subject::Ranks,
+        Part::Summary | Part::Channels => Subject::Figures,
+    };
+    let view = shared.admission.view(&grant, &uri, |_| subject).await?;
     let (snapshot, age) = shared.figures(&view).await?;
     Ok(api::answer(part, &view, &snapshot, age, &headers))
 }
 
-async fn follow(State(shared): State<Shared>, uri: Uri) -> Result<Response, Problem> {
-    let view = shared.view(&uri).await?;
+async fn follow(
+    State(shared): State<Shared>,
+    Extension(grant): Extension<Grant>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let view = shared.admission.view(&grant, &uri, of_page).await?;
     let permit = Arc::clone(&shared.streams).try_acquire_owned().map_err(|_| Problem::Busy)?;
-    let readings = shared.watch(&view).await?;
-    Ok(stream::stream(view, readings, permit, shared.shutdown.clone()))
+    let readings = shared.views.watch(&view.watched).await?;
+    let end = until(shared.shutdown.clone(), shared.admission.judged_for(&grant));
+    Ok(stream::stream(view, readings, permit, end))
+}
+
+/// Ends with the server, or when the viewer has to be judged again; browsers then connect anew.
+async fn until(shutdown: CancellationToken, judged_for: Duration) {
+    let _ = tokio::time::timeout(judged_for, shutdown.cancelled_owned()).await;
+}
+
+/// What the parts of the page hold.
+fn of_page(view: &View) -> Subject {
+    match view.page {
+        Page::Rank => Subject::Ranks,
+        Page::Today | Page::Channels => Subject::Figures,
+    }
 }
 
 async fn secured(request: Request<Body>, next: Next) -> Response {
@@ -108,33 +143,28 @@ async fn secured(request: Request<Body>, next: Next) -> Response {
 }
 
 impl Shared {
-    /// The view that a request asks for.
-    async fn view(&self, uri: &Uri) -> Result<View, Problem> {
-        let parameters = Query::<HashMap<String, String>>::try_from_uri(uri).map(|Query(parameters)| parameters);
-        let parameters = parameters.map_err(|_| Problem::Parameter {
-            field: "query",
-            allowed: vec!["pairs of name=value, percent-encoded".to_owned()],
-        })?;
-        let view = View::read(&parameters, &self.corp)?;
-        if !view.watched.corp.is_empty() {
-            return Ok(view);
+    async fn page(&self, grant: &Grant, uri: &Uri) -> Result<String, Problem> {
+        let view = self.admission.view(grant, uri, of_page).await?;
+        // Whoever sees rows alone gets them by the stream: this page would hold more than them.
+        if matches!(view.viewer.sight, Sight::Siblings | Sight::Around { .. }) {
+            return Ok(page::page_without_figures(&view));
         }
-        View::read(&parameters, &self.refresher.busiest_corp().await)
-    }
-
-    async fn watch(&self, view: &View) -> Result<watch::Receiver<Reading>, Problem> {
-        self.refresher.watch(&view.watched).await
+        match self.figures(&view).await {
+            Ok((snapshot, age)) => Ok(page::page(&view, &snapshot, age)),
+            Err(Problem::NoFigures) => Ok(page::page_without_figures(&view)),
+            Err(problem) => Err(problem),
+        }
     }
 
     /// The newest figures of a view, with their age.
     async fn figures(&self, view: &View) -> Result<(Arc<Snapshot>, Duration), Problem> {
-        let readings = self.watch(view).await?;
-        readings.borrow().aged().ok_or(Problem::NoFigures)
+        self.views.newest(&view.watched).await?.ok_or(Problem::NoFigures)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
     use std::net::SocketAddr;
     use std::sync::atomic::Ordering;
 
@@ -142,7 +172,10 @@ mod tests {
     use tokio::task::JoinHandle;
 
     use super::*;
+    use crate::board::access::grant::Role;
+    use crate::board::access::{Secret, token};
     use crate::board::fixture::Fixture;
+    use crate::board::view::Scope;
     use crate::board::{Config, Error, serve};
     use crate::corp::Corps;
 
@@ -153,10 +186,31 @@ mod tests {
         task: JoinHandle<Result<(), Error>>,
     }
 
+    const NOW: i64 = 1_795_329_135;
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
     async fn served() -> Served {
+        served_by(Config::default()).await
+    }
+
+    /// With a key, so that everybody needs a link.
+    async fn guarded() -> Served {
+        let mut config = Config::default();
+        config.access.keys.insert("k1".to_owned(), Secret::new(SECRET));
+        served_by(config).await
+    }
+
+    /// The header of a viewer with this grant, which expires after so many seconds.
+    fn cookie(corp: Option<&str>, scope: &str, role: Role, seconds: i64) -> String {
+        let grant = Grant::new(corp.map(str::to_owned), Scope::read(scope).unwrap(), role).unwrap();
+        let grant = Grant { expires_at: Some(NOW + seconds), ..grant };
+        format!("cookie: yinliu_board={}\r\n", token::sign(&grant, ("k1", &Secret::new(SECRET)), NOW - 100))
+    }
+
+    async fn served_by(config: Config) -> Served {
         let fixture = Arc::new(Fixture::default());
         let corps = Corps::new(&HashMap::new()).unwrap();
-        let board = Board { config: Config::default(), reader: Arc::<Fixture>::clone(&fixture), corps };
+        let board = Board { config, reader: Arc::<Fixture>::clone(&fixture), corps, wall_ms: || NOW * 1000 };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -240,5 +294,128 @@ mod tests {
         served.shutdown.cancel();
         served.task.await.unwrap().unwrap();
         assert!(before.elapsed() < Duration::from_secs(4), "the stream was cut by the deadline");
+    }
+
+    /// Status and text of every path that shows figures, for this viewer.
+    async fn answers(served: &Served, header: &str, query: &str) -> Vec<(String, String)> {
+        let mut answers = Vec::new();
+        for path in ["/", "/api/v1/summary", "/api/v1/leaderboard", "/api/v1/channels"] {
+            answers.push((path.to_owned(), served.whole(&format!("{path}?{query}"), header).await));
+        }
+        let (_, stream) = served.get(&format!("/api/v1/stream?{query}"), header, "\r\n\r\n").await;
+        answers.push(("/api/v1/stream".to_owned(), stream));
+        answers
+    }
+
+    #[tokio::test]
+    async fn nobody_sees_anything_without_a_link_that_is_good() {
+        let served = guarded().await;
+        let expired = cookie(Some("acme"), "corp", Role::Owner, -1);
+        let other = cookie(Some("acme"), "corp", Role::Owner, 60).replace("yinliu_board=", "yinliu_board=A");
+        for header in ["", &expired, &other] {
+            for (path, answer) in answers(&served, header, "corp=acme").await {
+                assert!(answer.starts_with("HTTP/1.1 401"), "{path}: {answer}");
+                assert!(!answer.contains("湖滨路") && !answer.contains("\"adds\""), "{path}: {answer}");
+            }
+        }
+        assert!(served.whole("/", &expired).await.contains("已过期"));
+        assert!(served.whole("/assets/board.css", "").await.starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn a_link_shows_its_scope_and_without_a_parameter_just_that() {
+        let served = guarded().await;
+        let manager = cookie(Some("acme"), "store:S1", Role::Manager, 60);
+        for (path, answer) in answers(&served, &manager, "").await {
+            assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+        }
+        let summary = served.whole("/api/v1/summary", &manager).await;
+        assert!(summary.contains(r#""scope":{"level":"store","id":"S1""#), "{summary}");
+        let bearer = manager.replace("cookie: yinliu_board=", "authorization: Bearer ");
+        assert!(served.whole("/api/v1/summary", &bearer).await.starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn another_scope_or_corp_is_denied_everywhere_and_its_name_told_nowhere() {
+        let served = guarded().await;
+        let manager = cookie(Some("acme"), "store:S1", Role::Manager, 60);
+        for query in ["scope=store:S2", "scope=corp", "scope=staff:z3", "corp=other", "scope=store:none"] {
+            for (path, answer) in answers(&served, &manager, query).await {
+                assert!(answer.starts_with("HTTP/1.1 403"), "{path}?{query}: {answer}");
+                assert!(!answer.contains("新街口") && !answer.contains("沈立群"), "{path}?{query}: {answer}");
+            }
+        }
+        let problem = served.whole("/api/v1/summary?scope=store:S2", &manager).await;
+        assert!(problem.contains(r#""scope":"store:S1""#) && problem.contains("region:R1"), "{problem}");
+        let page = served.whole("/?scope=store:S2", &manager).await;
+        assert!(page.contains("杭州湖滨路店") && page.contains("华东"), "{page}");
+    }
+
+    #[tokio::test]
+    async fn totals_of_siblings_are_ranks_and_nothing_else() {
+        let served = guarded().await;
+        let manager = cookie(Some("acme"), "store:S1", Role::Manager, 60);
+        let query = "scope=region:R1&level=store&view=rank";
+        let board = served.whole(&format!("/api/v1/leaderboard?{query}"), &manager).await;
+        assert!(board.contains("新街口") && board.contains(r#""mine":{"id":"S1""#), "{board}");
+        assert!(served.whole(&format!("/api/v1/summary?{query}"), &manager).await.starts_with("HTTP/1.1 403"));
+        let page = served.whole(&format!("/?{query}"), &manager).await;
+        assert!(page.starts_with("HTTP/1.1 200") && !page.contains("id=\"adds\">30"), "{page}");
+        let (_, stream) = served.get(&format!("/api/v1/stream?{query}"), &manager, "\n\n").await;
+        assert!(stream.contains("\"rows\"") && !stream.contains("\"figures\""), "{stream}");
+    }
+
+    #[tokio::test]
+    async fn staff_rank_among_neighbours_whose_losses_stay_hidden() {
+        let served = guarded().await;
+        let staff = cookie(Some("acme"), "staff:z1", Role::Staff, 60);
+        let board = served.whole("/api/v1/leaderboard?scope=store:S1&level=staff", &staff).await;
+        assert!(board.starts_with("HTTP/1.1 200") && board.contains("\"net_adds\":null"), "{board}");
+        let by_net = served.whole("/api/v1/leaderboard?scope=store:S1&level=staff&metric=net_adds", &staff).await;
+        assert!(by_net.starts_with("HTTP/1.1 400") && by_net.contains(r#""allowed":["adds"]"#), "{by_net}");
+    }
+
+    #[tokio::test]
+    async fn a_link_becomes_a_cookie_and_leaves_the_address() {
+        let served = guarded().await;
+        let cookie = cookie(Some("acme"), "store:S1", Role::Manager, 60);
+        let token = cookie.trim().strip_prefix("cookie: yinliu_board=").unwrap();
+        let answer = served.whole(&format!("/?lang=en&token={token}"), "").await;
+        assert!(answer.starts_with("HTTP/1.1 303") && answer.contains("location: ./?lang=en\r\n"), "{answer}");
+        assert!(
+            answer.contains(&format!("set-cookie: yinliu_board={token}; Path=/; Max-Age=60; HttpOnly")),
+            "{answer}"
+        );
+        let forged = served.whole(&format!("/?token={token}x"), "").await;
+        assert!(forged.starts_with("HTTP/1.1 401") && !forged.contains("set-cookie"), "{forged}");
+    }
+
+    #[tokio::test]
+    async fn a_link_without_a_corp_shows_the_only_one() {
+        let owner = cookie(None, "corp", Role::Owner, 60);
+        assert!(guarded().await.whole("/api/v1/summary", &owner).await.contains(r#""corp_id":"acme""#));
+        let served = guarded().await;
+        served.fixture.many_corps.store(true, Ordering::SeqCst);
+        assert!(
+            served.whole("/api/v1/summary", &owner).await.starts_with("HTTP/1.1 403"),
+            "of two corps it shows none"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_board_without_keys_says_that_it_shows_everything() {
+        let page = served().await.whole("/?corp=acme", "").await;
+        assert!(page.contains("id=\"open\""), "{page}");
+        let owner = cookie(Some("acme"), "corp", Role::Owner, 60);
+        assert!(!guarded().await.whole("/", &owner).await.contains("id=\"open\""));
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_when_its_link_expires() {
+        let served = guarded().await;
+        let owner = cookie(Some("acme"), "corp", Role::Owner, 1);
+        let (socket, _) = served.get("/api/v1/stream", &owner, "event: snapshot").await;
+        let rest = tokio::time::timeout(Duration::from_secs(4), read_until(&socket, "\r\n0\r\n\r\n")).await;
+        assert!(rest.is_ok(), "the stream goes on");
     }
 }

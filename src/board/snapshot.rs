@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::days::Instants;
 use super::reader::{Clock, Counters, Day, Directory, Earlier};
+use super::sources::Slow;
 use super::view::Watched;
 use crate::event::{Counter, named};
 
@@ -50,6 +51,8 @@ pub struct Snapshot {
     pub directory: Directory,
     /// The server's clock in ms when these figures were first seen: it grows with every change, across restarts too.
     pub revision: i64,
+    /// When `earlier` and `directory` were read.
+    pub slow: Slow,
 }
 
 /// How fresh a snapshot is at the moment of an answer.

@@ -12,15 +12,14 @@ use futures_util::{StreamExt, future};
 use serde_json::{Map, Value, json};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_stream::wrappers::WatchStream;
-use tokio_util::sync::CancellationToken;
 
 use super::channels::Channels;
 use super::delta::delta;
 use super::leaderboard::Leaderboard;
 use super::refresh::Reading;
-use super::snapshot::Snapshot;
+use super::snapshot::{Freshness, Snapshot};
 use super::summary::{Figures, Summary};
-use super::view::View;
+use super::view::{Page, View};
 use crate::event::Counter;
 
 /// Proxies cut connections that are silent for a minute or less.
@@ -28,20 +27,20 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a browser waits before it connects again; readings come once a second.
 const RECONNECT: Duration = Duration::from_secs(3);
 
-/// Streams a view until `shutdown` or until the viewer leaves; `permit` is held as long.
+/// Streams a view until `end` or until the viewer leaves; `permit` is held as long.
 #[must_use]
 pub fn stream(
     view: View,
-    readings: watch::Receiver<Reading>,
+    readings: watch::Receiver<Reading<Snapshot>>,
     permit: OwnedSemaphorePermit,
-    shutdown: CancellationToken,
+    end: impl Future<Output = ()> + Send + 'static,
 ) -> Response {
     let mut sent: Option<Map<String, Value>> = None;
     let events = WatchStream::new(readings).filter_map(move |reading| {
         let _held = &permit;
         future::ready(reading.aged().and_then(|(snapshot, age)| event(&picture(&snapshot, &view, age), &mut sent)))
     });
-    let events = events.map(Ok::<_, Infallible>).take_until(shutdown.cancelled_owned());
+    let events = events.map(Ok::<_, Infallible>).take_until(end);
     let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
@@ -61,34 +60,39 @@ fn event(picture: &Map<String, Value>, sent: &mut Option<Map<String, Value>>) ->
     Event::default().event(name).id(id).retry(RECONNECT).json_data(data).ok()
 }
 
-/// All that the page shows of a view.
+/// All that a page shows of a view; the page of ranks shows its rows alone.
 fn picture(snapshot: &Snapshot, view: &View, age: Duration) -> Map<String, Value> {
     let freshness = snapshot.freshness(age);
-    let summary = Summary::new(snapshot);
     let board = Leaderboard::new(snapshot, view, &freshness);
-    let channels = Channels::new(snapshot, &freshness);
     let order: Vec<_> = board.rows.iter().map(|row| row.id.clone()).collect();
+    let mut fields = vec![
+        ("revision", json!(snapshot.revision)),
+        ("business_date", json!(snapshot.day.to_string())),
+        ("day_state", json!(snapshot.instants.state)),
+        ("rows", json!(board.rows)),
+        ("order", json!(order)),
+        ("mine", json!(board.mine)),
+        ("next", json!(board.next)),
+        ("held", json!(board.held)),
+    ];
+    if view.page != Page::Rank {
+        fields.extend(of_the_scope(snapshot, &freshness));
+    }
+    fields.push(("freshness", json!(freshness)));
+    fields.into_iter().map(|(field, value)| (field.to_owned(), value)).collect()
+}
+
+/// What a picture tells of the whole scope.
+fn of_the_scope(snapshot: &Snapshot, freshness: &Freshness) -> [(&'static str, Value); 4] {
+    let summary = Summary::new(snapshot);
+    let channels = Channels::new(snapshot, freshness);
     let baseline = |day: &str, until: &Option<String>, figures: &Figures| json!({"business_date": day, "until": until, "adds": figures.adds(), "net_adds": figures.net_adds});
     let mut figures = json!(summary.figures);
     figures["target"] = json!(summary.target);
     figures["baselines"] = summary.baselines.iter().map(|b| baseline(&b.business_date, &b.until, &b.figures)).collect();
-    let fields = [
-        ("revision", json!(snapshot.revision)),
-        ("business_date", json!(snapshot.day.to_string())),
-        ("day_state", json!(snapshot.instants.state)),
-        ("freshness", json!(freshness)),
-        ("figures", figures),
-        ("rows", json!(board.rows)),
-        ("order", json!(order)),
-        ("next", json!(board.next)),
-        ("held", json!(board.held)),
-        ("channels", json!(channels.rows)),
-        // Charts and news come with the full board; the names are taken.
-        ("trend", json!({})),
-        ("news", json!([])),
-    ];
     debug_assert_eq!(channels.total, summary.figures.counters.0.get(Counter::Adds), "the channels add up to the total");
-    fields.into_iter().map(|(field, value)| (field.to_owned(), value)).collect()
+    // Charts and news come with the full board; the names are taken.
+    [("figures", figures), ("channels", json!(channels.rows)), ("trend", json!({})), ("news", json!([]))]
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use super::days::{DayState, Moment};
 use super::reader::{Counters, Minutes};
 use super::snapshot::{Freshness, Snapshot, rfc3339};
-use super::view::{Level, Metric};
+use super::view::{Level, Metric, Scope};
 use crate::event::Counter;
 
 /// What every answer says beside its data (board, section 3).
@@ -69,31 +69,25 @@ pub struct Step {
 impl Place {
     fn new(snapshot: &Snapshot) -> Self {
         let scope = &snapshot.watched.scope;
-        let directory = &snapshot.directory;
-        let name = |level: Level, id: &str| match level {
-            Level::Corp => snapshot.watched.corp.clone(),
-            level @ (Level::Region | Level::Store | Level::Staff) => directory.name(level, id),
-        };
-        let step = |level: Level, id: &str| Step { level: level.name(), id: id.to_owned(), name: name(level, id) };
-        let mut path = vec![step(Level::Corp, "")];
-        let home = directory.home.clone().unwrap_or_default();
-        for (level, id) in [(Level::Region, &home.region_id), (Level::Store, &home.store_id)] {
-            if level < scope.level && !id.is_empty() {
-                path.push(step(level, id));
-            }
-        }
-        if scope.level != Level::Corp {
-            path.push(step(scope.level, &scope.id));
-        }
-        let stores: std::collections::HashSet<_> =
-            directory.members.iter().map(|member| &member.store_id).filter(|id| !id.is_empty()).collect();
-        Self {
+        let organisation = &snapshot.directory.organisation;
+        let step = |scope: &Scope| Step {
             level: scope.level.name(),
             id: scope.id.clone(),
-            name: name(scope.level, &scope.id),
-            path,
+            name: match scope.level {
+                Level::Corp => snapshot.watched.corp.clone(),
+                level @ (Level::Region | Level::Store | Level::Staff) => organisation.name(level, &scope.id),
+            },
+        };
+        let own = step(scope);
+        let stores: std::collections::HashSet<_> =
+            organisation.active(scope).map(|member| &member.store_id).filter(|id| !id.is_empty()).collect();
+        Self {
+            level: own.level,
+            id: own.id,
+            name: own.name,
+            path: organisation.path(scope).iter().map(step).collect(),
             stores: stores.len(),
-            staff: directory.members.len(),
+            staff: organisation.active(scope).count(),
         }
     }
 }
@@ -238,8 +232,7 @@ mod tests {
     #[test]
     fn the_path_leads_from_the_corp_to_the_scope() {
         let mut snapshot = fixture::snapshot();
-        snapshot.watched.scope = crate::board::view::Scope { level: Level::Store, id: "S1".to_owned() };
-        snapshot.directory.home = snapshot.directory.members.first().cloned();
+        snapshot.watched.scope = Scope { level: Level::Store, id: "S1".to_owned() };
         let place = Place::new(&snapshot);
         let names: Vec<_> = place.path.iter().map(|step| step.name.as_str()).collect();
         assert_eq!(names, ["acme", "华东", "杭州湖滨路店"]);

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use jiff::civil::Date;
 
+use super::access::sight::Viewer;
 use super::problem::Problem;
 use crate::event::named;
 
@@ -37,6 +38,11 @@ named! {
 }
 
 named! {
+    /// The parts of the page `/` (parameter `view`).
+    Page { Today = "today", Rank = "rank", Channels = "channels" }
+}
+
+named! {
     /// Forms of an answer.
     Format { Json = "json", Csv = "csv" }
 }
@@ -49,6 +55,23 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// The whole corp.
+    #[must_use]
+    pub fn corp() -> Self {
+        Self { level: Level::Corp, id: String::new() }
+    }
+
+    /// From the text of the parameter `scope`; absent for any other text.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let (level, id) = text.split_once(':').unwrap_or((text, ""));
+        let level = Level::from_name(level).filter(|level| {
+            let named = !id.is_empty() && id.len() <= ID_BYTES_MAX && !id.contains('\0');
+            if *level == Level::Corp { text == "corp" } else { named }
+        })?;
+        Some(Self { level, id: id.to_owned() })
+    }
+
     /// Levels that a leaderboard of this scope can show, the nearest first.
     #[must_use]
     pub fn levels(&self) -> &'static [Level] {
@@ -90,25 +113,43 @@ pub struct View {
     pub from: usize,
     pub language: Language,
     pub format: Format,
+    pub page: Page,
+    /// Who looks; until that is judged, as one who sees everything.
+    pub viewer: Viewer,
+}
+
+/// What a request means where it does not say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defaults {
+    pub corp: String,
+    pub scope: Scope,
+}
+
+impl Defaults {
+    /// The whole of a corp.
+    #[must_use]
+    pub fn of(corp: &str) -> Self {
+        Self { corp: corp.to_owned(), scope: Scope::corp() }
+    }
 }
 
 /// Names are at most this long (contract, section 1), so longer ones exist nowhere.
 const ID_BYTES_MAX: usize = 64;
 
 impl View {
-    /// Reads the parameters of a request; `corp` is the tenant where they name none.
+    /// Reads the parameters of a request.
     ///
     /// Parameters that are not known here are ignored, for links gather them on their way through chats.
     ///
     /// # Errors
     /// [`Problem::Parameter`] for the first value that is not allowed.
-    pub fn read(parameters: &HashMap<String, String>, corp: &str) -> Result<Self, Problem> {
+    pub fn read(parameters: &HashMap<String, String>, defaults: &Defaults) -> Result<Self, Problem> {
         let given = |field: &str| parameters.get(field).map(String::as_str).filter(|value| !value.is_empty());
-        let corp = given("corp").unwrap_or(corp);
+        let corp = given("corp").unwrap_or(&defaults.corp);
         if corp.len() > ID_BYTES_MAX || corp.contains(['/', '\0']) {
             return Err(problem("corp", ["an id of 0 to 64 bytes without `/`"]));
         }
-        let scope = given("scope").map_or(Ok(Scope { level: Level::Corp, id: String::new() }), scope)?;
+        let scope = given("scope").map_or_else(|| Ok(defaults.scope.clone()), scope)?;
         let levels = scope.levels();
         let level = match given("level") {
             None => levels[0],
@@ -149,6 +190,8 @@ impl View {
                 Format::from_name,
                 Format::ALL.iter().map(|f| f.name()),
             )?,
+            page: choice("view", given("view"), Page::Today, Page::from_name, Page::ALL.iter().map(|p| p.name()))?,
+            viewer: Viewer::default(),
         })
     }
 
@@ -157,6 +200,10 @@ impl View {
     pub fn query(&self) -> String {
         let watched = &self.watched;
         let mut pairs = vec![("corp", watched.corp.clone())];
+        if self.page != Page::Today {
+            pairs.push(("view", self.page.name().to_owned()));
+        }
+        // Whoever does not see the whole corp gets another scope where none is given.
         if watched.scope.level != Level::Corp {
             pairs.push(("scope", watched.scope.text()));
         }
@@ -201,15 +248,7 @@ fn choice<T>(
 }
 
 fn scope(text: &str) -> Result<Scope, Problem> {
-    let (level, id) = text.split_once(':').unwrap_or((text, ""));
-    let level = Level::from_name(level).filter(|level| {
-        let named = !id.is_empty() && id.len() <= ID_BYTES_MAX && !id.contains('\0');
-        if *level == Level::Corp { text == "corp" } else { named }
-    });
-    let id = id.to_owned();
-    level
-        .map(|level| Scope { level, id })
-        .ok_or_else(|| problem("scope", ["corp", "region:ID", "store:ID", "staff:ID"]))
+    Scope::read(text).ok_or_else(|| problem("scope", ["corp", "region:ID", "store:ID", "staff:ID"]))
 }
 
 /// The day of `YYYY-MM-DD`, and of no other form, within the years that a ClickHouse `Date` can hold.
@@ -234,7 +273,7 @@ mod tests {
 
     fn read(pairs: &[(&str, &str)]) -> Result<View, Problem> {
         let parameters = pairs.iter().map(|(field, value)| ((*field).to_owned(), (*value).to_owned())).collect();
-        View::read(&parameters, "acme")
+        View::read(&parameters, &Defaults::of("acme"))
     }
 
     fn refused(field: &str, value: &str) -> Vec<String> {
@@ -283,11 +322,12 @@ mod tests {
             ("order", "per_head"),
             ("from", "50"),
             ("lang", "en"),
+            ("view", "rank"),
         ];
         let view = read(&pairs).unwrap();
         let query = view.query();
         let uri: axum::http::Uri = format!("/?{query}").parse().unwrap();
         let parameters = axum::extract::Query::<HashMap<String, String>>::try_from_uri(&uri).unwrap().0;
-        assert_eq!(View::read(&parameters, "other").unwrap(), view, "{query}");
+        assert_eq!(View::read(&parameters, &Defaults::of("other")).unwrap(), view, "{query}");
     }
 }

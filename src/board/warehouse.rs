@@ -11,7 +11,8 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::days::{Instants, Moment};
-use super::reader::{Clock, Counters, Day, Directory, Earlier, EarlierChild, Error, Member, Minutes, Reader};
+use super::organisation::{Member, Organisation};
+use super::reader::{Clock, Counters, Day, Directory, Earlier, EarlierChild, Error, Minutes, Reader};
 use super::view::{Level, Scope, Watched};
 use crate::event::Counter;
 
@@ -35,15 +36,22 @@ impl Warehouse {
 }
 
 impl Reader for Warehouse {
-    fn busiest_corp(&self) -> BoxFuture<'_, Result<Option<String>, Error>> {
+    fn busiest_corps(&self) -> BoxFuture<'_, Result<Vec<String>, Error>> {
         Box::pin(async move {
             // Two days, for at midnight the new day of most corps is still empty.
             let newest = "SELECT toString(f.corp_id) AS corp FROM v_freshness AS f \
                 LEFT JOIN (SELECT corp_id, sum(adds) AS adds FROM v_counts_1d \
                 WHERE business_date BETWEEN toDate(now('UTC')) - 1 AND toDate(now('UTC')) + 1 GROUP BY corp_id) AS c \
-                ON c.corp_id = f.corp_id ORDER BY c.adds DESC, corp LIMIT 1";
-            let rows: Vec<CorpRow> = rows("the busiest corp", self.client.query(newest)).await?;
-            Ok(rows.into_iter().next().map(|row| row.corp))
+                ON c.corp_id = f.corp_id ORDER BY c.adds DESC, corp LIMIT 2";
+            let rows: Vec<CorpRow> = rows("the busiest corps", self.client.query(newest)).await?;
+            Ok(rows.into_iter().map(|row| row.corp).collect())
+        })
+    }
+
+    fn organisation<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Organisation, Error>> {
+        Box::pin(async move {
+            let (names, members, regions) = tokio::try_join!(self.names(corp), self.members(corp), self.regions(corp))?;
+            Ok(Organisation { names, members, regions })
         })
     }
 
@@ -98,14 +106,8 @@ impl Reader for Warehouse {
 
     fn directory<'a>(&'a self, watched: &'a Watched, day: Date) -> BoxFuture<'a, Result<Directory, Error>> {
         Box::pin(async move {
-            let (names, members, home, targets, groups) = tokio::try_join!(
-                self.names(watched),
-                self.members(watched),
-                self.home(watched),
-                self.targets(watched, day),
-                self.groups(&watched.corp),
-            )?;
-            Ok(Directory { names, members, home, targets, groups })
+            let (targets, groups) = tokio::try_join!(self.targets(watched, day), self.groups(&watched.corp))?;
+            Ok(Directory { targets, groups, ..Directory::default() })
         })
     }
 }
@@ -163,43 +165,32 @@ impl Warehouse {
         Ok(rows.into_iter().map(|row| (row.name.clone(), child(&row))).collect())
     }
 
-    /// The newest name of each id, at every level but staff unless the view is about staff, who are many.
-    async fn names(&self, watched: &Watched) -> Result<HashMap<(Level, String), String>, Error> {
-        let staff = if watched.level == Level::Staff { ", ('staff', staff_id, staff_name)" } else { "" };
-        let query = format!(
-            "SELECT place.1 AS level, place.2 AS id, argMax(place.3, (published_at, src_offset)) AS name \
-             FROM org_history ARRAY JOIN [('region', toString(region_id), region_name), \
-             ('store', toString(store_id), store_name){staff}] AS place \
-             WHERE corp_id = ? AND NOT removed AND place.2 != '' GROUP BY level, id"
-        );
-        let rows: Vec<NameRow> = rows("names", self.client.query(&query).bind(&watched.corp)).await?;
+    /// The newest name of each id at every level.
+    async fn names(&self, corp: &str) -> Result<HashMap<(Level, String), String>, Error> {
+        let query = "SELECT place.1 AS level, place.2 AS id, argMax(place.3, (published_at, src_offset)) AS name \
+            FROM org_history ARRAY JOIN [('region', toString(region_id), region_name), \
+            ('store', toString(store_id), store_name), ('staff', staff_id, staff_name)] AS place \
+            WHERE corp_id = ? AND NOT removed AND place.2 != '' GROUP BY level, id";
+        let rows: Vec<NameRow> = rows("names", self.client.query(query).bind(corp)).await?;
         let named = |row: NameRow| Some(((Level::from_name(&row.level)?, row.id), row.name));
         Ok(rows.into_iter().filter_map(named).collect())
     }
 
-    async fn members(&self, watched: &Watched) -> Result<Vec<Member>, Error> {
-        let query = format!(
-            "SELECT staff_id, newest.3 AS store_id, newest.4 AS region_id FROM (SELECT staff_id, \
-             argMax((removed, active, toString(store_id), toString(region_id)), (published_at, src_offset)) AS newest \
-             FROM org_history WHERE corp_id = ? GROUP BY staff_id) \
-             WHERE NOT newest.1 AND newest.2{} ORDER BY staff_id",
-            within(&watched.scope)
-        );
-        let query = bind_scope(self.client.query(&query).bind(&watched.corp), &watched.scope);
-        rows("members of staff", query).await
+    /// All members by id, each at the newest place that a row gives; whoever was removed is no longer active.
+    async fn members(&self, corp: &str) -> Result<Vec<Member>, Error> {
+        let query = "SELECT staff_id, place.1 AS store_id, place.2 AS region_id, is_active AS active FROM (SELECT staff_id, \
+            argMaxIf((toString(store_id), toString(region_id)), (published_at, src_offset), NOT removed) AS place, \
+            argMax(active AND NOT removed, (published_at, src_offset)) AS is_active \
+            FROM org_history WHERE corp_id = ? GROUP BY staff_id) ORDER BY staff_id";
+        rows("members of staff", self.client.query(query).bind(corp)).await
     }
 
-    async fn home(&self, watched: &Watched) -> Result<Option<Member>, Error> {
-        if watched.scope.level == Level::Corp {
-            return Ok(None);
-        }
-        let query = format!(
-            "SELECT staff_id, toString(store_id) AS store_id, toString(region_id) AS region_id FROM org_history \
-             WHERE corp_id = ? AND NOT removed{} ORDER BY published_at DESC, src_offset DESC LIMIT 1",
-            within(&watched.scope)
-        );
-        let query = bind_scope(self.client.query(&query).bind(&watched.corp), &watched.scope);
-        Ok(rows("the place of a scope", query).await?.into_iter().next())
+    async fn regions(&self, corp: &str) -> Result<HashMap<String, String>, Error> {
+        let query = "SELECT toString(store_id) AS store, \
+            argMax(toString(region_id), (published_at, src_offset)) AS region FROM org_history \
+            WHERE corp_id = ? AND NOT removed AND store_id != '' AND region_id != '' GROUP BY store";
+        let rows: Vec<RegionRow> = rows("the regions of stores", self.client.query(query).bind(corp)).await?;
+        Ok(rows.into_iter().map(|row| (row.store, row.region)).collect())
     }
 
     async fn targets(&self, watched: &Watched, day: Date) -> Result<HashMap<(Level, String, String), u64>, Error> {
@@ -257,6 +248,12 @@ struct ChildRow {
     adds_hour_ago: u64,
     net_adds_hour_ago: i64,
     last_add_at: i64,
+}
+
+#[derive(Row, Deserialize)]
+struct RegionRow {
+    store: String,
+    region: String,
 }
 
 #[derive(Row, Deserialize)]

@@ -91,6 +91,17 @@ words! {
     Path = "path", "位置", "Breadcrumb";
     Levels = "levels", "层级", "Level";
     Figures = "figures", "数字", "Figures";
+    OpenToAll = "open_to_all", "未设访问密钥：能打开此地址的人都能看到全部。", "No access keys: whoever opens this address sees everything.";
+    Denied = "denied", "这一页不在你的可看范围", "This page is not for your link";
+    YouSee = "you_see", "你的链接可看：{}。", "Your link shows: {}.";
+    AskManager = "ask_manager", "要看更多，请找 {} 的负责人开通。", "Whoever manages {} can widen it.";
+    AskOwner = "ask_owner", "要看更多，请找老板或系统管理员开通。", "The owner can widen it.";
+    ToOwn = "to_own", "去我的页面", "Go to my page";
+    LinkNeeded = "link_needed", "请用你的专属链接打开", "Open the link that you were given";
+    LinkMissing = "link_missing", "这个看板只对有链接的人开放。", "This board is open to those with a link.";
+    LinkExpired = "link_expired", "你的链接已过期。", "Your link has expired.";
+    LinkInvalid = "link_invalid", "这个链接无效。", "This link is not valid.";
+    AskForLink = "ask_for_link", "请找上级重新发一个。", "Ask your manager for a new one.";
 }
 
 impl Word {

@@ -5,11 +5,12 @@
 use std::{collections::BTreeMap, fmt::Display, net::SocketAddr, ops::RangeInclusive, time::Duration};
 
 use axum::http::Uri;
+use axum::http::header::{AUTHORIZATION, COOKIE, HOST, HeaderName};
 use jiff::tz::TimeZone;
 use rdkafka::{ClientConfig, error::KafkaError};
 
 use super::{Config, mask};
-use crate::{chunk, corp, dedup, sink, source};
+use crate::{board, chunk, corp, dedup, sink, source};
 
 /// A setting that does not make sense.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,6 +32,9 @@ const RECORDS_MAX: u32 = 1_048_576;
 const SPAN_MAX: Duration = Duration::from_hours(35 * 24);
 
 const CORP_ID_BYTES_MAX: usize = 64;
+
+/// Enough for a date and a word; it goes into every link.
+const KEY_ID_BYTES_MAX: usize = 32;
 
 /// Kafka's own limit.
 const TOPIC_BYTES_MAX: usize = 249;
@@ -57,6 +61,7 @@ pub(super) fn check(config: &Config) -> Vec<Fault> {
     let mut faults = Faults(Vec::new());
     faults.kafka(&config.kafka);
     faults.clickhouse(&config.clickhouse);
+    faults.board(&config.board);
     faults.listen(config);
     let sorted: BTreeMap<_, _> = config.corp.iter().collect();
     for (id, corp) in sorted {
@@ -167,6 +172,49 @@ impl Faults {
         // A cluster stands in statements between quotation marks; a macro such as `{cluster}` is allowed.
         let quotable = !clickhouse.cluster.chars().any(|c| matches!(c, '\'' | '"' | '`' | '\\') || c.is_control());
         self.require(quotable, &["clickhouse", "cluster"], "must not hold quotation marks or backslashes");
+    }
+
+    fn board(&mut self, board: &board::Config) {
+        let listen = board.listen;
+        let is_address = board.url.parse::<Uri>().is_ok_and(|url| {
+            matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some() && url.query().is_none()
+        });
+        let given = board.url.is_empty() || is_address;
+        self.require(given, &["board", "url"], "must be `http://host` or `https://host`, with or without a path");
+        let access = &board.access;
+        if access.is_open() && !listen.ip().is_loopback() {
+            let why = format!("must hold a key, for `board.listen` = `{listen}` can be reached from other machines");
+            self.add(&["board", "access", "keys"], why);
+        }
+        let many = access.keys.len() > board::access::KEYS_MAX;
+        self.require(
+            !many,
+            &["board", "access", "keys"],
+            "must hold at most two: the one that signs, and the one before",
+        );
+        for (id, secret) in &access.keys {
+            let path = ["board", "access", "keys", id.as_str()];
+            let plain = (1..=KEY_ID_BYTES_MAX).contains(&id.len())
+                && id
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'));
+            self.require(plain, &path, "must have an id of 1 to 32 small letters, digits, `-`, `_`");
+            let long = secret.as_bytes().len() >= board::access::SECRET_BYTES_MIN;
+            self.require(long, &path, "must be 32 bytes or more");
+        }
+        let path = ["board", "access", "proxy_header"];
+        if !access.proxy_header.is_empty() {
+            let named = HeaderName::from_bytes(access.proxy_header.as_bytes())
+                .is_ok_and(|name| ![COOKIE, AUTHORIZATION, HOST].contains(&name));
+            self.require(named, &path, "must be the name of a header of its own");
+        }
+        let path = ["board", "access", "proxy_addresses"];
+        for address in &access.proxy_addresses {
+            let known = board::access::network::Network::read(address).is_some();
+            self.require(known, &path, &format!("has `{address}`, which is neither an address nor a network"));
+        }
+        let both = access.proxy_header.is_empty() == access.proxy_addresses.is_empty();
+        self.require(both, &path, "and `board.access.proxy_header` must be set together");
     }
 
     fn listen(&mut self, config: &Config) {

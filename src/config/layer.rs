@@ -98,7 +98,7 @@ impl Layers {
                     let hint = node.hint(&path, &|path| path.join("."));
                     self.mistake(at_key, format!("unknown key `{}`{hint}", path.join(".")));
                 }
-                (Some(Node::Number | Node::Other), value) => {
+                (Some(Node::Number | Node::Truth | Node::Other), value) => {
                     let origin = source.origin(place.span().start);
                     self.assign(Assignment { path, value: value.clone(), origin });
                 }
@@ -174,9 +174,13 @@ impl Layers {
         match node {
             Node::Section(_) | Node::Each(_) => self.is_section(origin, path),
             Node::Options if !named_option => self.is_section(origin, path),
-            Node::Number | Node::Other | Node::Options => {
-                let number = if matches!(node, Node::Number) { text.trim().parse().ok() } else { None };
-                let value = number.map_or_else(|| Value::String(text.to_owned()), Value::Integer);
+            Node::Number | Node::Truth | Node::Other | Node::Options => {
+                let value = match node {
+                    Node::Number => text.trim().parse().ok().map(Value::Integer),
+                    Node::Truth => text.trim().parse().ok().map(Value::Boolean),
+                    Node::Section(_) | Node::Each(_) | Node::Other | Node::Options => None,
+                };
+                let value = value.unwrap_or_else(|| Value::String(text.to_owned()));
                 self.assign(Assignment { path: path.to_owned(), value, origin });
             }
         }

@@ -16,7 +16,7 @@ const SECRET_PARTS: [&str; 9] =
 /// Whether the setting at this path must not be shown.
 pub(super) fn is_secret(path: &[String]) -> bool {
     match path.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["clickhouse", "password"] => true,
+        ["clickhouse", "password"] | ["board", "access", "keys", _] => true,
         ["kafka", "options", name] => SECRET_PARTS.iter().any(|part| name.to_lowercase().contains(part)),
         _ => false,
     }

@@ -17,6 +17,8 @@ pub(super) static ROOT: LazyLock<Node> = LazyLock::new(Node::root);
 pub(super) enum Node {
     /// A setting whose default is a number: text from outside a file is read as one.
     Number,
+    /// A setting that is true or false, likewise.
+    Truth,
     /// A setting of any other type.
     Other,
     Section(BTreeMap<String, Node>),
@@ -35,6 +37,11 @@ impl Node {
             if let Some(Self::Section(kafka)) = sections.get_mut("kafka") {
                 kafka.insert("options".to_owned(), Self::Options);
             }
+            if let Some(Self::Section(board)) = sections.get_mut("board")
+                && let Some(Self::Section(access)) = board.get_mut("access")
+            {
+                access.insert("keys".to_owned(), Self::Each(Box::new(Self::Other)));
+            }
         }
         root
     }
@@ -45,7 +52,8 @@ impl Node {
                 Self::Section(fields.iter().map(|(name, value)| (name.clone(), Self::of(value))).collect())
             }
             Value::Number(_) => Self::Number,
-            Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) => Self::Other,
+            Value::Bool(_) => Self::Truth,
+            Value::Null | Value::String(_) | Value::Array(_) => Self::Other,
         }
     }
 
@@ -54,7 +62,7 @@ impl Node {
         match self {
             Self::Section(children) => children.get(name),
             Self::Each(child) => Some(child),
-            Self::Number | Self::Other | Self::Options => None,
+            Self::Number | Self::Truth | Self::Other | Self::Options => None,
         }
     }
 
@@ -67,7 +75,7 @@ impl Node {
                 let names: Vec<String> = children.keys().map(|name| format!("`{name}`")).collect();
                 format!("; there are {}", names.join(", "))
             }
-            (None, Self::Number | Self::Other | Self::Each(_) | Self::Options) => path
+            (None, Self::Number | Self::Truth | Self::Other | Self::Each(_) | Self::Options) => path
                 .split_last()
                 .map_or_else(String::new, |(_, setting)| format!("; `{}` has no parts", setting.join("."))),
         }

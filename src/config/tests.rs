@@ -254,3 +254,32 @@ fn example_configuration_is_the_defaults_where_it_sets_one() {
     };
     assert_eq!(example, expected);
 }
+
+#[test]
+fn keys_of_the_board_are_read_from_every_layer_and_shown_by_none() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let config = load_all(
+        &[&format!("board.access.keys.'2026-10' = '{secret}'")],
+        &[("YINLIU__BOARD__ACCESS__KEYS__2026_11", secret), ("YINLIU__BOARD__ACCESS__WALL_NAMES", "true")],
+        &[],
+    )
+    .unwrap();
+    assert_eq!(config.board.access.keys.keys().collect::<Vec<_>>(), ["2026-10", "2026_11"]);
+    assert!(config.board.access.wall_names);
+    for shown in [config.to_string(), format!("{config:?}"), format!("{:?}", config.board)] {
+        assert!(!shown.contains("0123456789"), "{shown}");
+    }
+}
+
+#[test]
+fn every_mistake_of_the_access_to_the_board_is_told() {
+    let number = mistakes(file("board.access.keys = {c = 3}"));
+    assert_eq!(number, ["0.toml:1:26: `board.access.keys.c` must be text in quotation marks"]);
+    let told = mistakes(file("board.access.keys = {a = '1', b = '2', C = '3'}\nboard.access.proxy_addresses = 'here'"));
+    let told = told.join("\n");
+    for expected in
+        ["at most two", "32 bytes or more", "`here`, which is neither", "must be set together", "small letters"]
+    {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+}

@@ -126,7 +126,7 @@ fn sub(words: Words, view: &View, row: &Row) -> Html {
 fn measure(row: &Row, metric: Metric) -> i128 {
     match metric {
         Metric::Adds => row.adds.into(),
-        Metric::NetAdds => row.net_adds.into(),
+        Metric::NetAdds => row.net_adds.unwrap_or(0).into(),
     }
 }
 

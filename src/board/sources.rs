@@ -1,0 +1,152 @@
+//! What the board watches: corps, organisations, views.
+//!
+//! Invariant: each is read once for all who watch it; a reading is computed from the one before and from the reader alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use jiff::civil::Date;
+use tokio::time::Instant;
+
+use super::days;
+use super::organisation::Organisation;
+use super::reader::{Error, Reader};
+use super::refresh::{Refresher, Source};
+use super::snapshot::Snapshot;
+use super::view::Watched;
+use crate::corp::Corps;
+
+/// Names, targets and earlier counts hardly change within a minute: a tenth of the readings is enough.
+const SLOW_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The two busiest corps, of which a page that names none shows the first.
+#[derive(Debug)]
+pub struct BusiestCorps {
+    reader: Arc<dyn Reader>,
+}
+
+impl BusiestCorps {
+    #[must_use]
+    pub fn new(reader: Arc<dyn Reader>) -> Self {
+        Self { reader }
+    }
+}
+
+impl Source for BusiestCorps {
+    type Key = ();
+    type Value = Vec<String>;
+
+    /// Which corp is the busiest changes seldom.
+    const INTERVAL: Duration = Duration::from_mins(1);
+
+    fn read<'a>(&'a self, (): &'a (), _: Option<&'a Vec<String>>) -> BoxFuture<'a, Result<Vec<String>, Error>> {
+        self.reader.busiest_corps()
+    }
+}
+
+/// The organisation of each corp.
+#[derive(Debug)]
+pub struct Organisations {
+    reader: Arc<dyn Reader>,
+}
+
+impl Organisations {
+    #[must_use]
+    pub fn new(reader: Arc<dyn Reader>) -> Self {
+        Self { reader }
+    }
+}
+
+impl Source for Organisations {
+    type Key = String;
+    type Value = Organisation;
+
+    const INTERVAL: Duration = SLOW_INTERVAL;
+
+    fn read<'a>(&'a self, corp: &'a String, _: Option<&'a Organisation>) -> BoxFuture<'a, Result<Organisation, Error>> {
+        self.reader.organisation(corp)
+    }
+}
+
+/// The figures of each view.
+#[derive(Debug)]
+pub struct Views {
+    reader: Arc<dyn Reader>,
+    corps: Corps,
+    organisations: Arc<Refresher<Organisations>>,
+}
+
+/// For when what is read at the slower pace was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slow {
+    day: Date,
+    minute: i64,
+    read_at: Instant,
+}
+
+impl Slow {
+    /// Read now, for a day and the minute (ms since the epoch) that runs in it.
+    #[must_use]
+    pub fn now(day: Date, minute: i64) -> Self {
+        Self { day, minute, read_at: Instant::now() }
+    }
+
+    fn is_for(&self, day: Date, minute: i64) -> bool {
+        self.day == day && self.minute == minute && self.read_at.elapsed() < SLOW_INTERVAL
+    }
+}
+
+impl Views {
+    #[must_use]
+    pub fn new(reader: Arc<dyn Reader>, corps: Corps, organisations: Arc<Refresher<Organisations>>) -> Self {
+        Self { reader, corps, organisations }
+    }
+
+    async fn snapshot(&self, watched: &Watched, before: Option<&Snapshot>) -> Result<Snapshot, Error> {
+        let zone = &self.corps.get(&watched.corp).time_zone;
+        let clock = self.reader.clock(&watched.corp).await?;
+        let complete_through = clock.complete_through.unwrap_or(i64::MIN);
+        let day = watched.day.or_else(|| days::day_of(clock.now, zone)).unwrap_or_default();
+        let instants = days::instants(day, complete_through, clock.now, zone).ok_or(Error::Day { day })?;
+        let counts = self.reader.day(watched, day).await?;
+        let minute = instants.now.minute();
+        let recent = before.filter(|before| before.slow.is_for(day, minute));
+        let (slow, earlier, mut directory) = if let Some(before) = recent {
+            (before.slow, before.earlier.clone(), before.directory.clone())
+        } else {
+            let earlier = self.reader.earlier(watched, &instants).await?;
+            (Slow::now(day, minute), earlier, self.reader.directory(watched, day).await?)
+        };
+        // Without an organisation places are shown by their ids.
+        if let Ok(Some((organisation, _))) = self.organisations.newest(&watched.corp).await {
+            directory.organisation = organisation;
+        }
+        let time_zone = zone.iana_name().unwrap_or("UTC").to_owned();
+        let (watched, revision) = (watched.clone(), clock.now);
+        let mut snapshot =
+            Snapshot { watched, day, time_zone, clock, instants, counts, earlier, directory, revision, slow };
+        if let Some(before) = before {
+            let same = snapshot.shows_the_same_as(before);
+            // The clock of a server may be set back; a revision never is.
+            snapshot.revision = if same { before.revision } else { clock.now.max(before.revision + 1) };
+        }
+        Ok(snapshot)
+    }
+}
+
+impl Source for Views {
+    type Key = Watched;
+    type Value = Snapshot;
+
+    /// Figures change with every flush, which comes once a second by default.
+    const INTERVAL: Duration = Duration::from_secs(1);
+
+    fn read<'a>(
+        &'a self,
+        watched: &'a Watched,
+        before: Option<&'a Snapshot>,
+    ) -> BoxFuture<'a, Result<Snapshot, Error>> {
+        Box::pin(self.snapshot(watched, before))
+    }
+}
