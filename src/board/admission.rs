@@ -108,7 +108,7 @@ impl Admission {
             allowed: vec!["pairs of name=value, percent-encoded".to_owned()],
         })?;
         let own = Defaults { corp: self.corp_of(grant).await?, scope: grant.scope.clone() };
-        let mut view = View::read(&parameters, &own)?;
+        let mut view = View::read(&parameters, &own)?.at(uri.path(), &parameters);
         if view.watched.corp.is_empty() {
             // Nothing was ever counted.
             return Ok(view);

@@ -2,8 +2,6 @@
 //!
 //! Invariant: nothing is loaded from elsewhere, neither by the server nor by the browser.
 
-use std::borrow::Cow;
-
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
@@ -14,17 +12,7 @@ use super::problem::Problem;
 #[folder = "src/board/assets/"]
 struct Assets;
 
-/// The text of a template.
-#[must_use]
-pub fn template(name: &str) -> Cow<'static, str> {
-    let file = Assets::get(name).map(|file| file.data).unwrap_or_default();
-    match file {
-        Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
-        Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
-    }
-}
-
-/// A file for the browser, by its content; templates are not served.
+/// A file for the browser, by its content.
 #[must_use]
 pub fn asset(name: &str, request: &HeaderMap) -> Response {
     let kind = match name.rsplit_once('.') {
@@ -65,8 +53,8 @@ mod tests {
     }
 
     #[test]
-    fn templates_and_other_files_are_not_served() {
-        for name in ["page.html", "../board.rs", "none.css"] {
+    fn nothing_else_is_served() {
+        for name in ["shell.html", "../board.rs", "none.css"] {
             assert_eq!(asset(name, &HeaderMap::new()).status(), StatusCode::NOT_FOUND, "{name}");
         }
     }

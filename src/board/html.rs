@@ -31,12 +31,18 @@ impl Html {
     /// A name without a value becomes nothing.
     #[must_use]
     pub fn fill(template: &str, values: &[(&str, Self)]) -> Self {
+        Self::resolve(template, |name| values.iter().find(|(other, _)| *other == name).map(|(_, value)| value.clone()))
+    }
+
+    /// The same with the values that `value` has for the names.
+    #[must_use]
+    pub fn resolve(template: &str, value: impl Fn(&str) -> Option<Self>) -> Self {
         let mut html = String::with_capacity(template.len());
         let mut rest = template;
         while let Some((before, after)) = rest.split_once("{{") {
             html.push_str(before);
             let (name, after) = after.split_once("}}").unwrap_or((after, ""));
-            if let Some((_, value)) = values.iter().find(|(other, _)| *other == name) {
+            if let Some(value) = value(name) {
                 html.push_str(&value.0);
             }
             rest = after;
@@ -49,6 +55,11 @@ impl Html {
     #[must_use]
     pub fn join(parts: impl IntoIterator<Item = Self>) -> Self {
         Self(parts.into_iter().map(|part| part.0).collect())
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     #[must_use]

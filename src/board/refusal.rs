@@ -2,7 +2,6 @@
 //!
 //! Invariant: pure; it names what the viewer may see and who can widen it, and nothing of what was asked for.
 
-use super::assets::template;
 use super::html::Html;
 use super::problem::{Denied, Problem, Unsigned};
 use super::view::{Language, Level};
@@ -25,14 +24,14 @@ pub fn page(problem: &Problem, language: Language) -> Option<String> {
     };
     let paragraphs = text.iter().map(|text| Html::fill("<p>{{text}}</p>", &[("text", Html::text(text))]));
     let own = [("to", Html::text(link.unwrap_or_default())), ("word", Html::text(Word::ToOwn.text(language)))];
-    let own = link.map(|_| Html::fill("<p><a class=\"button\" href=\"{{to}}\">{{word}}</a></p>", &own));
+    let own = link.map(|_| Html::fill("<p><a class=\"btn go\" href=\"{{to}}\">{{word}}</a></p>", &own));
     let values = [
         ("html_lang", Html::text(if language == Language::Zh { "zh-CN" } else { "en" })),
         ("title", Html::text(title.text(language))),
         ("text", Html::join(paragraphs)),
         ("own", own.unwrap_or_default()),
     ];
-    Some(Html::fill(&template("refusal.html"), &values).into_string())
+    Some(Html::fill(include_str!("refusal.html"), &values).into_string())
 }
 
 /// What the viewer may see, and whom to ask.

@@ -38,8 +38,30 @@ named! {
 }
 
 named! {
-    /// The parts of the page `/` (parameter `view`).
-    Page { Today = "today", Rank = "rank", Channels = "channels" }
+    /// The pages; those at the path `/` are named by the parameter `view`.
+    Page { Today = "today", Rank = "rank", Channels = "channels", Me = "me", Wall = "wall" }
+}
+
+impl Page {
+    /// The page that the parameter `view` names.
+    fn of_root(name: &str) -> Option<Self> {
+        Self::from_name(name).filter(|page| page.path() == Self::Today.path())
+    }
+
+    /// Its path, relative to the root of the board.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Today | Self::Rank | Self::Channels => "./",
+            Self::Me => "me",
+            Self::Wall => "wall",
+        }
+    }
+}
+
+named! {
+    /// Light or dark, or as the device is set.
+    Theme { System = "system", Light = "light", Dark = "dark" }
 }
 
 named! {
@@ -112,6 +134,8 @@ pub struct View {
     /// Rows of the leaderboard before the page that is shown.
     pub from: usize,
     pub language: Language,
+    /// Absent: as the page is by itself, dark on the wall and like the device elsewhere.
+    pub theme: Option<Theme>,
     pub format: Format,
     pub page: Page,
     /// Who looks; until that is judged, as one who sees everything.
@@ -190,9 +214,30 @@ impl View {
                 Format::from_name,
                 Format::ALL.iter().map(|f| f.name()),
             )?,
-            page: choice("view", given("view"), Page::Today, Page::from_name, Page::ALL.iter().map(|p| p.name()))?,
+            theme: given("theme")
+                .map(|name| {
+                    Theme::from_name(name).ok_or_else(|| problem("theme", Theme::ALL.iter().map(|theme| theme.name())))
+                })
+                .transpose()?,
+            page: choice("view", given("view"), Page::Today, Page::of_root, Page::ALL[..3].iter().map(|p| p.name()))?,
             viewer: Viewer::default(),
         })
+    }
+
+    /// The page that has a path of its own. A wall shows stores where nothing else is asked for, for regions are few.
+    #[must_use]
+    pub fn at(mut self, path: &str, parameters: &HashMap<String, String>) -> Self {
+        match path.rsplit('/').next() {
+            Some("me") => self.page = Page::Me,
+            Some("wall") => {
+                self.page = Page::Wall;
+                if !parameters.contains_key("level") && self.watched.level == Level::Region {
+                    self.watched.level = Level::Store;
+                }
+            }
+            Some(_) | None => {}
+        }
+        self
     }
 
     /// The query of a link to this view; defaults are left out, so that links stay short.
@@ -200,7 +245,7 @@ impl View {
     pub fn query(&self) -> String {
         let watched = &self.watched;
         let mut pairs = vec![("corp", watched.corp.clone())];
-        if self.page != Page::Today {
+        if matches!(self.page, Page::Rank | Page::Channels) {
             pairs.push(("view", self.page.name().to_owned()));
         }
         // Whoever does not see the whole corp gets another scope where none is given.
@@ -224,6 +269,9 @@ impl View {
         }
         if self.language != Language::Zh {
             pairs.push(("lang", self.language.name().to_owned()));
+        }
+        if let Some(theme) = self.theme {
+            pairs.push(("theme", theme.name().to_owned()));
         }
         let text: Vec<_> = pairs.iter().map(|(field, value)| format!("{field}={}", percent_encoded(value))).collect();
         text.join("&")
@@ -323,6 +371,7 @@ mod tests {
             ("from", "50"),
             ("lang", "en"),
             ("view", "rank"),
+            ("theme", "dark"),
         ];
         let view = read(&pairs).unwrap();
         let query = view.query();

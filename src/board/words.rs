@@ -21,9 +21,15 @@ macro_rules! words {
                 }
             }
 
-            /// The name by which the browser finds it.
+            /// The name by which the browser and the templates find it.
             const fn key(self) -> &'static str {
                 match self { $(Self::$word => $key),+ }
+            }
+
+            /// The word of a key.
+            #[must_use]
+            pub fn from_key(key: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|word| word.key() == key)
             }
         }
     };
@@ -33,64 +39,221 @@ words! {
     Title = "title", "引流 加粉看板", "yinliu: friend adds";
     Today = "today", "今日加粉", "Adds today";
     OnDay = "on_day", "当日加粉", "Adds";
+    TodayShort = "today_short", "今日", "Today";
     AtLeast = "at_least", "，至少", ", at least";
     CompleteThrough = "complete_through", "数据完整至", "Complete through";
     CompleteOnly = "complete_only", "数据只完整到", "Complete only through";
+    CompleteShort = "complete_short", "完整至", "complete through";
+    CompleteAt = "complete_at", "完整至 {}", "complete {}";
     SecondsBehind = "seconds_behind", "慢 {} 秒", "{} s behind";
     MinutesBehind = "minutes_behind", "已 {} 分 {} 秒", "{} min {} s ago";
-    StaleWords = "stale", "之后只到了一部分。对比和名次升降等数据恢复。", "Only part of what came later is in. Comparisons and moves are held.";
+    StaleWords = "stale", "之后只到了一部分。同比、预计和名次升降等数据恢复。", "Only part of what came later is in. Comparisons, forecast and moves are held.";
     OfflineWords = "offline", "连不上服务器，正在重连。显示的是上次收到的数字。", "No connection; reconnecting. These are the last figures received.";
     LiveWords = "live", "数据正常", "Data is live";
     BehindWords = "behind", "数据稍慢", "Data is a little behind";
-    EmptyWords = "empty", "数据是通的，这一天还没有加粉。", "Data is flowing; no adds on this day yet.";
-    NeverWords = "never", "还没有收到任何数据。", "No data has arrived yet.";
-    Unknown = "unknown", "正在取数", "Loading";
-    Yesterday = "yesterday", "前一日", "Day before";
-    LastWeek = "last_week", "上周同日", "Week before";
+    EmptyDay = "empty_day", "今天还没有加粉", "No adds on this day yet";
+    Never = "never", "还没有收到任何数据。", "No data has arrived yet.";
+    Flowing = "flowing", "数据是通的：完整至 {}。", "Data is flowing: complete through {}.";
+    FlowingBefore = "flowing_before", "数据是通的：完整至 {}，前一天此刻是 {} 个。", "Data is flowing: complete through {}; the day before stood at {}.";
+    Loading = "loading", "正在取数", "Loading";
+    Yesterday = "yesterday", "昨日", "Yesterday";
+    DayBefore = "day_before", "前一日", "Day before";
+    LastWeekday = "last_weekday", "上{}", "Last {}";
     Held = "held", "等数据恢复", "held";
     More = "more", "多 {}", "+{}";
     Fewer = "fewer", "少 {}", "−{}";
     Level = "level", "持平", "level";
+    SameMoment = "same_moment", "与同一时刻相比", "Against the same minute";
+    Against = "against", "竖线与百分比：", "Tick and percentage:";
     NetAdds = "net_adds", "净增", "Net";
-    NetSays = "net_says", "加粉减流失", "adds minus losses";
-    Losses = "losses", "流失", "Losses";
-    LossesSay = "losses_say", "客户 {}，员工 {}", "customer {}, staff {}";
-    LateAdds = "late_adds", "迟到补记", "Added late";
-    LateSays = "late_says", "已计入加粉", "part of adds";
+    Lost = "lost", "流失", "lost";
+    Qualified = "qualified", "有效", "Qualified";
+    FinalAfterDay = "final_after_day", "满 24 小时定数", "final after 24 h";
+    Final = "final", "已定数", "final";
+    Opened = "opened", "当日开口", "Opened";
+    ShareOfAdds = "share_of_adds", "占加粉 {}", "{} of adds";
+    NotKnown = "not_known", "这项还没有数据", "not available yet";
+    Provisional = "provisional", "暂", "prov.";
+    ProvisionalWord = "provisional_word", "（暂定）", "(provisional)";
+    ProvisionalSays = "provisional_says", "暂定：满 24 小时后定数", "provisional until 24 h have passed";
+    Estimate = "estimate", "估", "est.";
+    Revised = "revised", "改", "rev.";
+    SealHeld = "seal_held", "停", "held";
     Target = "target", "目标", "Target";
-    Done = "done", "完成", "done";
+    Done = "done", "，完成 ", ", done ";
+    Progress = "progress", "完成", "done";
+    NoTarget = "no_target", "这一天没有设目标。", "No target is set for this day.";
+    Forecast = "forecast", "预计全天", "Forecast";
+    NoForecast = "no_forecast", "历史不足，不预计", "too little history for a forecast";
+    Usual = "usual", "平时此刻 {}%，", "usual by now {}%, ";
+    NoUsual = "no_usual", "历史不足，不比进度", "too little history to compare the pace";
+    Ahead = "ahead", "快 {} 个百分点", "{} pts ahead";
+    Behindhand = "behindhand", "慢 {} 个百分点", "{} pts behind";
+    Attention = "attention", "要留意", "Needs someone";
+    NothingToDo = "nothing_to_do", "现在没有要人处理的事。", "Nothing needs anybody now.";
+    SilentFor = "silent_for", "{} {} 分钟没有加粉", "{} silent for {} min";
+    SilentUsual = "silent_usual", "平时 {} 分钟一个；最后一个 {}", "usually one every {} min; last at {}";
+    FewPassed = "few_passed", "{}：发出 {} 个申请，只通过 {} 个", "{}: {} sent, {} accepted";
+    PassUsual = "pass_usual", "{}，平时同龄 {}%", "{}, usually {}% at this age";
+    LeftAfter = "left_after", "{}：群发后流失 {} 人", "{}: {} left after a broadcast";
+    LossUsual = "loss_usual", "{} 群发 {} 人，流失 {}，平时 {}%", "{} to {}; {} left, usually {}%";
+    NoAdds = "no_adds", "{}：今天还没有加粉", "{}: no adds today";
+    UsualBy = "usual_by", "平时此刻 {} 个", "usually {} by now";
     Leaderboard = "leaderboard", "榜单", "Leaderboard";
+    AllRanks = "all_ranks", "榜单", "All ranks";
     Region = "region", "大区", "Regions";
     Store = "store", "门店", "Stores";
     Staff = "staff", "员工", "Staff";
+    StoresShort = "stores_short", "店", "stores";
     Adds = "adds", "加粉", "Adds";
     Total = "total", "总数", "Total";
     PerHead = "per_head", "人均", "Per head";
     OfTarget = "of_target", "达成率", "% of target";
+    Metrics = "metrics", "按什么排", "Ranked by";
     RowHeads = "row_heads", "{} 人，人均 {}", "{} staff, {} each";
-    RowTarget = "row_target", "目标 {}", "target {}";
-    MovesSay = "moves_say", "▲▼ 近 1 小时；右下比前一日同刻", "▲▼ last hour; right: vs day before";
+    RowQualified = "row_qualified", "有效 {}", "qual. {}";
+    FlagSilent = "flag_silent", "没动静", "silent";
+    FlagLoss = "flag_loss", "群发后流失", "losses";
+    FlagPassRate = "flag_pass_rate", "通过率低", "few accepted";
+    BarsSay = "bars_say", "横条是目标完成，没有横条的没有设目标；竖线是平时此刻该到的位置。多、少是与前一日同一时刻比。", "Bars show target progress, where a target is set; the tick is where it usually stands by now. ± is against the same minute of the day before.";
+    MovesSay = "moves_say", "▲▼ 近 1 小时；竖线是平时此刻", "▲▼ last hour; tick: usual by now";
+    MovesShort = "moves_short", "升降：近 1 小时", "moves: last hour";
     Up = "up", "上升 {}", "up {}";
     Down = "down", "下降 {}", "down {}";
     Unassigned = "unassigned", "未归属", "Not assigned";
     Rank = "rank", "名次", "Rank";
     Next = "next", "下 50 个", "Next 50";
     First = "first", "回到第 1 名", "Back to the top";
+    RowsInAll = "rows_in_all", "共 {} 个。", "{} in all.";
+    RanksSay = "ranks_say", "同分同名次，先到的在前。员工离店、客户转接不改动已经记下的数。", "Ties share a rank, first to reach it first. Reorganisations and transfers never change what was counted.";
+    AllStaff = "all_staff", "看全部 {} 人", "All {} staff";
+    ThePage = "the_page", "看他的一天", "Their day";
+    Mine = "mine", "我的名次", "My row";
+    GapNext = "gap_next", "距第 {} 名差 {}", "rank {} is {} ahead";
     Channels = "channels", "渠道", "Channels";
     ChannelsTotal = "channels_total", "合计", "total";
-    ChannelsSay = "channels_say", "未归因也算在合计里，各渠道相加一定等于加粉。", "Unattributed is part of the total: channels always add up to adds.";
+    AllChannels = "all_channels", "全部 {} 个", "All {}";
+    ChannelsSay = "channels_say", "未归因也算在合计里，各渠道相加一定等于加粉。竖线是前一日同一时刻。", "Unattributed is part of the total: channels always add up to adds. The tick is the same minute of the day before.";
+    SilentCodes = "silent_codes", "没动静的码", "Silent codes";
+    NoneSilent = "none_silent", "所有活跃的码都有动静。", "Every active code is adding as usual.";
+    Minutes = "minutes", "{} 分钟", "{} min";
+    Retained = "retained", "其中有效 {}，占 {}", "{} of them qualified, {}";
+    RetainedLater = "retained_later", "留存要满 24 小时才知道。", "Retention is known after 24 h.";
+    Stages = "stages", "从曝光到开口", "From exposure to first message";
+    Exposures = "exposures", "曝光", "Exposed";
+    Scans = "scans", "扫码", "Scanned";
+    RequestsIn = "requests_in", "客户申请", "Requests in";
+    RequestsOut = "requests_out", "员工申请", "Requests out";
+    HalfAdds = "half_adds", "单向添加", "Half adds";
+    HalfAddsSay = "half_adds_say", "客户加了，员工还没通过", "waiting for the staff member";
+    StagesSay = "stages_say", "各步不是同一批人，所以不算步步转化率。右列与前一日同一时刻比。", "These are not the same people, so no step rates. Right: against the same minute of the day before.";
+    Losses = "losses", "流失", "Losses";
+    ByCustomer = "by_customer", "客户删除", "Deleted by the customer";
+    ByStaff = "by_staff", "员工删除", "Deleted by staff";
+    ByStaffSays = "by_staff_says", "加上后 24 小时内删的，不计有效", "those within 24 h are not qualified";
+    AfterBroadcasts = "after_broadcasts", "群发后流失", "After broadcasts";
+    NoBroadcasts = "no_broadcasts", "这一天没有群发", "no broadcast on this day";
+    SentTo = "sent_to", "{} {}，发 {} 人", "{} {}, to {}";
+    People = "people", "{} 人 {}", "{}, {}";
+    Transfers = "transfers", "同事转接", "Transfers";
+    TransfersSay = "transfers_say", "不算加，也不算走", "neither an add nor a loss";
+    Out = "out", "出", "out";
+    In = "in", "入", "in";
+    Corrections = "corrections", "修订", "Corrections";
+    LateAdds = "late_adds", "迟到补记", "Added late";
+    LateSays = "late_says", "迟到的已补回原来的分钟", "late events, put back in their minutes";
+    LateToday = "late_today", "今天补记", "late today";
+    NoCorrections = "no_corrections", "已显示过的日子没有改动。", "No day that was shown has changed.";
+    ReasonLate = "reason_late", "迟到", "late events";
+    ReasonReplay = "reason_replay", "重放", "replayed";
+    ReasonFold = "reason_fold", "重算", "recounted";
+    ReasonChannel = "reason_channel", "改渠道", "channel changed";
+    Became = "became", "{}，{} 改为 {}", "{}: {} became {}";
+    ClosedDay = "closed_day", "；已封账，记为调整", "; closed, kept as an adjustment";
     NobodyHere = "nobody", "这里还没有人和数据。", "Nobody and nothing here yet.";
     WholeCorp = "whole_corp", "全部", "All";
     Size = "size", "{} 店 {} 人", "{} stores, {} staff";
-    Foot = "foot", "营业日按 {}。修订号 {}。只显示人数，不显示客户身份。", "Business day in {}. Revision {}. Counts only; customers are never identified.";
+    SizeStaff = "size_staff", "{} 人", "{} staff";
+    Foot = "foot", "营业日按 {}，0 点到 24 点。截至 {}，修订号 {}。", "Business day in {}, 00:00 to 24:00. As of {}, revision {}.";
+    CountsOnly = "counts_only", "只显示人数，不显示客户身份。", "Counts only; customers are never identified.";
     OtherLanguage = "other_language", "English", "中文";
-    DayBefore = "day_before", "前一天", "Previous day";
-    DayAfter = "day_after", "后一天", "Next day";
+    ThemeSystem = "theme_system", "跟随系统", "System";
+    ThemeLight = "theme_light", "浅色", "Light";
+    ThemeDark = "theme_dark", "深色", "Dark";
+    Wall = "wall", "大屏", "Wall";
     Csv = "csv", "导出 CSV", "CSV";
-    SameMoment = "same_moment", "与同一时刻相比", "Against the same moment";
     Path = "path", "位置", "Breadcrumb";
     Levels = "levels", "层级", "Level";
     Figures = "figures", "数字", "Figures";
+    MainNavigation = "main_navigation", "主导航", "Main";
+    TabToday = "tab_today", "今日", "Today";
+    TabRank = "tab_rank", "榜单", "Ranks";
+    TabMe = "tab_me", "我的", "Me";
+    TrendTitle = "trend_title", "每 {} 分钟加粉", "Adds per {} minutes";
+    TrendPlain = "trend_plain", "加粉走势", "Adds over the day";
+    InProgress = "in_progress", "还没满", "In progress";
+    AsTable = "as_table", "用表格看", "As a table";
+    Hour = "hour", "时段", "Hour";
+    SoFar = "so_far", "未满", "so far";
+    AtHour = "at_hour", "{} 时", "{}:00";
+    NotYet = "not_yet", "还没到", "not yet";
+    Close = "close", "关闭", "Close";
+    Find = "find", "找人、找店", "Find a person or store";
+    FindHint = "find_hint", "名字或编号", "name or number";
+    FindSays = "find_says", "只找得到你能看的人和店。", "Only people and stores that you may see are found.";
+    FoundNone = "found_none", "没有找到", "Nothing found";
+    Share = "share", "发到群里", "Share";
+    Copy = "copy", "复制战报", "Copy";
+    Copied = "copied", "已复制", "Copied";
+    ReportTitle = "report_title", "【{} 加粉战报】{}", "{}, {}";
+    ReportComplete = "report_complete", "数据完整至 {}", "Complete through {}";
+    ChooseDay = "choose_day", "选一天", "Choose a day";
+    DayEarlier = "day_earlier", "前一天", "Previous day";
+    DayLater = "day_later", "后一天", "Next day";
+    DatedBy = "dated_by", "归在哪天", "Dated by";
+    FinalWhen = "final_when", "何时定数", "Final when";
+    AsOf = "as_of", "截至", "As of";
+    ByEvent = "by_event", "按发生时间归日", "the time of the event";
+    ByAdd = "by_add", "按加粉那天归日（跟人走）", "the day of the add (cohort)";
+    DefComplete = "def_complete", "这个时刻之前发生的加粉，全都算进来了。之后的可能只到了一部分，所以比较和名次只算到这里。", "Everything that happened before this moment is counted. Later events may be partly in, so comparisons and ranks stop here.";
+    WhenComplete = "when_complete", "慢过 30 秒变色，慢过 2 分钟收起比较", "ochre after 30 s; comparisons are held after 2 min";
+    DefAdds = "def_adds", "成为员工企业微信好友的次数。同一位客户加两名员工算两次；删了再加，算一次新的。", "Times a customer became a WeCom friend of a member of staff. One customer adding two staff counts twice.";
+    WhenAdds = "when_adds", "到截至时刻为准；迟到的补记到原来那一分钟，并列入修订", "complete through the time shown; late events are added to their own minute and listed";
+    DefNet = "def_net", "今天加的，减去今天走的。走的人可能是很久以前加的，所以净增不等于有效。", "Today's adds minus today's deletions. Those who left may have been added long ago.";
+    WhenNet = "when_net", "同加粉；同事之间转接不算加也不算走", "as adds; transfers between colleagues count as neither";
+    DefQualified = "def_qualified", "企业新客，加上 24 小时内没有被客户删除，也没有被员工删除。奖励只按这个数发。", "New to the company, and deleted neither by the customer nor by staff within 24 h. Rewards use this figure only.";
+    WhenQualified = "when_qualified", "每一位满 24 小时定数；一天的全部在第二天 24:00 前定，第三天封账", "each add is final after 24 h; the day closes after three days";
+    DefOpened = "def_opened", "今天加上、并且今天发来第一条消息的客户。", "Customers added today who sent their first message today.";
+    DefTarget = "def_target", "今天要加到多少。竖线是平时此刻的位置，斜线是预计全天的八成范围。", "How many adds the day should reach. The tick is where it usually stands by now; the hatching is the forecast's 80% range.";
+    WhenTarget = "when_target", "当天；历史不足时不预计", "the same day; no forecast with too little history";
+    NotNew = "not_new", "不是企业新客", "Not new to the company";
+    LeftAlready = "left_already", "已流失", "Already lost";
+    MyToday = "my_today", "今天加的好友", "Friends added today";
+    TimesOfAdds = "times_of_adds", "每次加粉的时间", "times of the adds";
+    FirstFinal = "first_final", "每一位满 24 小时定数：最早一位 {} 定，全部在{} 24:00 前定。", "Each is final after 24 h: the first at {}, all by 24:00 on {}.";
+    MyRank = "my_rank", "我的名次", "My rank";
+    OfPeople = "of_people", "共 {} 人", "of {}";
+    Me = "me", "我", "Me";
+    MoreThanI = "more_than_i", "比我多 {}", "{} more";
+    FewerThanI = "fewer_than_i", "比我少 {}", "{} fewer";
+    Month = "month", "本月有效", "Qualified this month";
+    MyAdds = "my_adds", "我的流水", "My adds, one by one";
+    MyAddsSay = "my_adds_say", "只记时间和渠道，不显示客户是谁。对不上？点开一条，把编号发给店长复核。", "Time and channel only, never the customer. Something missing? Open a line and send its number to your manager.";
+    Receipt = "receipt", "编号", "Number";
+    StatusPending = "status_pending", "待定", "pending";
+    StatusFinal = "status_final", "有效", "qualified";
+    StatusNotNew = "status_not_new", "同事的老客，不计有效", "already a colleague's, not counted";
+    StatusLeft = "status_left", "已删除你，不计有效", "left, not counted";
+    StatusPurged = "status_purged", "被员工删除，不计有效", "deleted by staff, not counted";
+    StatusLate = "status_late", "{} 补记", "added {}";
+    Whose = "whose", "看谁的一天", "Whose day";
+    WhoseSays = "whose_says", "这一页是员工自己的。选一个人，或先选大区和门店。", "This page is a member of staff's own. Choose a person, or first a region and a store.";
+    Contest = "contest", "PK", "Contest";
+    NoContest = "no_contest", "现在没有 PK。", "No contest now.";
+    ContestHeld = "contest_held", "数据恢复后继续，不影响胜负", "resumes with the data; the result is not affected";
+    EndsAt = "ends_at", "{} 结束", "ends {}";
+    News = "news", "播报", "News";
+    Now = "now", "现在 {}", "now {}";
     OpenToAll = "open_to_all", "未设访问密钥：能打开此地址的人都能看到全部。", "No access keys: whoever opens this address sees everything.";
     Denied = "denied", "这一页不在你的可看范围", "This page is not for your link";
     YouSee = "you_see", "你的链接可看：{}。", "Your link shows: {}.";
@@ -103,6 +266,41 @@ words! {
     LinkInvalid = "link_invalid", "这个链接无效。", "This link is not valid.";
     AskForLink = "ask_for_link", "请找上级重新发一个。", "Ask your manager for a new one.";
 }
+
+/// The words that the browser writes itself.
+const BROWSER: &[Word] = &[
+    Word::TodayShort,
+    Word::Yesterday,
+    Word::LateAdds,
+    Word::Today,
+    Word::OnDay,
+    Word::CompleteThrough,
+    Word::CompleteOnly,
+    Word::SecondsBehind,
+    Word::MinutesBehind,
+    Word::StaleWords,
+    Word::OfflineWords,
+    Word::LiveWords,
+    Word::BehindWords,
+    Word::EmptyDay,
+    Word::Never,
+    Word::More,
+    Word::Fewer,
+    Word::Level,
+    Word::ShareOfAdds,
+    Word::Ahead,
+    Word::Behindhand,
+    Word::RowHeads,
+    Word::RowQualified,
+    Word::Up,
+    Word::Down,
+    Word::Unassigned,
+    Word::Foot,
+    Word::NotYet,
+    Word::FoundNone,
+    Word::Copied,
+    Word::Now,
+];
 
 impl Word {
     /// The text with `values` in place of its `{}`, in order.
@@ -117,10 +315,10 @@ impl Word {
         text
     }
 
-    /// All words of a language as one JSON object, for the browser.
+    /// The words that the browser writes, as one JSON object.
     #[must_use]
     pub fn json(language: Language) -> String {
-        let words = Self::ALL.iter().map(|word| (word.key().to_owned(), word.text(language).into()));
+        let words = BROWSER.iter().map(|word| (word.key().to_owned(), word.text(language).into()));
         serde_json::Value::Object(words.collect()).to_string()
     }
 }

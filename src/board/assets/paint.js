@@ -1,0 +1,192 @@
+// Puts what the stream brings into the page that the server rendered.
+// Invariant: what is not in the stream stays as rendered until the page is taken anew.
+
+import { about, change, clock, dayOf, fill, length, number, percent, say, share, tenths } from './text.js';
+import { arrange, mark, put, widen } from './write.js';
+import { isHeld } from './fresh.js';
+
+const { metric, level, query } = document.body.dataset;
+const kind = document.documentElement.dataset.page;
+const known = { figures: {}, rows: new Map(), order: [], channels: new Map() };
+const all = (selector) => document.querySelectorAll(selector);
+
+const merge = (map, items, identity) => {
+  for (const item of items ?? []) map.set(item[identity], { ...map.get(item[identity]), ...item });
+};
+
+/** Takes a snapshot (`whole`) or a delta. */
+export function take(picture, whole) {
+  if (whole) {
+    known.rows.clear();
+    known.channels.clear();
+    known.figures = {};
+  }
+  Object.assign(known.figures, picture.figures);
+  merge(known.rows, picture.rows, 'id');
+  merge(known.channels, picture.channels, 'channel');
+  if (picture.order) known.order = picture.order;
+}
+
+/** Forgets all, where the page was taken anew: what it shows is newer. */
+export function forget() {
+  known.figures = {};
+  known.rows.clear();
+  known.channels.clear();
+  known.order = [];
+}
+
+/** Paints all that is known; returns whether the page lacks a place for some of it. */
+export function paint() {
+  paintFigures(known.figures);
+  paintRows();
+  return paintChannels();
+}
+
+function paintFigures(figures) {
+  if (figures.adds === undefined) return;
+  const value = (name) =>
+    (name === 'losses' ? figures.deletes_by_customer + figures.deletes_by_staff : figures[name]);
+  const each = (name, write) => {
+    for (const element of all(`[data-${name}]`)) {
+      const now = value(element.dataset[name]);
+      if (now != null) write(element, now);
+    }
+  };
+  each('n', (element, now) => put(element, number(now), true));
+  each('about', (element, now) => put(element, about(now), true));
+  each('share', (element, now) => put(element, fill(say.share_of_adds, share(now, figures.adds))));
+  each('part', (element, now) => put(element, share(now, figures.adds)));
+  const bases = figures.baselines ?? [];
+  each('p', (element, now) => {
+    const before = bases[0]?.[element.dataset.p];
+    if (before != null) mark(element, [now >= before ? 'up' : 'down', percent(now, before)]);
+  });
+  for (const line of all('[data-base]')) {
+    const base = bases[line.dataset.base];
+    if (!base) continue;
+    const part = (name) => line.querySelector(`[data-b="${name}"]`);
+    const label = part('label');
+    const until = base.until && (dayOf(base.until) === base.business_date ? clock(base.until, false) : '24:00');
+    if (label && until) put(label, label.textContent.replace(/[\d:]+$/, until));
+    put(part('base'), number(base.adds));
+    mark(part('change'), change(figures.adds, base.adds));
+    put(part('percent'), percent(figures.adds, base.adds));
+  }
+  for (const element of all('[data-done]')) paintTarget(element, figures);
+}
+
+function paintTarget(done, { adds, target }) {
+  const goal = Number(done.dataset.done);
+  put(done, share(adds, goal));
+  const section = done.closest('section');
+  const bar = section.querySelector('[data-max]');
+  widen(bar, length(adds, Number(bar.dataset.max)));
+  const pace = section.querySelector('[data-pace]');
+  const usual = target?.usual_denominator > 0
+    ? Math.floor((target.usual_numerator * 2000 + target.usual_denominator) / (target.usual_denominator * 2))
+    : Number(pace?.parentElement.dataset.usual);
+  if (!pace) return;
+  const apart = Math.floor((adds * 1000) / goal) - usual;
+  mark(pace, [apart >= 0 ? 'up' : 'down', fill(apart >= 0 ? say.ahead : say.behindhand, tenths(Math.abs(apart), 10))]);
+}
+
+function fillRow(element, row) {
+  const part = (field) => element.querySelector(`[data-f="${field}"]`);
+  const value = row[metric] ?? 0;
+  put(part('rank'), row.rank == null ? '–' : number(row.rank));
+  part('rank').dataset.rank = row.rank ?? '';
+  const up = row.rank == null || row.rank_before == null ? null : row.rank_before - row.rank;
+  const move = up == null ? ['', ''] : up === 0 ? ['', '–'] : up > 0 ? ['up', '▲' + up] : ['down', '▼' + -up];
+  put(part('move'), move[1]);
+  const cell = part('move').parentElement;
+  cell.classList.toggle('up', move[0] === 'up');
+  cell.classList.toggle('down', move[0] === 'down');
+  put(part('move-says'), !up ? '' : fill(up > 0 ? say.up : say.down, Math.abs(up)));
+  put(part('name'), row.id === '' ? say.unassigned : row.name);
+  if (level !== 'staff' && row.staff_active > 0) {
+    put(part('sub'), fill(say.row_heads, number(row.staff_active), tenths(value, row.staff_active)));
+  }
+  put(part('value'), number(value), true);
+  if (kind === 'rank') {
+    put(part('done'), row.qualified_adds == null ? '' : fill(say.row_qualified, number(row.qualified_adds)));
+  } else {
+    put(part('done'), share(value, row.target));
+    mark(part('change'), metric === 'adds' ? change(row.adds, row.baseline_adds) : ['', '']);
+  }
+  widen(part('bar'), length(value, row.target));
+  put(part('net'), row.net_adds == null ? '—' : number(row.net_adds));
+  put(part('target'), row.target == null ? '—' : number(row.target));
+  put(part('progress'), share(row.adds, row.target) || '—');
+}
+
+function newRow(row) {
+  const element = document.getElementById('row').content.firstElementChild.cloneNode(true);
+  element.dataset.id = row.id;
+  const link = element.querySelector('a');
+  if (link && row.id !== '') {
+    const to = new URLSearchParams(query);
+    ['level', 'from', 'view'].forEach((field) => to.delete(field));
+    to.set('scope', `${level}:${row.id}`);
+    link.href = `./?${to}`;
+    if (link.dataset.f === 'to') put(link, row.name);
+  }
+  return element;
+}
+
+/** Rows keep their places while the figures are stale, and on the wall as many as fit. */
+function paintRows() {
+  const list = document.getElementById('rows');
+  if (!list) return;
+  const present = new Map([...list.children].map((element) => [element.dataset.id, element]));
+  for (const [id, element] of present) {
+    const row = known.rows.get(id);
+    if (row) fillRow(element, row);
+  }
+  const order = kind === 'wall' ? known.order.slice(0, 8) : known.order;
+  if (isHeld() || !order.length || order.some((id) => !known.rows.has(id))) return;
+  const elements = order.map((id) => {
+    const element = present.get(id) ?? newRow(known.rows.get(id));
+    if (!present.has(id)) fillRow(element, known.rows.get(id));
+    return element;
+  });
+  if (!arrange(list, elements)) return;
+  for (const id of known.rows.keys()) if (!known.order.includes(id)) known.rows.delete(id);
+}
+
+function paintChannels() {
+  const rows = [...known.channels.values()];
+  if (!rows.length) return false;
+  const sums = new Map();
+  for (const row of rows) {
+    const key = row.group ?? row.channel;
+    const sum = sums.get(key) ?? { adds: 0, before: 0 };
+    sums.set(key, { adds: sum.adds + row.adds, before: row.baseline_adds == null ? null : sum.before + row.baseline_adds });
+  }
+  const channels = new Map(rows.map((row) => [row.channel, { adds: row.adds, before: row.baseline_adds }]));
+  let lacking = false;
+  for (const [name, bars] of [['group', sums], ['channel', channels]]) {
+    if (!document.querySelector(`[data-bars="${name}"]`)) continue;
+    const largest = Math.max(...[...bars.values()].map((bar) => Math.max(bar.adds, bar.before ?? 0)));
+    const seen = new Map([...all(`[data-${name}]`)].map((element) => [element.dataset[name], element]));
+    for (const [key, bar] of bars) {
+      const element = seen.get(key);
+      if (element) paintBar(element, bar, largest);
+      else lacking = true;
+    }
+  }
+  for (const element of all('[data-sum]')) {
+    const sum = sums.get(element.dataset.sum);
+    if (sum) put(element, number(sum.adds), true);
+  }
+  return lacking;
+}
+
+function paintBar(element, { adds, before }, largest) {
+  const part = (field) => element.querySelector(`[data-f="${field}"]`);
+  put(part('value'), number(adds), true);
+  widen(part('bar'), length(adds, largest));
+  if (before == null) return;
+  part('tick')?.setAttribute('x', length(before, largest));
+  const [direction, text] = change(adds, before);
+  mark(part('change'), [direction, percent(adds, before) || text]);
+}

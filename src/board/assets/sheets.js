@@ -1,0 +1,139 @@
+// What opens over the page, and the keys.
+// Invariant: whatever opens is closed by Esc, and the focus returns to where it was.
+
+import { say } from './text.js';
+
+const SEARCH_MS = 200; // A pause in typing.
+const byId = (id) => document.getElementById(id);
+const { query, level } = document.body.dataset;
+
+function open(id) {
+  const sheet = byId(id);
+  if (!sheet || document.querySelector('dialog[open]')) return false;
+  sheet.showModal();
+  (sheet.querySelector('input') ?? sheet.querySelector('h2')).focus();
+  return true;
+}
+
+export function listen(refresh) {
+  addEventListener('click', (event) => {
+    const at = event.target;
+    if (at.nodeName === 'DIALOG' || at.closest?.('.close')) {
+      at.closest('dialog').close();
+      return;
+    }
+    const opener = at.closest?.('[data-sheet], [data-def]');
+    if (!opener || event.ctrlKey || event.metaKey) return;
+    const id = opener.dataset.sheet ?? `def-${opener.dataset.def}`;
+    // The report says the newest figures: the page is taken anew first.
+    if (id === 'share') refresh();
+    if (open(id)) event.preventDefault();
+  });
+  addEventListener('keydown', (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, dialog')) return;
+    const click = (selector) => document.querySelector(selector)?.click();
+    const keys = {
+      '/': () => open('search'),
+      '?': () => open('def-adds'),
+      t: () => click('[data-tab="today"]'),
+      r: () => click('[data-tab="rank"]'),
+      '[': () => byId('day-before')?.click(),
+      ']': () => byId('day-after')?.click(),
+    };
+    if (!keys[event.key]) return;
+    event.preventDefault();
+    keys[event.key]();
+  });
+  byId('copy')?.addEventListener('click', copy);
+  let pause = 0;
+  byId('find')?.addEventListener('input', (event) => {
+    clearTimeout(pause);
+    pause = setTimeout(() => search(event.target.value.trim()), SEARCH_MS);
+  });
+  document.addEventListener('toggle', (event) => {
+    const inside = event.target.open && event.target.querySelector?.('[data-f="inside"]');
+    if (inside) look(event.target, inside);
+  }, true);
+  document.querySelector('main')?.addEventListener('pointermove', readout);
+  document.querySelector('main')?.addEventListener('pointerdown', readout);
+}
+
+async function copy() {
+  const report = byId('report');
+  try {
+    await navigator.clipboard.writeText(report.textContent);
+    byId('copied').textContent = say.copied;
+  } catch {
+    // Without the permission the text is chosen, so that the viewer's own copy takes it.
+    getSelection().selectAllChildren(report);
+  }
+}
+
+async function search(text) {
+  const list = byId('found');
+  const asked = new URLSearchParams(query);
+  asked.set('q', text);
+  let found = [];
+  try {
+    if (text) found = (await (await fetch(`api/v1/search?${asked}`)).json()).data ?? [];
+  } catch {
+    found = [];
+  }
+  if (byId('find').value.trim() !== text) return;
+  list.replaceChildren(...found.map((item) => {
+    const [line, link, name, where] = ['li', 'a', 'b', 'small'].map((element) => document.createElement(element));
+    const to = new URLSearchParams(query);
+    ['level', 'from', 'view'].forEach((field) => to.delete(field));
+    to.set('scope', `${item.level}:${item.id}`);
+    link.href = item.level === 'staff' ? `me?${to}` : `./?${to}`;
+    link.className = 'plain';
+    name.textContent = item.name;
+    where.textContent = (item.path ?? []).slice(1, -1).map((step) => step.name ?? step).join(' › ');
+    link.append(name, where);
+    line.append(link);
+    return line;
+  }));
+  if (text && !found.length) list.append(Object.assign(document.createElement('li'), { textContent: say.found_none }));
+}
+
+/** The hours and the best three of a row, from its own page. */
+async function look(row, inside) {
+  const href = row.querySelector('[data-f="to"]')?.href;
+  if (!href) return;
+  const answer = await fetch(href).catch(() => null);
+  if (!answer?.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+  const parts = [];
+  const plot = page.querySelector('#trend .plot');
+  if (plot) parts.push(document.importNode(plot, true));
+  const best = level === 'staff' ? [] : [...page.querySelectorAll('#rows > li')].slice(0, 3);
+  best.forEach((child, n) => {
+    const line = document.createElement('p');
+    line.className = 'mrow';
+    for (const [name, text] of [['span', n + 1], ['span', child.querySelector('[data-f="name"]').textContent], ['b', child.querySelector('[data-f="value"]').textContent]]) {
+      line.append(Object.assign(document.createElement(name), { textContent: text, className: 'num' }));
+    }
+    parts.push(line);
+  });
+  inside.replaceChildren(...parts);
+}
+
+/** The figures of the step under the finger. */
+function readout(event) {
+  const area = event.target.closest?.('#trend .area');
+  const [cap, line] = [byId('cap'), byId('readout')];
+  if (!cap || !line) return;
+  cap.hidden = Boolean(area);
+  line.hidden = !area;
+  if (!area) return;
+  const { step, adds, late, before } = area.parentElement.dataset;
+  const [now, more, base] = [adds, late, before].map((text) => text.split(','));
+  const box = area.getBoundingClientRect();
+  const steps = Math.max(now.length, base.length);
+  const at = Math.min(steps - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * steps)));
+  const time = (n) => new Date(n * step * 1000).toISOString().slice(11, 16);
+  const texts = [`${time(at)}–${time(at + 1)}`, `${say.today_short} ${now[at] || say.not_yet}`];
+  if (base[at]) texts.push(`${say.yesterday} ${base[at]}`);
+  if (Number(more[at])) texts.push(`${say.late_adds} ${more[at]}`);
+  line.replaceChildren(...texts.map((text) => Object.assign(document.createElement('span'), { textContent: text, className: 'num' })));
+}

@@ -1,0 +1,56 @@
+// Words, numbers and times, as the server writes them.
+
+const { words, zone } = document.body.dataset;
+export const say = JSON.parse(words);
+const page = document.documentElement;
+const english = page.lang === 'en';
+const PERCENT_BASE = 100; // A percentage of less says more than is known.
+
+const grouped = new Intl.NumberFormat('en-US');
+export const number = (value) => (value < 0 ? '−' : '') + grouped.format(Math.abs(value));
+export const tenths = (numerator, denominator) => {
+  const text = (Math.floor((Math.abs(numerator) * 20 + denominator) / (denominator * 2)) / 10).toFixed(1);
+  const [whole, part] = text.split('.');
+  return (numerator < 0 && text !== '0.0' ? '−' : '') + grouped.format(whole) + '.' + part;
+};
+export const fill = (text, ...values) => text.replace(/\{\}/g, () => values.shift());
+export const change = (now, before) => {
+  if (before == null) return ['', ''];
+  if (now === before) return ['', say.level];
+  return now > before ? ['up', fill(say.more, number(now - before))] : ['down', fill(say.fewer, number(before - now))];
+};
+export const percent = (now, before) =>
+  before < PERCENT_BASE ? '' : (now < before ? '−' : '+') + tenths(Math.abs(now - before) * 100, before) + '%';
+export const share = (part, whole) => (whole > 0 ? tenths(part * 100, whole) + '%' : '');
+export const length = (part, whole) =>
+  (whole > 0 ? Math.min(10000, Math.floor((Math.max(0, part) * 10000) / whole)) / 100 : 0) + '%';
+export const about = (value) => {
+  const size = Math.abs(value);
+  if (size < 1e4) return number(value);
+  const [unit, decimals, sign] = english
+    ? (size < 1e6 ? [1e3, 1, 'k'] : [1e6, 2, 'M'])
+    : [1e4, size < 1e6 ? 2 : 1, ' 万'];
+  const scale = 10 ** decimals;
+  const [whole, part] = (Math.floor((size * scale + unit / 2) / unit) / scale).toFixed(decimals).split('.');
+  return (value < 0 ? '−' : '') + grouped.format(whole) + '.' + part + sign;
+};
+
+const formats = new Map();
+const format = (options) => {
+  const key = JSON.stringify(options);
+  // A zone that this browser does not know: the server's own times stay, and new ones are in UTC.
+  const make = (timeZone) => new Intl.DateTimeFormat('en-GB', { timeZone, hourCycle: 'h23', ...options });
+  if (!formats.has(key)) {
+    let made;
+    try { made = make(zone); } catch { made = make('UTC'); }
+    formats.set(key, made);
+  }
+  return formats.get(key);
+};
+export const clock = (instant, seconds = true) =>
+  format({ hour: '2-digit', minute: '2-digit', ...(seconds && { second: '2-digit' }) }).format(new Date(instant));
+export const dayOf = (instant) => {
+  const parts = Object.fromEntries(format({ year: 'numeric', month: '2-digit', day: '2-digit' })
+    .formatToParts(new Date(instant)).map(({ type, value }) => [type, value]));
+  return `${parts.year}-${parts.month}-${parts.day}`;
+};

@@ -1,0 +1,195 @@
+//! The channel mix: by group on the day's page, by key and with silent codes on its own.
+//!
+//! Invariant: unattributed is part of the list, so what is shown adds up to the total.
+
+use super::facts::{Channel, Silent};
+use super::text::{length, percent};
+use super::{Context, figures, hero, link, provisional};
+use crate::board::html::{Html, number};
+use crate::board::view::{Language, Page, View};
+use crate::board::words::Word;
+use crate::directory::channels;
+
+/// Adds of a group or channel, and of the same minute before where comparisons stand.
+struct Bar<'a> {
+    name: String,
+    channels: Vec<&'a Channel>,
+    adds: i64,
+    before: Option<i64>,
+}
+
+/// The groups, on the day's page.
+pub(super) fn section(page: &Context) -> Html {
+    let groups = groups(page);
+    let all = View { page: Page::Channels, ..page.view.clone() };
+    let largest = largest(&groups);
+    page.fill(
+        include_str!("channels.html"),
+        &[
+            ("total", Html::text(&number(page.facts.channels.total.into()))),
+            ("all", link(&all)),
+            ("count", page.words.with(Word::AllChannels, &[&page.facts.channels.rows.len().to_string()])),
+            ("bars", Html::join(groups.iter().map(|(key, bar)| line(page, ("group", key), bar, largest)))),
+        ],
+    )
+}
+
+/// The page of the channels.
+pub(super) fn main(page: &Context) -> Html {
+    let groups = groups(page);
+    let largest = page.facts.channels.rows.iter().map(|row| row.adds.max(row.baseline_adds.unwrap_or(0))).max();
+    let parts = groups.iter().map(|(key, group)| {
+        let mut rows = group.channels.clone();
+        rows.sort_by_key(|row| -row.adds);
+        let lines = rows.into_iter().map(|row| {
+            let bar = Bar { name: label(page, row), channels: vec![row], adds: row.adds, before: row.baseline_adds };
+            line(page, ("channel", &row.channel), &bar, largest.unwrap_or(0))
+        });
+        let lines = Html::join(lines);
+        let (class, change) = changed(page, group);
+        let qualified: Option<i64> = group.channels.iter().map(|row| row.qualified_adds).sum();
+        page.fill(
+            include_str!("group.html"),
+            &[
+                ("key", Html::text(key)),
+                ("name", Html::text(&group.name)),
+                ("adds", Html::text(&number(group.adds.into()))),
+                ("class", class),
+                ("change", change),
+                ("lines", lines),
+                ("retained", retained(page, qualified, group.adds)),
+            ],
+        )
+    });
+    let head = page.fill(
+        include_str!("channels_head.html"),
+        &[
+            ("path", hero::path(page)),
+            ("adds", Html::text(&number(page.facts.channels.total.into()))),
+            (
+                "base",
+                page.facts
+                    .summary
+                    .baselines
+                    .first()
+                    .map(|base| Html::text(&hero::base_label(page, 0, base)))
+                    .unwrap_or_default(),
+            ),
+        ],
+    );
+    Html::join([head, silent(page)].into_iter().chain(parts).chain([figures::stages(page)]))
+}
+
+/// The share of a group's adds that are qualified: known once the cohort is.
+fn retained(page: &Context, qualified: Option<i64>, adds: i64) -> Html {
+    let share = qualified.and_then(|qualified| super::text::share(qualified, adds).map(|share| (qualified, share)));
+    share.map_or_else(
+        || page.fill("<p class=\"note\">{{:retained_later}}</p>", &[]),
+        |(qualified, share)| {
+            let says = page.words.with(Word::Retained, &[&number(qualified.into()), &share]);
+            let seal = provisional(page.words, page.facts.summary.qualified_final);
+            Html::fill("<p class=\"note num\">{{says}} {{seal}}</p>", &[("says", says), ("seal", seal)])
+        },
+    )
+}
+
+/// Codes that are silent for longer than is usual.
+fn silent(page: &Context) -> Html {
+    let (lines, says) = match page.facts.channels.silent.as_deref() {
+        None => (Html::default(), page.words.text(Word::NotKnown)),
+        Some([]) => (Html::default(), page.words.text(Word::NoneSilent)),
+        Some(codes) => (Html::join(codes.iter().map(|code| code_line(page, code))), Html::default()),
+    };
+    page.fill(
+        "<section id=\"silent\" aria-labelledby=\"silent-title\"><h2 id=\"silent-title\">{{:silent_codes}}</h2><ul class=\"kv w\">{{lines}}</ul><p class=\"note w\">{{says}}</p><p class=\"note h\">{{:held}}</p></section>",
+        &[("lines", if page.held() { Html::default() } else { lines }), ("says", says)],
+    )
+}
+
+fn code_line(page: &Context, code: &Silent) -> Html {
+    let name = code.label.as_deref().filter(|label| !label.is_empty()).unwrap_or(&code.state);
+    let minutes =
+        |seconds: Option<u64>| seconds.map_or_else(|| "—".to_owned(), |seconds| number((seconds / 60).max(1).into()));
+    let last = page.time(code.last_add_at.as_deref(), "%H:%M:%S");
+    Html::fill(
+        "<li><span>{{name}}<small class=\"num\">{{usual}}</small></span><b class=\"num\">{{silent}}</b></li>",
+        &[
+            ("name", Html::text(name)),
+            ("usual", page.words.with(Word::SilentUsual, &[&minutes(code.usual_gap_seconds), &last])),
+            ("silent", page.words.with(Word::Minutes, &[&minutes(code.silent_seconds)])),
+        ],
+    )
+}
+
+/// Groups by adds with unattributed last, as channels are.
+fn groups<'a>(page: &Context<'a>) -> Vec<(String, Bar<'a>)> {
+    let mut groups: Vec<(String, Bar)> = Vec::new();
+    for row in &page.facts.channels.rows {
+        let key = row.group.clone().unwrap_or_else(|| row.channel.clone());
+        let place = groups.iter().position(|(other, _)| *other == key).unwrap_or_else(|| {
+            let bar = Bar { name: group_label(page, row), channels: Vec::new(), adds: 0, before: Some(0) };
+            groups.push((key, bar));
+            groups.len() - 1
+        });
+        let group = &mut groups[place].1;
+        group.channels.push(row);
+        group.adds += row.adds;
+        group.before = group.before.zip(row.baseline_adds).map(|(sum, more)| sum + more);
+    }
+    let last = |key: &str| key == channels::UNATTRIBUTED.key;
+    groups.sort_by(|(a, one), (b, other)| last(a).cmp(&last(b)).then(other.adds.cmp(&one.adds)).then(a.cmp(b)));
+    groups
+}
+
+fn group_label(page: &Context, row: &Channel) -> String {
+    let known = row.group.as_ref().and_then(|key| channels::table().groups.iter().find(|group| group.key == *key));
+    match (known, page.words.language) {
+        (Some(group), Language::Zh) => group.zh.clone(),
+        (Some(group), Language::En) => group.en.clone(),
+        (None, _) => row.group.clone().unwrap_or_else(|| label(page, row)),
+    }
+}
+
+fn label(page: &Context, row: &Channel) -> String {
+    match page.words.language {
+        Language::Zh => row.zh.clone(),
+        Language::En => row.en.clone(),
+    }
+}
+
+fn largest(groups: &[(String, Bar)]) -> i64 {
+    groups.iter().map(|(_, bar)| bar.adds.max(bar.before.unwrap_or(0))).max().unwrap_or(0)
+}
+
+/// A bar with a tick at the same minute before.
+fn line(page: &Context, (attribute, key): (&str, &str), bar: &Bar, largest: i64) -> Html {
+    let (class, change) = changed(page, bar);
+    let before = bar.before.filter(|_| !page.held());
+    let tick = before.map(|before| {
+        Html::fill(
+            "<rect class=\"usual w\" data-f=\"tick\" x=\"{{x}}\" y=\"-3\" width=\"2\" height=\"20\"/>",
+            &[("x", length(before, largest))],
+        )
+    });
+    Html::fill(
+        "<li data-{{attribute}}=\"{{key}}\"><span class=\"c\">{{name}}</span><svg class=\"t\" aria-hidden=\"true\"><rect class=\"fill\" data-f=\"bar\" width=\"{{width}}\" height=\"14\" rx=\"2\"/>{{tick}}</svg><b class=\"num\" data-f=\"value\">{{adds}}</b><small class=\"num w {{class}}\" data-f=\"change\">{{change}}</small></li>",
+        &[
+            ("attribute", Html::text(attribute)),
+            ("key", Html::text(key)),
+            ("name", Html::text(&bar.name)),
+            ("width", length(bar.adds, largest)),
+            ("tick", tick.unwrap_or_default()),
+            ("adds", Html::text(&number(bar.adds.into()))),
+            ("class", class),
+            ("change", change),
+        ],
+    )
+}
+
+/// In percent where the base carries one, else how many more or fewer.
+fn changed(page: &Context, bar: &Bar) -> (Html, Html) {
+    let Some(before) = bar.before.filter(|_| !page.held()) else { return Default::default() };
+    let (class, change) = page.words.change(bar.adds, before);
+    let percent = percent(bar.adds, before);
+    (class, if percent.is_empty() { change } else { Html::text(&percent) })
+}

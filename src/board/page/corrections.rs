@@ -1,0 +1,75 @@
+//! What was changed after it was shown.
+//!
+//! Invariant: every change of a past day is listed with its reason; nothing is changed in silence.
+
+use super::facts::Correction;
+use super::{Context, SEAL_REVISED};
+use crate::board::html::{Html, number};
+use crate::board::words::Word;
+
+/// The rest stands in the table of the API.
+const LINES_MAX: usize = 5;
+
+pub(super) fn section(page: &Context) -> Html {
+    let figures = &page.facts.summary.figures;
+    let late = figures.get("late_adds").unwrap_or(0);
+    let today = line(
+        page,
+        &Line {
+            day: page.words.text(super::hero::adds_label(page)),
+            says: page.words.text(Word::LateSays),
+            value: Html::fill(
+                "+<span data-n=\"late_adds\">{{late}}</span>",
+                &[("late", Html::text(&number(late.into())))],
+            ),
+        },
+    );
+    let (lines, note) = match &page.facts.corrections {
+        None => (Html::default(), page.words.text(Word::NotKnown)),
+        Some(corrections) if corrections.is_empty() => (Html::default(), page.words.text(Word::NoCorrections)),
+        Some(corrections) => {
+            let lines = corrections.iter().take(LINES_MAX).map(|correction| line(page, &Line::new(page, correction)));
+            (Html::join(lines), Html::default())
+        }
+    };
+    page.fill(
+        "<section id=\"corrections\" aria-labelledby=\"corrections-title\"><h2 id=\"corrections-title\">{{:corrections}}<a class=\"more\" href=\"api/v1/corrections?{{query}}&amp;format=csv\" download>{{:csv}}</a></h2><ul class=\"kv\">{{today}}{{lines}}</ul><p class=\"note\">{{note}}</p></section>",
+        &[("query", Html::text(&page.view.query())), ("today", today), ("lines", lines), ("note", note)],
+    )
+}
+
+struct Line {
+    day: Html,
+    says: Html,
+    value: Html,
+}
+
+impl Line {
+    fn new(page: &Context, correction: &Correction) -> Self {
+        let day = correction.business_date.parse().map(|day| page.words.day(day)).unwrap_or_default();
+        let reason = match correction.reason.as_str() {
+            "late" => Word::ReasonLate,
+            "replay" => Word::ReasonReplay,
+            "channel" => Word::ReasonChannel,
+            _ => Word::ReasonFold,
+        };
+        let (before, after) = (correction.before.unwrap_or(0), correction.after.unwrap_or(0));
+        let (was, is) = (number(before.into()), number(after.into()));
+        let closed = if correction.closed == Some(true) { Word::ClosedDay.text(page.words.language) } else { "" };
+        let says = page.words.with(Word::Became, &[reason.text(page.words.language), &was, &is]);
+        let apart = after.saturating_sub(before);
+        let sign = if apart >= 0 { "+" } else { "" };
+        Self {
+            day: Html::text(&day),
+            says: Html::join([says, Html::text(closed)]),
+            value: Html::text(&format!("{sign}{}", number(apart.into()))),
+        }
+    }
+}
+
+fn line(page: &Context, line: &Line) -> Html {
+    page.fill(
+        &format!("<li><span>{{{{day}}}} {SEAL_REVISED}<small class=\"num\">{{{{says}}}}</small></span><b class=\"num\">{{{{value}}}}</b></li>"),
+        &[("day", line.day.clone()), ("says", line.says.clone()), ("value", line.value.clone())],
+    )
+}

@@ -1,0 +1,109 @@
+//! The counters of the day as plain lines: the stages up to the first message, and the losses.
+//!
+//! Invariant: stages are counts of different people, so no rate from one to the next is shown.
+
+use super::facts::Broadcast;
+use super::text::{NONE, percent, share};
+use super::{Context, provisional};
+use crate::board::html::{Html, number};
+use crate::board::words::Word;
+
+/// The stages in order: the figure, and what explains it.
+const STAGES: [(&str, Word, Option<Word>); 7] = [
+    ("exposures", Word::Exposures, None),
+    ("scans", Word::Scans, None),
+    ("requests_in", Word::RequestsIn, None),
+    ("requests_out", Word::RequestsOut, None),
+    ("half_adds", Word::HalfAdds, Some(Word::HalfAddsSay)),
+    ("adds", Word::Adds, None),
+    ("opened", Word::Opened, None),
+];
+
+/// From exposure to the first message.
+pub(super) fn stages(page: &Context) -> Html {
+    let figures = &page.facts.summary.figures;
+    let before = page.facts.summary.baselines.first().filter(|_| !page.held());
+    let lines = STAGES.iter().map(|(name, word, says)| {
+        let value = figures.get(name);
+        let text = match value {
+            None => NONE.to_owned(),
+            // Exposures are many and rough.
+            Some(value) if *name == "exposures" => page.words.about(value),
+            Some(value) => number(value.into()),
+        };
+        let before = before.and_then(|before| before.figures.get(name));
+        let percent = value.zip(before).map(|(now, before)| percent(now, before)).unwrap_or_default();
+        let up = value.zip(before).is_some_and(|(now, before)| now >= before);
+        let kind = if *name == "exposures" { "data-about" } else { "data-n" };
+        let seal = if *name == "opened" && value.is_some() { provisional(page.words, page.facts.summary.qualified_final) } else { Html::default() };
+        page.fill(
+            "<li><span>{{word}} {{seal}}<small>{{says}}</small></span><span class=\"num\"><b {{kind}}=\"{{name}}\">{{value}}</b> <span class=\"pc w {{class}}\" data-p=\"{{name}}\">{{percent}}</span></span></li>",
+            &[
+                ("word", page.words.text(*word)),
+                ("seal", seal),
+                ("says", says.map(|says| page.words.text(says)).unwrap_or_default()),
+                ("kind", Html::text(kind)),
+                ("name", Html::text(name)),
+                ("value", Html::text(&text)),
+                ("class", Html::text(if up { "up" } else { "down" })),
+                ("percent", Html::text(&percent)),
+            ],
+        )
+    });
+    page.fill(
+        "<section id=\"stages\" aria-labelledby=\"stages-title\"><h2 id=\"stages-title\">{{:stages}}</h2><ul class=\"kv\">{{lines}}</ul><p class=\"note\">{{:stages_say}}</p></section>",
+        &[("lines", Html::join(lines))],
+    )
+}
+
+/// Who left, after what, and who only changed the colleague.
+pub(super) fn losses(page: &Context) -> Html {
+    let figures = &page.facts.summary.figures;
+    let count = |name: &str| Html::text(&figures.get(name).map_or_else(|| NONE.to_owned(), |n| number(n.into())));
+    let broadcasts = page.facts.losses.as_ref().map_or_else(
+        || line(page, Word::AfterBroadcasts, Word::NotKnown, &Html::text(NONE)),
+        |losses| {
+            if losses.broadcasts.is_empty() {
+                return line(page, Word::AfterBroadcasts, Word::NoBroadcasts, &Html::text("0"));
+            }
+            Html::join(losses.broadcasts.iter().take(BROADCASTS_MAX).map(|sent| broadcast(page, sent)))
+        },
+    );
+    page.fill(
+        include_str!("losses.html"),
+        &[
+            ("losses", Html::text(&number(figures.losses().into()))),
+            ("by_customer", count("deletes_by_customer")),
+            ("by_staff", count("deletes_by_staff")),
+            ("broadcasts", broadcasts),
+            ("transfers_out", count("transfers_out")),
+            ("transfers_in", count("transfers_in")),
+        ],
+    )
+}
+
+/// The latest are those that somebody can still learn from.
+const BROADCASTS_MAX: usize = 3;
+
+fn line(page: &Context, word: Word, says: Word, value: &Html) -> Html {
+    Html::fill(
+        "<li><span>{{word}}<small>{{says}}</small></span><b class=\"num\">{{value}}</b></li>",
+        &[("word", page.words.text(word)), ("says", page.words.text(says)), ("value", value.clone())],
+    )
+}
+
+fn broadcast(page: &Context, sent: &Broadcast) -> Html {
+    let name = sent.name.as_deref().unwrap_or_default();
+    let audience = sent.audience.map_or_else(|| NONE.to_owned(), |audience| number(audience.into()));
+    let left = sent.deleted_24h.map_or_else(|| NONE.to_owned(), |left| number(left.into()));
+    let rate = sent
+        .deleted_24h
+        .zip(sent.audience)
+        .and_then(|(left, audience)| share(i64::try_from(left).ok()?, i64::try_from(audience).ok()?));
+    let seal = provisional(page.words, sent.provisional.map(|provisional| !provisional));
+    page.fill("<li><span>{{:after_broadcasts}} {{seal}}<small class=\"num\">{{says}}</small></span><b class=\"num\">{{left}}</b></li>", &[
+        ("seal", seal),
+        ("says", page.words.with(Word::SentTo, &[&page.time(sent.sent_at.as_deref(), "%H:%M"), name, &audience])),
+        ("left", page.words.with(Word::People, &[&left, &rate.unwrap_or_default()])),
+    ])
+}

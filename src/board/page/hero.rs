@@ -1,0 +1,190 @@
+//! The first figure of a page: adds, what they are compared with, and what became of them.
+//!
+//! Invariant: the shown base and the shown difference give the shown adds.
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+
+use super::facts::{Baseline, Trend};
+use super::text::{NONE, local, percent, share};
+use super::{Context, link, provisional};
+use crate::board::html::{Html, number};
+use crate::board::view::{Level, Scope, View};
+use crate::board::words::Word;
+
+pub(super) fn section(page: &Context) -> Html {
+    let summary = &page.facts.summary;
+    let figures = &summary.figures;
+    let known = |name: &str| Html::text(&figures.get(name).map_or_else(|| NONE.to_owned(), |n| number(n.into())));
+    let opened = figures.get("opened").and_then(|opened| share(opened, figures.adds()));
+    let qualified_says = match (figures.get("qualified_adds"), summary.qualified_final) {
+        (None, _) => Word::NotKnown,
+        (Some(_), Some(true)) => Word::Final,
+        (Some(_), Some(false) | None) => Word::FinalAfterDay,
+    };
+    page.fill(
+        include_str!("hero.html"),
+        &[
+            ("path", path(page)),
+            ("adds_label", page.words.text(adds_label(page))),
+            ("day_before", day_before(page)),
+            ("day", day(page)),
+            ("adds", Html::text(&number(figures.adds().into()))),
+            ("spark", page.facts.trend.as_ref().map(|trend| spark(trend)).unwrap_or_default()),
+            ("baselines", Html::join(summary.baselines.iter().enumerate().map(|(n, base)| compared(page, n, base)))),
+            ("net_adds", known("net_adds")),
+            ("losses", Html::text(&number(figures.losses().into()))),
+            ("qualified", known("qualified_adds")),
+            ("qualified_says", page.words.text(qualified_says)),
+            ("seal", provisional(page.words, summary.qualified_final)),
+            ("opened", known("opened")),
+            (
+                "opened_says",
+                opened.map_or_else(
+                    || page.words.text(Word::NotKnown),
+                    |share| page.words.with(Word::ShareOfAdds, &[&share]),
+                ),
+            ),
+        ],
+    )
+}
+
+/// Today's adds or those of a past day.
+pub(super) fn adds_label(page: &Context) -> Word {
+    if page.view.watched.day.is_none() { Word::Today } else { Word::OnDay }
+}
+
+/// The day as people say it.
+pub(super) fn day(page: &Context) -> Html {
+    Html::text(&business_day(page).map(|day| page.words.day(day)).unwrap_or_default())
+}
+
+/// The link to the day before, where the sheet with the days is not.
+pub(super) fn day_before(page: &Context) -> Html {
+    on(page, business_day(page).and_then(|day| day.checked_sub(1.day()).ok()))
+}
+
+/// This page on another day; `None` is today.
+pub(super) fn on(page: &Context, day: Option<Date>) -> Html {
+    let mut view = View { from: 0, ..page.view.clone() };
+    view.watched.day = day;
+    link(&view)
+}
+
+pub(super) fn business_day(page: &Context) -> Option<Date> {
+    page.facts.frame.business_date.parse().ok()
+}
+
+/// The steps that lead back up from the scope; nothing for the whole corp.
+pub(super) fn path(page: &Context) -> Html {
+    let place = &page.facts.frame.scope;
+    if place.path.len() < 2 {
+        return Html::default();
+    }
+    let above = place.path.iter().take(place.path.len() - 1);
+    let steps = above.map(|step| {
+        let corp = step.level == Level::Corp.name();
+        let name = if corp { page.words.text(Word::WholeCorp) } else { Html::text(&step.name) };
+        let values = [("to", to(page, &step.level, &step.id)), ("name", name)];
+        Html::fill("<a href=\"{{to}}\">{{name}}</a><span aria-hidden=\"true\">›</span>", &values)
+    });
+    page.fill(
+        "<nav class=\"crumb\" aria-label=\"{{:path}}\">{{steps}}<b>{{here}}</b></nav>",
+        &[("steps", Html::join(steps)), ("here", Html::text(&place.name))],
+    )
+}
+
+/// This page for another scope.
+fn to(page: &Context, level: &str, id: &str) -> Html {
+    let scope = Scope { level: Level::from_name(level).unwrap_or(Level::Corp), id: id.to_owned() };
+    let mut view = View { from: 0, ..page.view.clone() };
+    view.watched.level = scope.levels()[0];
+    view.watched.scope = scope;
+    link(&view)
+}
+
+/// One line of comparison: the moment, the base, how many more or fewer, and the percentage where the base carries one.
+pub(super) fn compared(page: &Context, position: usize, base: &Baseline) -> Html {
+    let label = base_label(page, position, base);
+    let (now, before) = (page.facts.summary.figures.adds(), base.figures.adds());
+    let (class, change) = page.words.change(now, before);
+    let held = page.held();
+    page.fill(
+        "<tr data-base=\"{{n}}\"><th scope=\"row\" data-b=\"label\">{{label}}</th><td class=\"num base\" data-b=\"base\">{{base}}</td>\
+         <td class=\"num d\"><span class=\"w {{class}}\" data-b=\"change\">{{change}}</span><span class=\"h hold\">{{:held}}</span></td>\
+         <td class=\"num p w\" data-b=\"percent\">{{percent}}</td></tr>",
+        &[
+            ("n", Html::text(&position.to_string())),
+            ("label", Html::text(&label)),
+            ("base", Html::text(&number(before.into()))),
+            ("class", class),
+            ("change", if held { Html::default() } else { change }),
+            ("percent", if held { Html::default() } else { Html::text(&percent(now, before)) }),
+        ],
+    )
+}
+
+/// Yesterday 14:32, last Sunday 14:32; the end of a day is 24:00 of it and not 00:00 of the next.
+pub(super) fn base_label(page: &Context, position: usize, base: &Baseline) -> String {
+    let time = base.until.as_deref().and_then(|until| local(until, &page.zone));
+    let whole = time.as_ref().is_some_and(|at| at.date().to_string() != base.business_date);
+    let time = time.map(|at| if whole { "24:00".to_owned() } else { at.strftime("%H:%M").to_string() });
+    let weekday = base.business_date.parse().map(|day| page.words.weekday(day)).unwrap_or_default();
+    let today = page.view.watched.day.is_none();
+    let label = match (position, today) {
+        (0, true) => page.words.with(Word::Yesterday, &[]),
+        (0, false) => page.words.with(Word::DayBefore, &[]),
+        (_, _) => page.words.with(Word::LastWeekday, &[&weekday]),
+    };
+    format!("{label} {}", time.unwrap_or_default())
+}
+
+/// Width and height of the running total beside the figure.
+const SPARK: (u64, u64) = (132, 56);
+
+/// The running total of the day against that of the day before.
+fn spark(trend: &Trend) -> Html {
+    let running = |counts: &[Option<u64>], steps: usize| {
+        let mut total = 0;
+        counts
+            .iter()
+            .take(steps)
+            .map(|count| {
+                total += count.unwrap_or(0);
+                total
+            })
+            .collect::<Vec<u64>>()
+    };
+    let steps = trend.adds.len().max(trend.baseline_adds.len());
+    let now = running(&trend.adds, trend.complete_steps + 1);
+    let before = running(&trend.baseline_adds, steps);
+    let largest = now.last().copied().unwrap_or(0).max(before.last().copied().unwrap_or(0));
+    if largest == 0 || steps == 0 {
+        return Html::default();
+    }
+    let (width, height) = SPARK;
+    let point = |(step, total): (usize, &u64)| {
+        let x = u64::try_from(step + 1).unwrap_or(0) * width * 10 / u64::try_from(steps).unwrap_or(1);
+        let y = height * 10 - (height - 4) * 10 * total / largest;
+        (x, y)
+    };
+    let line =
+        |totals: &[u64]| {
+            totals.iter().enumerate().map(point).fold(format!("M0 {height}"), |path, (x, y)| {
+                format!("{path}L{}.{} {}.{}", x / 10, x % 10, y / 10, y % 10)
+            })
+        };
+    let (x, y) = now.iter().enumerate().map(point).last().unwrap_or((0, height * 10));
+    Html::fill(
+        "<svg class=\"spark\" width=\"132\" height=\"60\" viewBox=\"0 -2 136 60\" aria-hidden=\"true\">\
+         <path class=\"under\" d=\"{{now}}L{{x}} {{height}}Z\"/><path class=\"before w\" d=\"{{before}}\"/>\
+         <path class=\"now\" d=\"{{now}}\"/><circle cx=\"{{x}}\" cy=\"{{y}}\" r=\"3.2\"/></svg>",
+        &[
+            ("now", Html::text(&line(&now))),
+            ("before", Html::text(&line(&before))),
+            ("height", Html::text(&height.to_string())),
+            ("x", Html::text(&format!("{}.{}", x / 10, x % 10))),
+            ("y", Html::text(&format!("{}.{}", y / 10, y % 10))),
+        ],
+    )
+}

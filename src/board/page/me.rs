@@ -1,0 +1,215 @@
+//! One's own page: each add, where it stands, and the neighbours in the ranks.
+//!
+//! Invariant: an add shows time, channel and status; who the customer is stands nowhere.
+
+use jiff::ToSpan;
+
+use super::facts::{MyAdd, Row};
+use super::text::{NONE, local};
+use super::{Context, SEAL_PROVISIONAL, SEAL_REVISED, channels, hero, rows, target};
+use crate::board::html::{Html, number};
+use crate::board::view::{Language, Level, Scope, View};
+use crate::board::words::Word;
+use crate::directory::channels as keys;
+
+pub(super) fn main(page: &Context) -> Html {
+    if page.view.watched.scope.level != Level::Staff {
+        return whose(page);
+    }
+    Html::join([hero(page), target::section(page), ladder(page), month(page), flow(page), channels::section(page)])
+}
+
+/// A viewer who may see more than one person chooses whose page it is.
+fn whose(page: &Context) -> Html {
+    let rows = page.facts.leaderboard.rows.iter().filter(|row| !row.id.is_empty()).map(|row| {
+        let level = page.view.watched.level;
+        let scope = Scope { level, id: row.id.clone() };
+        let mut to = View { from: 0, ..page.view.clone() };
+        to.watched.level = scope.levels()[0];
+        to.watched.scope = scope;
+        Html::fill(
+            "<li><a class=\"plain\" href=\"{{to}}\"><b>{{name}}</b><span class=\"num\">{{adds}}</span></a></li>",
+            &[
+                ("to", super::link(&to)),
+                ("name", rows::name(page, row)),
+                ("adds", Html::text(&number(row.adds.into()))),
+            ],
+        )
+    });
+    let values = [("path", hero::path(page)), ("rows", Html::join(rows))];
+    page.fill("<section>{{path}}<h2>{{:whose}}</h2><p class=\"note\">{{:whose_says}}</p><ol class=\"lb\">{{rows}}</ol></section>", &values)
+}
+
+fn hero(page: &Context) -> Html {
+    let figures = &page.facts.summary.figures;
+    let base = page.facts.summary.baselines.first();
+    let compared = base.map(|base| {
+        let (class, change) = page.words.change(figures.adds(), base.figures.adds());
+        let change = if page.held() { Html::default() } else { change };
+        page.fill("<p class=\"beside num\" data-base=\"0\"><span>{{label}} <span data-b=\"base\">{{base}}</span></span><b class=\"w {{class}}\" data-b=\"change\">{{change}}</b><span class=\"h hold\">{{:held}}</span></p>", &[
+            ("label", Html::text(&hero::base_label(page, 0, base))),
+            ("base", Html::text(&number(base.figures.adds().into()))),
+            ("class", class),
+            ("change", change),
+        ])
+    });
+    page.fill(
+        include_str!("me.html"),
+        &[
+            ("path", hero::path(page)),
+            ("day_before", hero::day_before(page)),
+            ("day", hero::day(page)),
+            ("adds", Html::text(&number(figures.adds().into()))),
+            ("compared", compared.unwrap_or_default()),
+            (
+                "code",
+                page.facts
+                    .my_adds
+                    .as_deref()
+                    .map_or_else(|| page.words.text(Word::NotKnown), |adds| barcode(page, adds)),
+            ),
+        ],
+    )
+}
+
+/// What became of an add, from its status.
+fn kind(add: &MyAdd) -> &'static str {
+    match add.status.as_str() {
+        "not_new" => "old",
+        "left" | "purged" => "left",
+        _ => "qualified",
+    }
+}
+
+/// One tick per add: solid where qualified, short where not new, hollow where the customer left.
+fn barcode(page: &Context, adds: &[MyAdd]) -> Html {
+    let minute = |add: &MyAdd| {
+        local(&add.added_at, &page.zone).map_or(0, |at| i64::from(at.hour()) * 60 + i64::from(at.minute()))
+    };
+    let now = page
+        .complete_through()
+        .and_then(|at| local(at, &page.zone))
+        .map_or(1440, |at| i64::from(at.hour()) * 60 + i64::from(at.minute()));
+    let first = adds.iter().map(minute).min().unwrap_or(540).min(540) / 60 * 60;
+    let last = (adds.iter().map(minute).max().unwrap_or(1260).max(now).max(1260) + 59) / 60 * 60;
+    let x = |minute: i64| super::text::length(minute - first, last - first);
+    let ticks = adds.iter().map(|add| {
+        let (y, height) = if kind(add) == "old" { ("28", "35") } else { ("6", "57") };
+        Html::fill(
+            "<rect class=\"{{kind}}\" x=\"{{x}}\" y=\"{{y}}\" width=\"3\" height=\"{{height}}\"/>",
+            &[
+                ("kind", Html::text(kind(add))),
+                ("x", x(minute(add))),
+                ("y", Html::text(y)),
+                ("height", Html::text(height)),
+            ],
+        )
+    });
+    let count =
+        |which: &str| Html::text(&number(adds.iter().filter(|add| kind(add) == which).count().try_into().unwrap_or(0)));
+    page.fill(
+        include_str!("barcode.html"),
+        &[
+            ("ticks", Html::join(ticks)),
+            ("now", x(now)),
+            ("complete", Html::text(&page.time(page.complete_through(), "%H:%M"))),
+            ("from", page.words.with(Word::AtHour, &[&(first / 60).to_string()])),
+            ("to", page.words.with(Word::AtHour, &[&(last / 60).to_string()])),
+            ("qualified", count("qualified")),
+            ("old", count("old")),
+            ("left", count("left")),
+            ("final_says", final_says(page, adds)),
+        ],
+    )
+}
+
+/// When the first and the last add of the day become final.
+fn final_says(page: &Context, adds: &[MyAdd]) -> Html {
+    let mut finals: Vec<_> =
+        adds.iter().filter(|add| add.status == "pending").filter_map(|add| add.final_at.as_deref()).collect();
+    finals.sort_unstable();
+    let day = hero::business_day(page).and_then(|day| day.checked_add(1.day()).ok());
+    match (finals.first(), day) {
+        (Some(first), Some(day)) => {
+            page.words.with(Word::FirstFinal, &[&page.time(Some(first), "%H:%M"), &page.words.day(day)])
+        }
+        (_, _) => Html::default(),
+    }
+}
+
+/// The viewer between the neighbours.
+fn ladder(page: &Context) -> Html {
+    let board = &page.facts.leaderboard;
+    let own = page.view.watched.scope.id.as_str();
+    let at = board.rows.iter().position(|row| row.id == own);
+    let near = at.map_or(0..0, |at| at.saturating_sub(1)..(at + 2).min(board.rows.len()));
+    let own_adds = at.map_or(0, |at| board.rows[at].adds);
+    let lines = board.rows[near].iter().map(|row| rung(page, row, own, own_adds));
+    let lines = Html::join(lines);
+    let note = if lines.is_empty() { page.words.text(Word::NotKnown) } else { Html::default() };
+    page.fill("<section id=\"ladder\" aria-labelledby=\"ladder-title\"><h2 id=\"ladder-title\">{{:my_rank}}<small class=\"num\">{{of}}</small></h2><ol class=\"lb\">{{lines}}</ol><p class=\"note\">{{note}}</p></section>", &[
+        ("of", page.words.with(Word::OfPeople, &[&number(board.total.into())])),
+        ("lines", lines),
+        ("note", note),
+    ])
+}
+
+fn rung(page: &Context, row: &Row, own: &str, own_adds: i64) -> Html {
+    let mine = row.id == own;
+    let apart = number((row.adds - own_adds).abs().into());
+    let says = match (mine, row.adds >= own_adds) {
+        (true, _) => Html::default(),
+        (false, true) => page.words.with(Word::MoreThanI, &[&apart]),
+        (false, false) => page.words.with(Word::FewerThanI, &[&apart]),
+    };
+    Html::fill(
+        "<li><div class=\"row {{mine}}\"><span class=\"rk\"><span class=\"n num\" data-rank=\"{{rank}}\">{{rank}}</span></span><span class=\"nm\"><b>{{name}}</b></span><span class=\"vl\"><b class=\"num\">{{adds}}</b><small class=\"num\">{{says}}</small></span></div></li>",
+        &[
+            ("mine", Html::text(if mine { "mine" } else { "" })),
+            ("rank", Html::text(&row.rank.map_or_else(|| "–".to_owned(), |rank| number(rank.into())))),
+            ("name", if mine { page.words.text(Word::Me) } else { rows::name(page, row) }),
+            ("adds", Html::text(&number(row.adds.into()))),
+            ("says", says),
+        ],
+    )
+}
+
+/// What is final of the month, what is not yet, and what was adjusted after closing.
+fn month(page: &Context) -> Html {
+    page.fill("<section id=\"month\"><h2>{{:month}}</h2><p class=\"note\">{{:not_known}}</p></section>", &[])
+}
+
+fn flow(page: &Context) -> Html {
+    let adds = page.facts.my_adds.as_deref();
+    let mut newest: Vec<&MyAdd> = adds.unwrap_or_default().iter().collect();
+    newest.sort_by(|a, b| b.added_at.cmp(&a.added_at));
+    let lines = newest.into_iter().map(|add| add_line(page, add));
+    page.fill("<section id=\"flow\" aria-labelledby=\"flow-title\"><h2 id=\"flow-title\">{{:my_adds}}</h2><ol class=\"flow\">{{lines}}</ol><p class=\"note\">{{:my_adds_say}}</p></section>", &[("lines", Html::join(lines))])
+}
+
+fn add_line(page: &Context, add: &MyAdd) -> Html {
+    let known = keys::table().channels.iter().find(|key| key.key == add.channel);
+    let channel = match (known, page.words.language) {
+        (Some(key), Language::Zh) => key.zh.clone(),
+        (Some(key), Language::En) => key.en.clone(),
+        (None, _) => add.channel.clone(),
+    };
+    let (word, seal) = match (add.status.as_str(), &add.received_late_at) {
+        ("not_new", _) => (Word::StatusNotNew, ""),
+        ("left", _) => (Word::StatusLeft, ""),
+        ("purged", _) => (Word::StatusPurged, ""),
+        ("final", None) => (Word::StatusFinal, ""),
+        (_, Some(_)) => (Word::StatusLate, SEAL_REVISED),
+        (_, None) => (Word::StatusPending, SEAL_PROVISIONAL),
+    };
+    let late = page.time(add.received_late_at.as_deref(), "%H:%M");
+    page.fill(
+        &format!("<li><details><summary><span class=\"tm num\">{{{{time}}}}</span><span>{{{{channel}}}}</span><span class=\"st\">{{{{says}}}} {seal}</span></summary><p class=\"note num\">{{{{:receipt}}}} {{{{receipt}}}}</p></details></li>"),
+        &[
+            ("time", Html::text(&page.time(Some(&add.added_at), "%H:%M"))),
+            ("channel", Html::text(&channel)),
+            ("says", page.words.with(word, &[&late])),
+            ("receipt", Html::text(add.receipt.as_deref().unwrap_or(NONE))),
+        ],
+    )
+}

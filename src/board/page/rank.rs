@@ -1,0 +1,154 @@
+//! The ranks: one level of the scope, by one metric, in one order.
+//!
+//! Invariant: a row says by what it is ranked, and opens where it stands.
+
+use super::facts::{Mine, Row};
+use super::rows::{cells, href, level_word};
+use super::text::share;
+use super::{Context, hero, link, provisional};
+use crate::board::html::{Html, number};
+use crate::board::view::{Level, Metric, Order, Page, View};
+use crate::board::words::Word;
+
+pub(super) fn main(page: &Context) -> Html {
+    let board = &page.facts.leaderboard;
+    let to = |from: usize, word: Word| {
+        let values = [("to", link(&View { from, ..page.view.clone() })), ("word", page.words.text(word))];
+        Html::fill("<a class=\"btn\" href=\"{{to}}\">{{word}}</a>", &values)
+    };
+    let first = if page.view.from > 0 { to(0, Word::First) } else { Html::default() };
+    let next = board.next.map(|next| to(next, Word::Next)).unwrap_or_default();
+    let place = &page.facts.frame.scope;
+    page.fill(
+        include_str!("rank.html"),
+        &[
+            ("path", hero::path(page)),
+            ("stores", Html::text(&number(place.stores.into()))),
+            (
+                "adds",
+                Html::text(
+                    &page
+                        .facts
+                        .summary
+                        .figures
+                        .get("adds")
+                        .map_or_else(|| super::text::NONE.to_owned(), |adds| number(adds.into())),
+                ),
+            ),
+            ("levels", levels(page)),
+            ("metrics", metrics(page)),
+            ("metric", page.words.text(metric_word(page.view.metric))),
+            ("rows", Html::join(board.rows.iter().map(|row| opening(page, Some(row))))),
+            ("template", opening(page, None)),
+            ("nobody", if board.rows.is_empty() { page.words.text(Word::NobodyHere) } else { Html::default() }),
+            ("total", page.words.with(Word::RowsInAll, &[&number(board.total.into())])),
+            ("pages", Html::join([first, next])),
+        ],
+    )
+}
+
+fn metric_word(metric: Metric) -> Word {
+    match metric {
+        Metric::Adds => Word::Adds,
+        Metric::NetAdds => Word::NetAdds,
+    }
+}
+
+fn levels(page: &Context) -> Html {
+    Html::join(page.view.watched.scope.levels().iter().map(|level| {
+        let mut to = View { from: 0, ..page.view.clone() };
+        to.watched.level = *level;
+        choice(&to, page.words.text(level_word(*level)), *level == page.view.watched.level)
+    }))
+}
+
+fn metrics(page: &Context) -> Html {
+    let view = page.view;
+    let metrics = Metric::ALL.iter().map(|metric| {
+        let to = View { metric: *metric, from: 0, ..view.clone() };
+        choice(&to, page.words.text(metric_word(*metric)), *metric == view.metric)
+    });
+    let divider = Html::fill("<span class=\"div\"></span>", &[]);
+    let orders = [(Order::Total, Word::Total), (Order::PerHead, Word::PerHead), (Order::Target, Word::OfTarget)];
+    let orders = orders.map(|(order, word)| {
+        choice(&View { order, from: 0, ..view.clone() }, page.words.text(word), order == view.order)
+    });
+    Html::join(metrics.chain([divider]).chain(orders))
+}
+
+fn choice(to: &View, word: Html, chosen: bool) -> Html {
+    let current = Html::fill(if chosen { " aria-current=\"true\"" } else { "" }, &[]);
+    let values = [("to", link(to)), ("current", current), ("word", word)];
+    Html::fill("<a href=\"{{to}}\"{{current}}>{{word}}</a>", &values)
+}
+
+/// A row that opens in place; `None` makes the empty one for the browser.
+fn opening(page: &Context, row: Option<&Row>) -> Html {
+    let mut values = cells(page, row);
+    let open = match row {
+        Some(row) if !row.id.is_empty() => opened(page, row),
+        Some(_) => Html::default(),
+        None => page.fill(OPENED, &[]),
+    };
+    values.push(("open", open));
+    page.fill(
+        concat!(
+            "<li data-id=\"{{id}}\"><details name=\"row\"><summary class=\"row\">",
+            include_str!("cells.html"),
+            "</summary>{{open}}</details></li>"
+        ),
+        &values,
+    )
+}
+
+const OPENED: &str = "<div class=\"open\"><p class=\"keys num\"><span>{{:net_adds}} <b data-f=\"net\">{{net}}</b></span><span>{{:target}} <b data-f=\"target\">{{target}}</b></span><span>{{:progress}} <b data-f=\"progress\">{{progress}}</b></span></p><div data-f=\"inside\"></div><p class=\"acts\"><a class=\"btn go\" data-f=\"to\"{{href}}>{{to}}</a></p></div>";
+
+/// What a row shows when it is opened; its hours and its best come from its own page.
+fn opened(page: &Context, row: &Row) -> Html {
+    let target = row.target.and_then(|target| i64::try_from(target).ok());
+    let to = match page.view.watched.level {
+        Level::Staff => page.words.text(Word::ThePage),
+        Level::Corp | Level::Region | Level::Store => {
+            page.words.with(Word::AllStaff, &[&number(row.staff_active.into())])
+        }
+    };
+    let text = |value: Option<String>| Html::text(&value.unwrap_or_else(|| super::text::NONE.to_owned()));
+    page.fill(
+        OPENED,
+        &[
+            ("net", text(row.net_adds.map(|net| number(net.into())))),
+            ("target", text(target.map(|target| number(target.into())))),
+            ("progress", text(target.and_then(|target| share(row.adds, target)))),
+            ("href", href(page, row, Page::Today)),
+            ("to", to),
+        ],
+    )
+}
+
+/// The viewer's own row, pinned above the tabs, with the distance to the next rank.
+pub(super) fn pin(page: &Context) -> Html {
+    let Some(Mine { row, gap_next }) = &page.facts.leaderboard.mine else { return Html::default() };
+    let mut values = cells(page, Some(row));
+    let gap = match (gap_next, row.rank) {
+        (Some(gap), Some(rank)) if rank > 1 => {
+            page.words.with(Word::GapNext, &[&number((rank - 1).into()), &number((*gap).into())])
+        }
+        (_, _) => Html::default(),
+    };
+    for (name, value) in &mut values {
+        match *name {
+            "sub" => *value = gap.clone(),
+            "flag" => *value = Html::default(),
+            _ => {}
+        }
+    }
+    values.push(("mine_seal", provisional(page.words, None)));
+    page.fill(
+        concat!(
+            "<aside class=\"pin\" aria-label=\"{{:mine}}\"><div class=\"row\">",
+            include_str!("cells.html"),
+            "</div></aside>"
+        ),
+        &values,
+    )
+}

@@ -1,0 +1,171 @@
+//! Rows of the leaderboard, on the day's page and in the ranks.
+//!
+//! Invariant: the browser makes new rows from the same templates, so a row looks alike whoever made it.
+
+use super::facts::Row;
+use super::text::{length, share};
+use super::{Context, Values, link, provisional};
+use crate::board::html::{Html, number, tenths};
+use crate::board::view::{Level, Metric, Page, Scope, View};
+use crate::board::words::Word;
+
+/// The children of the scope, as links to their own pages.
+pub(super) fn children(page: &Context) -> Html {
+    let rows = &page.facts.leaderboard.rows;
+    let ranks = View { page: Page::Rank, from: 0, ..page.view.clone() };
+    page.fill(
+        include_str!("children.html"),
+        &[
+            ("title", page.words.text(level_word(page.view.watched.level))),
+            ("ranks", link(&ranks)),
+            ("rows", Html::join(rows.iter().map(|row| linked(page, Some(row))))),
+            ("template", linked(page, None)),
+            (
+                "nobody",
+                if rows.is_empty() { page.words.text(Word::NobodyHere) } else { page.words.text(Word::BarsSay) },
+            ),
+        ],
+    )
+}
+
+pub(super) fn level_word(level: Level) -> Word {
+    match level {
+        Level::Corp | Level::Region => Word::Region,
+        Level::Store => Word::Store,
+        Level::Staff => Word::Staff,
+    }
+}
+
+/// A row that leads to the page of its scope; `None` makes the empty one for the browser.
+fn linked(page: &Context, row: Option<&Row>) -> Html {
+    let href = row.map(|row| href(page, row, Page::Today)).unwrap_or_default();
+    let mut values = cells(page, row);
+    values.push(("href", href));
+    page.fill(
+        concat!("<li data-id=\"{{id}}\"><a class=\"row\"{{href}}>", include_str!("cells.html"), "</a></li>"),
+        &values,
+    )
+}
+
+/// The link to the scope of a row; what belongs to nobody has none.
+pub(super) fn href(page: &Context, row: &Row, kind: Page) -> Html {
+    if row.id.is_empty() {
+        return Html::default();
+    }
+    let scope = Scope { level: page.view.watched.level, id: row.id.clone() };
+    let mut view = View { from: 0, page: kind, ..page.view.clone() };
+    view.watched.level = scope.levels()[0];
+    view.watched.scope = scope;
+    Html::fill(" href=\"{{to}}\"", &[("to", link(&view))])
+}
+
+/// The values of one row's cells.
+pub(super) fn cells(page: &Context, row: Option<&Row>) -> Values {
+    let ranks = page.view.page == Page::Rank;
+    let Some(row) = row else {
+        let seal = if ranks { provisional(page.words, None) } else { Html::default() };
+        return vec![("tick", tick(page)), ("bar", Html::text("0")), ("seal", seal)];
+    };
+    let value = measure(row, page.view.metric);
+    let (move_class, moved, move_says) = if page.held() { Default::default() } else { moved(page, row) };
+    let (change_class, change) = changed(page, row);
+    vec![
+        ("id", Html::text(&row.id)),
+        ("rank", Html::text(&row.rank.map(|rank| rank.to_string()).unwrap_or_default())),
+        ("rank_text", Html::text(&row.rank.map_or_else(|| "–".to_owned(), |rank| number(rank.into())))),
+        ("move_class", move_class),
+        ("move", moved),
+        ("move_says", move_says),
+        ("name", name(page, row)),
+        ("sub", sub(page, row)),
+        ("flag", flags(page, row)),
+        ("value", Html::text(&number(value.into()))),
+        ("done", if ranks { qualified(page, row) } else { done(row, value) }),
+        ("seal", if ranks && row.qualified_adds.is_some() { provisional(page.words, None) } else { Html::default() }),
+        ("change_class", change_class),
+        ("change", if ranks { Html::default() } else { change }),
+        ("bar", bar(row, value)),
+        ("tick", tick(page)),
+    ]
+}
+
+pub(super) fn name(page: &Context, row: &Row) -> Html {
+    if row.id.is_empty() { page.words.text(Word::Unassigned) } else { Html::text(&row.name) }
+}
+
+pub(super) fn measure(row: &Row, metric: Metric) -> i64 {
+    match metric {
+        Metric::Adds => row.adds,
+        Metric::NetAdds => row.net_adds.unwrap_or(0),
+    }
+}
+
+/// Staff and what each of them added.
+fn sub(page: &Context, row: &Row) -> Html {
+    if page.view.watched.level == Level::Staff || row.staff_active == 0 {
+        return Html::default();
+    }
+    let each = tenths(measure(row, page.view.metric).into(), row.staff_active);
+    page.words.with(Word::RowHeads, &[&number(row.staff_active.into()), &each])
+}
+
+/// What is the matter with a row, in words.
+fn flags(page: &Context, row: &Row) -> Html {
+    let known = row.flags.iter().filter_map(|flag| match flag.as_str() {
+        "silent" | "quiet" => Some(Word::FlagSilent),
+        "loss" => Some(Word::FlagLoss),
+        "pass_rate" => Some(Word::FlagPassRate),
+        _ => None,
+    });
+    Html::join(known.flat_map(|word| [Html::text(page.words.comma()), page.words.text(word)]))
+}
+
+fn qualified(page: &Context, row: &Row) -> Html {
+    let qualified = row.qualified_adds.map(|qualified| number(qualified.into()));
+    qualified.map(|qualified| page.words.with(Word::RowQualified, &[&qualified])).unwrap_or_default()
+}
+
+fn done(row: &Row, value: i64) -> Html {
+    let target = row.target.and_then(|target| i64::try_from(target).ok());
+    Html::text(&target.and_then(|target| share(value, target)).unwrap_or_default())
+}
+
+fn bar(row: &Row, value: i64) -> Html {
+    let target = row.target.and_then(|target| i64::try_from(target).ok());
+    target.map_or_else(|| Html::text("0"), |target| length(value, target))
+}
+
+/// Where a row usually stands by now, on its bar.
+fn tick(page: &Context) -> Html {
+    let usual = page.facts.summary.target.as_ref().and_then(|target| super::target::usual(page, target));
+    usual
+        .map(|usual| {
+            Html::fill(
+                "<rect class=\"usual w\" x=\"{{x}}\" y=\"-3\" width=\"2\" height=\"10\"/>",
+                &[("x", length(usual, 1000))],
+            )
+        })
+        .unwrap_or_default()
+}
+
+fn moved(page: &Context, row: &Row) -> (Html, Html, Html) {
+    let (Some(now), Some(before)) = (row.rank, row.rank_before) else { return Default::default() };
+    let apart = (before - now).abs().to_string();
+    match now.cmp(&before) {
+        std::cmp::Ordering::Less => {
+            (Html::text("up"), Html::text(&format!("▲{apart}")), page.words.with(Word::Up, &[&apart]))
+        }
+        std::cmp::Ordering::Greater => {
+            (Html::text("down"), Html::text(&format!("▼{apart}")), page.words.with(Word::Down, &[&apart]))
+        }
+        std::cmp::Ordering::Equal => (Html::default(), Html::text("–"), Html::default()),
+    }
+}
+
+/// Against the same minute of the day before; the baseline of a row is of its adds, another metric has none.
+fn changed(page: &Context, row: &Row) -> (Html, Html) {
+    match (page.view.metric, row.baseline_adds) {
+        (Metric::Adds, Some(before)) if !page.held() => page.words.change(row.adds, before),
+        (Metric::Adds | Metric::NetAdds, _) => (Html::default(), Html::default()),
+    }
+}

@@ -1,0 +1,238 @@
+//! What opens over a page: definitions with today's figures, days, search, and what can be shared.
+//!
+//! Invariant: every sheet says to which instant its figures are complete.
+
+use jiff::ToSpan;
+
+use super::text::{NONE, length};
+use super::{Context, hero, provisional};
+use crate::board::html::{Html, number};
+use crate::board::words::Word;
+
+/// Two weeks back: what managers compare. Older days are a link.
+const DAYS: i32 = 14;
+
+pub(super) fn all(page: &Context) -> Html {
+    Html::join([definitions(page), days(page), search(page), share(page)])
+}
+
+/// A sheet with a title; the parts are HTML already.
+fn sheet(page: &Context, id: &str, title: Html, body: Html) -> Html {
+    page.fill(include_str!("sheet.html"), &[("id", Html::text(id)), ("title", title), ("body", body)])
+}
+
+/// One definition: its key, its words, and the terms of its equation.
+struct Definition {
+    key: &'static str,
+    title: Word,
+    says: Word,
+    basis: Word,
+    when: Word,
+    terms: &'static [(Word, &'static str, char)],
+}
+
+const DEFINITIONS: &[Definition] = &[
+    Definition {
+        key: "complete_through",
+        title: Word::CompleteThrough,
+        says: Word::DefComplete,
+        basis: Word::ByEvent,
+        when: Word::WhenComplete,
+        terms: &[],
+    },
+    Definition {
+        key: "adds",
+        title: Word::Today,
+        says: Word::DefAdds,
+        basis: Word::ByEvent,
+        when: Word::WhenAdds,
+        terms: &[],
+    },
+    Definition {
+        key: "net_adds",
+        title: Word::NetAdds,
+        says: Word::DefNet,
+        basis: Word::ByEvent,
+        when: Word::WhenNet,
+        terms: &[
+            (Word::Today, "adds", '+'),
+            (Word::ByCustomer, "deletes_by_customer", '−'),
+            (Word::ByStaff, "deletes_by_staff", '−'),
+            (Word::NetAdds, "net_adds", '='),
+        ],
+    },
+    Definition {
+        key: "qualified_adds",
+        title: Word::Qualified,
+        says: Word::DefQualified,
+        basis: Word::ByAdd,
+        when: Word::WhenQualified,
+        terms: &[
+            (Word::Today, "adds", '+'),
+            (Word::NotNew, "not_new_adds", '−'),
+            (Word::LeftAlready, "lost_adds", '−'),
+            (Word::Qualified, "qualified_adds", '='),
+        ],
+    },
+    Definition {
+        key: "opened",
+        title: Word::Opened,
+        says: Word::DefOpened,
+        basis: Word::ByAdd,
+        when: Word::WhenQualified,
+        terms: &[],
+    },
+    Definition {
+        key: "target",
+        title: Word::Target,
+        says: Word::DefTarget,
+        basis: Word::ByEvent,
+        when: Word::WhenTarget,
+        terms: &[],
+    },
+];
+
+fn definitions(page: &Context) -> Html {
+    Html::join(DEFINITIONS.iter().map(|definition| {
+        let uncertain = definition.basis.text(page.words.language) == Word::ByAdd.text(page.words.language);
+        let seal =
+            if uncertain { provisional(page.words, page.facts.summary.qualified_final) } else { Html::default() };
+        let title = Html::join([page.words.text(definition.title), Html::text(" "), seal]);
+        let at = page.time(page.complete_through(), "%Y-%m-%d %H:%M:%S");
+        let body = page.fill(
+            include_str!("definition.html"),
+            &[
+                ("says", page.words.text(definition.says)),
+                ("parts", if definition.key == "qualified_adds" { parts(page) } else { Html::default() }),
+                ("terms", equation(page, definition)),
+                ("basis", page.words.text(definition.basis)),
+                ("when", page.words.text(definition.when)),
+                ("at", Html::text(&at)),
+                ("zone", Html::text(&page.facts.frame.time_zone)),
+            ],
+        );
+        sheet(page, &format!("def-{}", definition.key), title, body)
+    }))
+}
+
+/// Today's figures in the equation of a definition.
+fn equation(page: &Context, definition: &Definition) -> Html {
+    let figures = &page.facts.summary.figures;
+    let known = definition.terms.iter().all(|(_, name, _)| figures.get(name).is_some());
+    if definition.terms.is_empty() || !known {
+        return Html::default();
+    }
+    let lines = definition.terms.iter().map(|(word, name, sign)| {
+        let value = figures.get(name).map_or_else(|| NONE.to_owned(), |value| number(value.into()));
+        Html::fill("<div><span>{{word}}</span><span class=\"num\">{{sign}}<span data-n=\"{{name}}\">{{value}}</span></span></div>", &[
+            ("word", page.words.text(*word)),
+            ("sign", Html::text(if *sign == '−' { "−" } else { "" })),
+            ("name", Html::text(name)),
+            ("value", Html::text(&value)),
+        ])
+    });
+    Html::fill("<div class=\"eq\">{{lines}}</div>", &[("lines", Html::join(lines))])
+}
+
+/// What became of today's adds, to scale.
+fn parts(page: &Context) -> Html {
+    let figures = &page.facts.summary.figures;
+    let (Some(qualified), Some(old)) = (figures.get("qualified_adds"), figures.get("not_new_adds")) else {
+        return Html::default();
+    };
+    let adds = figures.adds();
+    page.fill("<svg class=\"compo\" aria-hidden=\"true\"><rect class=\"left\" width=\"100%\" height=\"14\"/><rect class=\"old\" width=\"{{both}}\" height=\"14\"/><rect class=\"ground\" width=\"{{one}}\" height=\"14\"/><rect width=\"{{one}}\" height=\"14\" fill=\"url(#hatch)\"/></svg>", &[
+        ("both", length(qualified + old, adds)),
+        ("one", length(qualified, adds)),
+    ])
+}
+
+fn days(page: &Context) -> Html {
+    let Some(shown) = hero::business_day(page) else { return Html::default() };
+    // Today is only known where the page shows it; from a past day the first link leads there.
+    let newest = page.view.watched.day.map_or(shown, |day| day.checked_add(7.days()).unwrap_or(day));
+    let complete = page.complete_through().and_then(|at| super::text::local(at, &page.zone)).map(|at| at.date());
+    let newest = complete.map_or(newest, |complete| newest.min(complete.max(shown)));
+    let items = (0..DAYS).filter_map(|back| newest.checked_sub(back.days()).ok()).map(|day| {
+        let is_today = complete == Some(day);
+        let current = if day == shown { " aria-current=\"date\"" } else { "" };
+        Html::fill(
+            "<li><a class=\"plain\" href=\"{{to}}\"{{current}}><span>{{day}}</span><small>{{today}}</small></a></li>",
+            &[
+                ("to", hero::on(page, if is_today { None } else { Some(day) })),
+                ("current", Html::fill(current, &[])),
+                ("day", Html::text(&page.words.day(day))),
+                ("today", if is_today { page.words.text(Word::TodayShort) } else { Html::default() }),
+            ],
+        )
+    });
+    let step = |days: i32, id: &str, word: Word| {
+        let to = shown.checked_add(days.days()).ok().filter(|to| complete.is_none_or(|complete| *to <= complete));
+        to.map(|to| {
+            let to = if complete == Some(to) { None } else { Some(to) };
+            Html::fill(
+                "<a class=\"btn\" id=\"{{id}}\" href=\"{{to}}\">{{word}}</a>",
+                &[("id", Html::text(id)), ("to", hero::on(page, to)), ("word", page.words.text(word))],
+            )
+        })
+    };
+    let steps = [step(-1, "day-before", Word::DayEarlier), step(1, "day-after", Word::DayLater)];
+    let body = Html::fill(
+        "<p class=\"acts\">{{steps}}</p><ol class=\"days\">{{items}}</ol>",
+        &[("steps", Html::join(steps.into_iter().flatten())), ("items", Html::join(items))],
+    );
+    sheet(page, "days", page.words.text(Word::ChooseDay), body)
+}
+
+fn search(page: &Context) -> Html {
+    let body = page.fill(
+        "<label class=\"find\"><span class=\"vh\">{{:find}}</span><input type=\"search\" id=\"find\" autocomplete=\"off\" enterkeyhint=\"search\" placeholder=\"{{:find_hint}}\"></label><ul class=\"found\" id=\"found\"></ul><p class=\"note\" id=\"found-says\">{{:find_says}}</p>",
+        &[],
+    );
+    sheet(page, "search", page.words.text(Word::Find), body)
+}
+
+fn share(page: &Context) -> Html {
+    let body = page.fill(
+        include_str!("share.html"),
+        &[("report", Html::text(&report(page))), ("query", Html::text(&page.view.query()))],
+    );
+    sheet(page, "share", page.words.text(Word::Share), body)
+}
+
+/// The report as text: each figure with its certainty, and the line that says how far it is complete.
+fn report(page: &Context) -> String {
+    let words = page.words;
+    let language = words.language;
+    let summary = &page.facts.summary;
+    let figures = &summary.figures;
+    let day = hero::business_day(page).map(|day| words.day(day)).unwrap_or_default();
+    let count = |name: &str| figures.get(name).map_or_else(|| NONE.to_owned(), |value| number(value.into()));
+    let mut lines = vec![
+        Word::ReportTitle.with(language, &[&super::shell::name(page), &day]),
+        Word::ReportComplete.with(language, &[&page.time(page.complete_through(), "%H:%M:%S")]),
+    ];
+    let label = hero::adds_label(page).text(language);
+    let at_least = if page.held() { Word::AtLeast.text(language) } else { "" };
+    let adds = number(figures.adds().into());
+    lines.push(format!("{label}{at_least} {adds}"));
+    if let Some(base) = summary.baselines.first().filter(|_| !page.held()) {
+        let (_, change) = words.change(figures.adds(), base.figures.adds());
+        let percent = super::text::percent(figures.adds(), base.figures.adds());
+        lines.push(format!("{} {change} {percent}", hero::base_label(page, 0, base)).trim_end().to_owned());
+    }
+    lines.push(format!("{} {}", Word::NetAdds.text(language), count("net_adds")));
+    if figures.get("qualified_adds").is_some() {
+        let certain = if summary.qualified_final == Some(true) { Word::Final } else { Word::ProvisionalWord };
+        lines.push(format!(
+            "{} {} {}",
+            Word::Qualified.text(language),
+            count("qualified_adds"),
+            certain.text(language)
+        ));
+    }
+    let best = page.facts.leaderboard.rows.iter().filter(|row| !row.id.is_empty()).take(3);
+    let best: Vec<_> = best.map(|row| format!("{} {}", row.name, number(row.adds.into()))).collect();
+    lines.push(best.join(words.comma()));
+    lines.join("\n")
+}

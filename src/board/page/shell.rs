@@ -1,0 +1,196 @@
+//! What every page has: the head with its freshness, the tabs, the foot, the sheets.
+//!
+//! Invariant: how far the figures are complete stands in one fixed place of every page.
+
+use super::text::{NONE, Words};
+use super::{Context, Values, icons, link, sheets};
+use crate::board::html::{Html, number};
+use crate::board::view::{Language, Level, Page, Theme, View};
+use crate::board::words::Word;
+
+/// The document around a body.
+pub(super) fn document(page: &Context, body: Html) -> Html {
+    let freshness = &page.facts.frame.freshness;
+    let mut values = frame(page.words, page.view);
+    values.extend([
+        ("state", Html::text(&freshness.state)),
+        ("name", Html::text(&name(page))),
+        ("day", Html::text(&page.facts.frame.business_date)),
+        ("zone", Html::text(&page.facts.frame.time_zone)),
+        ("complete", Html::text(freshness.complete_through.as_deref().unwrap_or_default())),
+        ("lag", Html::text(&freshness.lag_seconds.map(|lag| lag.to_string()).unwrap_or_default())),
+        ("revision", Html::text(&page.facts.frame.revision.to_string())),
+        ("body", body),
+        ("status", page.words.text(status(page))),
+        ("sheets", if page.view.page == Page::Wall { Html::default() } else { sheets::all(page) }),
+    ]);
+    page.fill(include_str!("shell.html"), &values)
+}
+
+/// What depends on the view alone.
+fn frame(words: Words, view: &View) -> Values {
+    let theme = match (view.theme, view.page) {
+        (None, Page::Wall) => Theme::Dark,
+        (None, _) => Theme::System,
+        (Some(theme), _) => theme,
+    };
+    let wall = if view.page == Page::Wall { "<link rel=\"stylesheet\" href=\"assets/wall.css\">" } else { "" };
+    vec![
+        ("html_lang", Html::text(language_code(words.language))),
+        ("theme", Html::text(theme.name())),
+        ("page", Html::text(view.page.name())),
+        ("wall_style", Html::fill(wall, &[])),
+        ("words", Html::text(&Word::json(words.language))),
+        ("query", Html::text(&view.query())),
+        ("metric", Html::text(view.metric.name())),
+        ("level", Html::text(view.watched.level.name())),
+        ("definitions", icons::definitions()),
+    ]
+}
+
+fn language_code(language: Language) -> &'static str {
+    match language {
+        Language::Zh => "zh-CN",
+        Language::En => "en",
+    }
+}
+
+/// The page of a phone around its main part; `pin` stands above the tabs.
+pub(super) fn phone(page: &Context, main: Html, pin: Html) -> Html {
+    let place = &page.facts.frame.scope;
+    let count = |count: u64| number(count.into());
+    let size = match Level::from_name(&place.level) {
+        Some(Level::Staff) => {
+            let above = place.path.iter().rev().nth(1).map(|step| step.name.clone());
+            Html::text(&above.unwrap_or_default())
+        }
+        Some(Level::Store) => page.words.with(Word::SizeStaff, &[&count(place.staff)]),
+        Some(Level::Corp | Level::Region) | None => {
+            page.words.with(Word::Size, &[&count(place.stores), &count(place.staff)])
+        }
+    };
+    let ranks = View { page: Page::Rank, from: 0, ..page.view.clone() };
+    let foot = [
+        page.facts.frame.time_zone.clone(),
+        page.time(page.complete_through(), "%H:%M:%S"),
+        number(page.facts.frame.revision.into()),
+    ];
+    page.fill(
+        include_str!("phone.html"),
+        &[
+            ("name", Html::text(&name(page))),
+            ("size", size),
+            ("up", Html::text(&page.view.query())),
+            ("rank_query", Html::text(&ranks.query())),
+            ("query", Html::text(&page.view.query())),
+            ("picker", icons::icon("down")),
+            ("fresh", fresh(page)),
+            ("main", main),
+            ("foot", page.words.with(Word::Foot, &foot.each_ref().map(String::as_str))),
+            ("language_link", link(&View { language: page.words.other(), ..page.view.clone() })),
+            ("language_code", Html::text(language_code(page.words.other()))),
+            ("themes", themes(page.words, page.view)),
+            ("pin", pin),
+            (
+                "open",
+                if page.view.viewer.open {
+                    page.fill("<p id=\"open\">{{:open_to_all}}</p>", &[])
+                } else {
+                    Html::default()
+                },
+            ),
+            ("tabs", tabs(page.words, page.view)),
+        ],
+    )
+}
+
+/// The name of the scope exactly as given.
+pub(super) fn name(page: &Context) -> String {
+    let place = &page.facts.frame.scope;
+    if place.name.is_empty() { page.facts.frame.corp_id.clone() } else { place.name.clone() }
+}
+
+/// The line that says how far the figures are complete.
+pub(super) fn fresh(page: &Context) -> Html {
+    let words = page.words;
+    let lag = page.facts.frame.freshness.lag_seconds;
+    let held = page.held();
+    let seconds = lag.unwrap_or(0);
+    let age = if held {
+        words.with(Word::MinutesBehind, &[&(seconds / 60).to_string(), &(seconds % 60).to_string()])
+    } else {
+        words.with(Word::SecondsBehind, &[&seconds.to_string()])
+    };
+    let said = if held { words.text(Word::StaleWords) } else { Html::default() };
+    page.fill(
+        include_str!("fresh.html"),
+        &[
+            ("label", words.text(if held { Word::CompleteOnly } else { Word::CompleteThrough })),
+            ("complete", Html::text(&page.time(page.complete_through(), "%H:%M:%S"))),
+            ("age", if lag.is_some() { age } else { Html::default() }),
+            ("words", said),
+        ],
+    )
+}
+
+/// What is spoken of the state.
+fn status(page: &Context) -> Word {
+    match (page.facts.frame.freshness.state.as_str(), page.complete_through()) {
+        ("stale", _) => Word::StaleWords,
+        ("empty", None) => Word::Never,
+        ("empty", Some(_)) => Word::EmptyDay,
+        ("behind", _) => Word::BehindWords,
+        _ => Word::LiveWords,
+    }
+}
+
+fn themes(words: Words, view: &View) -> Html {
+    let choices =
+        [(Theme::System, Word::ThemeSystem), (Theme::Light, Word::ThemeLight), (Theme::Dark, Word::ThemeDark)];
+    let current = view.theme.unwrap_or(Theme::System);
+    Html::join(choices.map(|(theme, word)| {
+        let chosen = if theme == current { " aria-current=\"true\"" } else { "" };
+        let to = View { theme: Some(theme).filter(|theme| *theme != Theme::System), ..view.clone() };
+        let values = [("to", link(&to)), ("chosen", Html::fill(chosen, &[])), ("word", words.text(word))];
+        Html::fill("<a href=\"{{to}}\"{{chosen}}>{{word}}</a>", &values)
+    }))
+}
+
+fn tabs(words: Words, view: &View) -> Html {
+    let tabs = [
+        (Page::Today, "today", Word::TabToday),
+        (Page::Rank, "rank", Word::TabRank),
+        (Page::Channels, "channels", Word::Channels),
+        (Page::Me, "me", Word::TabMe),
+    ];
+    Html::join(tabs.map(|(kind, icon, word)| {
+        let current = if kind == view.page { " aria-current=\"page\"" } else { "" };
+        let to = View { page: kind, from: 0, ..view.clone() };
+        Html::fill(
+            "<a href=\"{{to}}\" data-tab=\"{{tab}}\"{{current}}>{{icon}}{{word}}</a>",
+            &[
+                ("to", link(&to)),
+                ("tab", Html::text(icon)),
+                ("current", Html::fill(current, &[])),
+                ("icon", icons::icon(icon)),
+                ("word", words.text(word)),
+            ],
+        )
+    }))
+}
+
+/// A page of the final size without any figure.
+pub(super) fn loading(view: &View) -> Html {
+    let words = Words { language: view.language };
+    let fresh =
+        words.fill(include_str!("fresh.html"), &[("label", words.text(Word::Loading)), ("complete", Html::text(NONE))]);
+    let body = words.fill(include_str!("loading.html"), &[("fresh", fresh), ("tabs", tabs(words, view))]);
+    let mut values = frame(words, view);
+    values.extend([
+        ("state", Html::text("loading")),
+        ("zone", Html::text("UTC")),
+        ("body", body),
+        ("status", words.text(Word::Loading)),
+    ]);
+    words.fill(include_str!("shell.html"), &values)
+}

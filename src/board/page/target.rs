@@ -1,0 +1,112 @@
+//! The target of the day, how much is usual by now, and where the day is likely to end.
+//!
+//! Invariant: what is estimated is hatched and carries its seal; pace and forecast go when the figures are stale.
+
+use super::facts::{Forecast, Target};
+use super::text::{length, share};
+use super::{Context, SEAL_ESTIMATE};
+use crate::board::html::{Html, number, tenths};
+use crate::board::words::Word;
+
+pub(super) fn section(page: &Context) -> Html {
+    let summary = &page.facts.summary;
+    let Some(target) = summary.target.as_ref().filter(|target| target.target > 0) else {
+        return page.fill(
+            "<section class=\"goal\" id=\"goal\"><div class=\"two l\"><span><button type=\"button\" class=\"def\" data-def=\"target\">{{:target}}</button></span>\
+             <span class=\"w\">{{forecast}}</span></div><p class=\"note\">{{:no_target}}</p></section>",
+            &[("forecast", forecast(page, summary.forecast.as_ref()))],
+        );
+    };
+    let scale = Scale::new(target, summary.forecast.as_ref());
+    let (adds, goal) = (summary.figures.adds(), signed(target.target));
+    let done = share(adds, goal).unwrap_or_default();
+    let range = summary.forecast.as_ref().filter(|_| !page.held());
+    page.fill(
+        include_str!("target.html"),
+        &[
+            ("goal", Html::text(&target.target.to_string())),
+            ("target", Html::text(&number(target.target.into()))),
+            ("done", Html::text(&done)),
+            ("max", Html::text(&scale.0.to_string())),
+            ("width", scale.at(adds)),
+            ("end", scale.at(goal)),
+            ("forecast", forecast(page, summary.forecast.as_ref())),
+            ("range", range.map(|forecast| hatched(&scale, forecast)).unwrap_or_default()),
+            ("tick", tick(page, &scale, target)),
+            ("usual", usual(page, target).map(|usual| Html::text(&usual.to_string())).unwrap_or_default()),
+            ("usual_says", usual_says(page, target)),
+            ("range_says", range.map(|forecast| range_says(page, forecast)).unwrap_or_default()),
+        ],
+    )
+}
+
+/// The right end of the bar: a little past the target and the forecast, so that both ends are seen.
+struct Scale(i64);
+
+impl Scale {
+    fn new(target: &Target, forecast: Option<&Forecast>) -> Self {
+        let farthest = target.target.max(forecast.map_or(0, |forecast| forecast.high));
+        Self(signed(farthest.saturating_add(farthest / 33).max(1)))
+    }
+
+    fn at(&self, value: i64) -> Html {
+        length(value, self.0)
+    }
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// The usual share by now in thousandths, unless it is withdrawn.
+pub(super) fn usual(page: &Context, target: &Target) -> Option<i64> {
+    target.usual_thousandths().filter(|_| !page.held())
+}
+
+fn tick(page: &Context, scale: &Scale, target: &Target) -> Html {
+    let Some(usual) = usual(page, target) else { return Html::default() };
+    let at = signed(target.target).saturating_mul(usual) / 1000;
+    Html::fill("<rect class=\"usual w\" x=\"{{x}}\" y=\"-4\" width=\"2\" height=\"22\"/>", &[("x", scale.at(at))])
+}
+
+fn hatched(scale: &Scale, forecast: &Forecast) -> Html {
+    let width = signed(forecast.high.saturating_sub(forecast.low));
+    Html::fill(
+        "<rect class=\"range w\" x=\"{{x}}\" y=\".5\" width=\"{{width}}\" height=\"13\" rx=\"2\" fill=\"url(#hatch)\"/>",
+        &[("x", scale.at(signed(forecast.low))), ("width", scale.at(width))],
+    )
+}
+
+/// How far the day is ahead of the usual pace, in points of the target.
+fn usual_says(page: &Context, target: &Target) -> Html {
+    let Some(usual) = usual(page, target) else {
+        return if page.held() { Html::default() } else { page.words.text(Word::NoUsual) };
+    };
+    let done = page.facts.summary.figures.adds().saturating_mul(1000) / signed(target.target);
+    let apart = tenths(i128::from((done - usual).abs()), 10);
+    let (class, word) = if done >= usual { ("up", Word::Ahead) } else { ("down", Word::Behindhand) };
+    let usual = tenths(usual.into(), 10);
+    Html::fill(
+        "{{usual}}<span class=\"{{class}}\" data-pace>{{apart}}</span>",
+        &[
+            ("usual", page.words.with(Word::Usual, &[&usual])),
+            ("class", Html::text(class)),
+            ("apart", page.words.with(word, &[&apart])),
+        ],
+    )
+}
+
+fn forecast(page: &Context, forecast: Option<&Forecast>) -> Html {
+    if page.held() {
+        return Html::default();
+    }
+    let Some(forecast) = forecast else { return page.words.text(Word::NoForecast) };
+    let adds = Html::text(&page.words.about(signed(forecast.adds)));
+    page.fill(&format!("{{{{:forecast}}}} <b class=\"num\">{{{{adds}}}}</b> {SEAL_ESTIMATE}"), &[("adds", adds)])
+}
+
+fn range_says(page: &Context, forecast: &Forecast) -> Html {
+    let ends = [forecast.low, forecast.high].map(|end| page.words.about(signed(end)));
+    let low = ends[0].trim_end_matches(" 万");
+    Html::text(&format!("{low}–{}", ends[1]))
+}

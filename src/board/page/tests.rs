@@ -1,0 +1,79 @@
+//! Tests of the pages as HTML, without a browser.
+
+use std::time::Duration;
+
+use super::*;
+use crate::board::fixture;
+
+fn check(parameters: &[(&str, &str)], age_seconds: u64) -> String {
+    page(&fixture::view(parameters), &fixture::snapshot(), Duration::from_secs(age_seconds))
+}
+
+/// The HTML of every page.
+fn pages(parameters: &[(&str, &str)], age_seconds: u64) -> Vec<String> {
+    let kinds = Page::ALL.iter().map(|kind| View { page: *kind, ..fixture::view(parameters) });
+    let age = Duration::from_secs(age_seconds);
+    kinds.map(|view| page(&view, &fixture::snapshot(), age)).collect()
+}
+
+#[test]
+fn the_html_carries_the_first_figure_and_how_far_it_is_complete() {
+    let html = check(&[], 0);
+    assert!(html.contains("data-n=\"adds\">30</b>"));
+    assert!(html.contains("数据完整至</span> <b class=\"num\" id=\"complete\">14:32:15</b>"));
+    assert!(html.contains("慢 3 秒"));
+}
+
+#[test]
+fn shown_base_and_change_give_the_shown_adds() {
+    let html = check(&[("lang", "en")], 0);
+    assert!(html.contains(">22</td>") && html.contains(">+8</span>"), "{html}");
+    assert!(!html.contains("36.4%"), "no percentage below a base of 100");
+}
+
+#[test]
+fn a_stale_page_withdraws_comparisons_and_says_at_least() {
+    for html in pages(&[], 200) {
+        assert!(
+            html.contains("data-state=\"stale\"") && html.contains("数据只完整到") && html.contains("已 3 分 23 秒")
+        );
+        assert!(!html.contains("多 8") && !html.contains("▲1"));
+    }
+    let html = check(&[], 200);
+    assert!(html.contains("，至少") && html.contains("等数据恢复"));
+}
+
+#[test]
+fn a_name_with_markup_is_shown_as_it_is() {
+    let html = check(&[], 0);
+    assert!(html.contains("&lt;b&gt;南京&amp;新街口店") && !html.contains("<b>南京"));
+}
+
+#[test]
+fn every_place_of_a_template_has_a_value_and_no_style_is_inline() {
+    let mut all = pages(&[], 0);
+    all.push(page_without_figures(&fixture::view(&[])));
+    for html in all {
+        assert!(!html.contains("{{") && !html.contains("}}"));
+        assert!(!html.contains("style="), "styles would need a weaker policy");
+    }
+}
+
+#[test]
+fn every_word_that_a_template_names_exists() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/board/page");
+    let mut words = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        for (at, _) in text.match_indices("{{:") {
+            let rest = &text[at + 3..];
+            let key: String = rest.chars().take_while(|letter| letter.is_ascii_lowercase() || *letter == '_').collect();
+            if key == "key" || key.is_empty() {
+                continue;
+            }
+            assert!(crate::board::words::Word::from_key(&key).is_some(), "no word `{key}`");
+            words += 1;
+        }
+    }
+    assert!(words > 50, "{words} words");
+}

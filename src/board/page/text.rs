@@ -1,0 +1,173 @@
+//! Words, numbers and times as a page writes them.
+//!
+//! Invariant: figures that are ranked or paid are whole; only estimates, exposures and axes are shortened.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+
+use super::icons;
+use crate::board::html::{Html, number, tenths};
+use crate::board::view::Language;
+use crate::board::words::Word;
+
+/// Below this base a percentage says more than is known (board, section 3).
+const PERCENT_BASE_MIN: i64 = 100;
+/// Stands where a figure is not known.
+pub(super) const NONE: &str = "—";
+
+/// Words of one language.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words {
+    pub(super) language: Language,
+}
+
+impl Words {
+    pub(super) fn text(self, word: Word) -> Html {
+        Html::text(word.text(self.language))
+    }
+
+    pub(super) fn with(self, word: Word, values: &[&str]) -> Html {
+        Html::text(&word.with(self.language, values))
+    }
+
+    pub(super) fn other(self) -> Language {
+        match self.language {
+            Language::Zh => Language::En,
+            Language::En => Language::Zh,
+        }
+    }
+
+    /// A template with its values; `{{:key}}` is the word of that key and `{{icon:name}}` a picture.
+    pub(super) fn fill(self, template: &str, values: &[(&str, Html)]) -> Html {
+        Html::resolve(template.trim_end(), |name| {
+            if let Some(key) = name.strip_prefix(':') {
+                return Word::from_key(key).map(|word| self.text(word));
+            }
+            if let Some(icon) = name.strip_prefix("icon:") {
+                return Some(icons::icon(icon));
+            }
+            values.iter().find(|(other, _)| *other == name).map(|(_, value)| value.clone())
+        })
+    }
+
+    /// More or fewer than before, as a class and in words.
+    pub(super) fn change(self, now: i64, before: i64) -> (Html, Html) {
+        let apart = number(i128::from(now) - i128::from(before)).trim_start_matches('−').to_owned();
+        match now.cmp(&before) {
+            std::cmp::Ordering::Greater => (Html::text("up"), self.with(Word::More, &[&apart])),
+            std::cmp::Ordering::Less => (Html::text("down"), self.with(Word::Fewer, &[&apart])),
+            std::cmp::Ordering::Equal => (Html::default(), self.text(Word::Level)),
+        }
+    }
+
+    /// A number that is estimated or only roughly meant: 万 with two decimals, one from 100 万; k and M in English.
+    pub(super) fn about(self, value: i64) -> String {
+        let (unit, decimals, sign) = match (self.language, value.unsigned_abs()) {
+            (_, 0..10_000) => return number(value.into()),
+            (Language::Zh, 10_000..1_000_000) => (10_000, 2, " 万"),
+            (Language::Zh, _) => (10_000, 1, " 万"),
+            (Language::En, 10_000..1_000_000) => (1_000, 1, "k"),
+            (Language::En, _) => (1_000_000, 2, "M"),
+        };
+        let scale: u64 = if decimals == 2 { 100 } else { 10 };
+        let scaled = (value.unsigned_abs().saturating_mul(scale) + unit / 2) / unit;
+        let minus = if value < 0 { "−" } else { "" };
+        let part = scaled % scale;
+        let whole = number((scaled / scale).into());
+        if decimals == 2 { format!("{minus}{whole}.{part:02}{sign}") } else { format!("{minus}{whole}.{part}{sign}") }
+    }
+
+    /// `2026-11-22` as people say it, with the weekday.
+    pub(super) fn day(self, day: Date) -> String {
+        match self.language {
+            Language::En => day.strftime("%a %-d %b").to_string(),
+            Language::Zh => format!("{}月{}日 {}", day.month(), day.day(), self.weekday(day)),
+        }
+    }
+
+    /// The weekday alone: 周日, Sunday.
+    pub(super) fn weekday(self, day: Date) -> String {
+        match self.language {
+            Language::En => day.strftime("%A").to_string(),
+            Language::Zh => {
+                let names = ["周一", "周二", "周三", "周四", "周五", "周六", "周日"];
+                let position = usize::try_from(day.weekday().to_monday_zero_offset()).unwrap_or(0);
+                names[position].to_owned()
+            }
+        }
+    }
+
+    pub(super) fn comma(self) -> &'static str {
+        match self.language {
+            Language::Zh => "，",
+            Language::En => ", ",
+        }
+    }
+}
+
+/// How much more or less in percent; nothing below a base of 100.
+pub(super) fn percent(now: i64, before: i64) -> String {
+    let Some(base) = u64::try_from(before).ok().filter(|_| before >= PERCENT_BASE_MIN) else {
+        return String::new();
+    };
+    let apart = (i128::from(now) - i128::from(before)) * 100;
+    format!("{}{}%", if apart < 0 { '−' } else { '+' }, tenths(apart.abs(), base))
+}
+
+/// `part` of `whole` in percent with one decimal; nothing where there is no whole.
+pub(super) fn share(part: i64, whole: i64) -> Option<String> {
+    let whole = u64::try_from(whole).ok().filter(|whole| *whole > 0)?;
+    Some(format!("{}%", tenths(i128::from(part) * 100, whole)))
+}
+
+/// The length of a bar: `part` of `whole` in hundredths of a percent, as a percentage for an attribute, 0 to 100.
+pub(super) fn length(part: i64, whole: i64) -> Html {
+    let hundredths = (i128::from(part.max(0)) * 10_000).checked_div(i128::from(whole.max(0))).unwrap_or(0).min(10_000);
+    let whole = hundredths / 100;
+    Html::text(&match hundredths % 100 {
+        0 => format!("{whole}%"),
+        part => format!("{whole}.{part:02}%"),
+    })
+}
+
+/// An instant of RFC 3339 in a zone.
+pub(super) fn local(instant: &str, zone: &TimeZone) -> Option<Zoned> {
+    Some(instant.parse::<Timestamp>().ok()?.to_zoned(zone.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ZH: Words = Words { language: Language::Zh };
+    const EN: Words = Words { language: Language::En };
+
+    #[test]
+    fn percentages_are_exact_to_a_tenth() {
+        assert_eq!(percent(18_426, 17_222), "+7.0%");
+        assert_eq!(percent(18_426, 18_744), "−1.7%");
+        assert_eq!(percent(150, 99), "");
+    }
+
+    #[test]
+    fn estimates_are_shortened_as_each_language_does() {
+        assert_eq!((ZH.about(41_400), EN.about(41_400)), ("4.14 万".to_owned(), "41.4k".to_owned()));
+        assert_eq!((ZH.about(1_284_000), EN.about(1_284_000)), ("128.4 万".to_owned(), "1.28M".to_owned()));
+        assert_eq!(ZH.about(9_999), "9,999");
+    }
+
+    #[test]
+    fn weekdays_are_named_in_both_languages() {
+        let day = "2026-11-22".parse().unwrap();
+        assert_eq!((ZH.day(day), EN.day(day)), ("11月22日 周日".to_owned(), "Sun 22 Nov".to_owned()));
+        assert_eq!(EN.weekday(day), "Sunday");
+    }
+
+    #[test]
+    fn bars_end_at_their_track() {
+        assert_eq!(length(18_426, 40_000).into_string(), "46.06%");
+        assert_eq!(length(50, 40).into_string(), "100%");
+        assert_eq!((length(-3, 40).into_string(), length(3, 0).into_string()), ("0%".to_owned(), "0%".to_owned()));
+    }
+}
