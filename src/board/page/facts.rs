@@ -2,6 +2,8 @@
 //!
 //! Invariant: a page shows nothing that the API does not answer, and what is `null` there is absent here.
 
+#![allow(clippy::struct_field_names, reason = "the fields have the names of the API")]
+
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;

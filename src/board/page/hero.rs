@@ -30,7 +30,7 @@ pub(super) fn section(page: &Context) -> Html {
             ("day_before", day_before(page)),
             ("day", day(page)),
             ("adds", Html::text(&number(figures.adds().into()))),
-            ("spark", page.facts.trend.as_ref().map(|trend| spark(trend)).unwrap_or_default()),
+            ("spark", page.facts.trend.as_ref().map(spark).unwrap_or_default()),
             ("baselines", Html::join(summary.baselines.iter().enumerate().map(|(n, base)| compared(page, n, base)))),
             ("net_adds", known("net_adds")),
             ("losses", Html::text(&number(figures.losses().into()))),
@@ -174,7 +174,7 @@ fn spark(trend: &Trend) -> Html {
                 format!("{path}L{}.{} {}.{}", x / 10, x % 10, y / 10, y % 10)
             })
         };
-    let (x, y) = now.iter().enumerate().map(point).last().unwrap_or((0, height * 10));
+    let (x, y) = now.iter().enumerate().map(point).next_back().unwrap_or((0, height * 10));
     Html::fill(
         "<svg class=\"spark\" width=\"132\" height=\"60\" viewBox=\"0 -2 136 60\" aria-hidden=\"true\">\
          <path class=\"under\" d=\"{{now}}L{{x}} {{height}}Z\"/><path class=\"before w\" d=\"{{before}}\"/>\

@@ -37,7 +37,6 @@ pub(super) fn wall(page: &Context) -> Html {
             ("qualified_share", Html::text(&qualified.and_then(|n| share(n, figures.adds())).unwrap_or_default())),
             ("seal", provisional(page.words, page.facts.summary.qualified_final)),
             ("target", target::section(page)),
-            ("regions", regions(page)),
             ("trend_title", title.unwrap_or_else(|| page.words.text(Word::TrendPlain))),
             ("plot", chart.unwrap_or_else(|| page.fill("<p class=\"note\">{{:not_known}}</p>", &[]))),
             ("board_title", page.words.text(rows::level_word(page.view.watched.level))),
@@ -48,14 +47,6 @@ pub(super) fn wall(page: &Context) -> Html {
             ("late", Html::text(&number(figures.get("late_adds").unwrap_or(0).into()))),
         ],
     )
-}
-
-/// The first level below the scope, as columns; on the wall of a store there is none but its staff.
-fn regions(page: &Context) -> Html {
-    if page.view.watched.level == Level::Staff {
-        return Html::default();
-    }
-    Html::default()
 }
 
 fn line(page: &Context, row: Option<&Row>) -> Html {
@@ -77,7 +68,9 @@ fn contest(page: &Context) -> Html {
             .or_else(|| contests.first())
     });
     let Some(contest) = running else {
-        return page.fill("<div class=\"wpk\"><h2>{{:contest}}</h2><p class=\"note\">{{:no_contest}}</p></div>", &[]);
+        let says = page.words.text(if page.facts.contests.is_none() { Word::NotKnown } else { Word::NoContest });
+        return page
+            .fill("<div class=\"wpk\"><h2>{{:contest}}</h2><p class=\"note\">{{says}}</p></div>", &[("says", says)]);
     };
     let sides: Vec<_> = contest.sides.iter().take(2).collect();
     let [one, other] = sides.as_slice() else { return Html::default() };
