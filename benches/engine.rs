@@ -35,14 +35,6 @@ const PROBE_EVERY: Duration = Duration::from_millis(310);
 /// Whatever takes longer than this is broken.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-pub(crate) fn run(scale: Scale, table: &mut Table) {
-    prepare(shared());
-    throughput(scale, table);
-    freshness(scale, table);
-    parts(scale, table);
-    start(scale, table);
-}
-
 /// A process that ends with this value.
 pub(crate) struct Program(Child);
 
@@ -144,7 +136,9 @@ pub(crate) fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-fn throughput(scale: Scale, table: &mut Table) {
+/// Events a second into the engine, and what they cost.
+pub(crate) fn throughput(scale: Scale, table: &mut Table) {
+    prepare(shared());
     let (events, turns) = if scale == Scale::Full { (2_000_000, 3) } else { (50_000, 1) };
     let job = fill(shared(), 8, events);
     let (mut speed, mut own, mut engine) = (Runs::default(), Runs::default(), Runs::default());
@@ -177,7 +171,9 @@ fn live(topic: &str, rate: u32) -> Program {
     Program::start(&words(&[&stream[..], &sizes].concat()), Stdio::null(), Stdio::null())
 }
 
-fn freshness(scale: Scale, table: &mut Table) {
+/// From produce to visible, beside a steady stream.
+pub(crate) fn freshness(scale: Scale, table: &mut Table) {
+    prepare(shared());
     let (rate, probes) = if scale == Scale::Full { (20_000, 100) } else { (1_000, 5) };
     let topic = block_on(shared().fresh_topic("live", 8, &[]));
     let warehouse = Warehouse::start();
@@ -212,7 +208,8 @@ fn freshness(scale: Scale, table: &mut Table) {
 }
 
 /// Parts that inserts create in a second, by the number of partitions.
-fn parts(scale: Scale, table: &mut Table) {
+pub(crate) fn parts(scale: Scale, table: &mut Table) {
+    prepare(shared());
     let (rate, seconds) = if scale == Scale::Full { (5_000, 15) } else { (500, 3) };
     let created = "SELECT toUInt64(sum(value)) FROM system.events WHERE event = 'MergeTreeDataWriterBlocks'";
     let mut figures = Vec::new();
@@ -232,8 +229,9 @@ fn parts(scale: Scale, table: &mut Table) {
 }
 
 /// From the assignment to counted and in the ledger, on a log that is caught up.
-fn start(scale: Scale, table: &mut Table) {
+pub(crate) fn start(scale: Scale, table: &mut Table) {
     const PARTITIONS: i32 = 16;
+    prepare(shared());
     let (events, turns) = if scale == Scale::Full { (1_000_000, 5) } else { (20_000, 1) };
     let job = fill(shared(), PARTITIONS, events);
     let warehouse = Warehouse::start();

@@ -1,5 +1,5 @@
 //! The speed of yinliu, in one table: `make bench`; with `--quick` a run of small numbers.
-//! Names of parts (`flat`, `null`, `engine`, `verify`) measure these alone.
+//! Names of parts measure these alone: those of [`PARTS`].
 //!
 //! Invariant: a figure that is compared with another is measured beside it in the same run.
 
@@ -32,8 +32,15 @@ pub(crate) enum Scale {
 type Part = fn(Scale, &mut Table);
 
 /// The parts by name, in the order in which they run.
-const PARTS: [(&str, Part); 4] =
-    [("flat", flat::run), ("null", null::run), ("engine", engine::run), ("verify", verify::run)];
+const PARTS: [(&str, Part); 7] = [
+    ("flat", flat::run),
+    ("null", null::run),
+    ("engine", engine::throughput),
+    ("freshness", engine::freshness),
+    ("parts", engine::parts),
+    ("start", engine::start),
+    ("verify", verify::run),
+];
 
 fn main() {
     let words: Vec<_> = std::env::args().skip(1).collect();
