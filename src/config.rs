@@ -159,5 +159,21 @@ fn merge(assignments: &[Assignment]) -> Result<Config, Mistakes> {
         .map_err(|error| Mistakes(vec![Mistake { origin: Origin::Default, text: error.message().to_owned() }]))
 }
 
+/// A file of these bytes, from its text to the checks of sense.
+#[cfg(test)]
+pub(crate) fn hostile(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let mut layers = layer::Layers::default();
+    layers.text(std::path::Path::new("hostile.toml"), &text);
+    // A variable and an argument out of the same bytes: each line is one.
+    for (name, value) in text.lines().filter_map(|line| line.split_once('=')) {
+        layers.variable(name, value);
+        layers.argument(&format!("{name}={value}"));
+    }
+    let Ok(config) = layers.finish().map_err(Mistakes).and_then(|assignments| merge(&assignments)) else { return };
+    let _ = check::check(&config);
+    let _ = mask::toml(&config);
+}
+
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,8 @@
 mod blocks;
 mod chdb;
 mod exception;
+#[cfg(test)]
+mod hostile;
 mod http;
 mod multipart;
 mod packing;
@@ -40,6 +42,8 @@ use tokio::time;
 use tokio_util::sync::CancellationToken;
 
 use chdb::{Connection, LoadError};
+#[cfg(test)]
+pub(crate) use hostile::hostile;
 use http::Endpoint;
 use session::Sessions;
 

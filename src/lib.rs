@@ -152,3 +152,6 @@ pub mod engine;
 pub mod generate;
 
 pub mod cli;
+
+#[cfg(test)]
+mod hostile;

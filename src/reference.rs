@@ -16,6 +16,8 @@ use std::{
 use clickhouse::Client;
 use tokio_util::sync::CancellationToken;
 
+#[cfg(test)]
+pub(crate) use self::csv::hostile;
 use crate::{
     admin::Outside,
     config,

@@ -71,7 +71,7 @@ impl Layers {
         }
     }
 
-    fn text(&mut self, file: &Path, text: &str) {
+    pub(super) fn text(&mut self, file: &Path, text: &str) {
         let (source, told) = (Source { file, text }, self.mistakes.len());
         match (DeTable::parse(text), text.parse::<Table>()) {
             (Ok(places), Ok(values)) => self.section(&source, &ROOT, &[], (places.get_ref(), &values)),

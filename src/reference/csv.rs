@@ -4,6 +4,7 @@
 
 use std::{
     collections::HashMap,
+    io::Read,
     path::PathBuf,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -59,18 +60,20 @@ impl File {
         if self.written == Some(written) {
             return Ok(());
         }
-        let failed = |source| Error::Read { path: self.path.clone(), source };
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_path(&self.path).map_err(failed)?;
-        let columns: Vec<_> = reader
-            .headers()
-            .map_err(failed)?
-            .iter()
-            .map(|name| name.trim_start_matches('\u{feff}').to_owned())
-            .collect();
+        let opened = std::fs::File::open(&self.path).map_err(csv::Error::from);
+        let taken = opened.and_then(|content| self.take(content, written, reference));
+        taken.map_err(|source| Error::Read { path: self.path.clone(), source })
+    }
+
+    /// Publishes what `content`, last written at that time, says anew.
+    fn take(&mut self, content: impl Read, written: SystemTime, reference: &Reference) -> csv::Result<()> {
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(content);
+        let columns: Vec<_> =
+            reader.headers()?.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
         let at = written.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(0));
         let (mut offset, mut present, mut rows) = (0, HashMap::new(), Vec::new());
         for record in reader.records() {
-            let record = record.map_err(failed)?;
+            let record = record?;
             let body = body(self.kind, &columns, &record);
             let key = key(self.kind, &columns, &record);
             if self.published.get(&key) != Some(&body) {
@@ -129,6 +132,20 @@ fn key(kind: Kind, columns: &[String], record: &csv::StringRecord) -> String {
         at.and_then(|at| record.get(at)).unwrap_or_default()
     };
     parts.iter().map(cell).collect::<Vec<_>>().join("/")
+}
+
+/// A file of each kind with these bytes, which grows from its first half to the whole.
+#[cfg(test)]
+pub(crate) fn hostile(bytes: &[u8]) {
+    let metrics = std::sync::Arc::new(crate::metrics::Metrics::new(&[]));
+    let reference = Reference::new(std::time::Duration::ZERO, metrics);
+    for kind in [Kind::Org, Kind::Channel, Kind::Target, Kind::Contest] {
+        let mut file = File { kind, path: PathBuf::new(), written: None, published: HashMap::new() };
+        for part in [&bytes[..bytes.len() / 2], bytes] {
+            // Refused or not: both are answers.
+            let _ = file.take(part, UNIX_EPOCH, &reference);
+        }
+    }
 }
 
 #[cfg(test)]
