@@ -199,9 +199,6 @@ words! {
     NotYet = "not_yet", "还没到", "not yet";
     Close = "close", "关闭", "Close";
     Find = "find", "找人、找店", "Find a person or store";
-    FindHint = "find_hint", "名字或编号", "name or number";
-    FindSays = "find_says", "只找得到你能看的人和店。", "Only people and stores that you may see are found.";
-    FoundNone = "found_none", "没有找到", "Nothing found";
     Share = "share", "发到群里", "Share";
     Copy = "copy", "复制战报", "Copy";
     Copied = "copied", "已复制", "Copied";
@@ -297,7 +294,6 @@ const BROWSER: &[Word] = &[
     Word::Unassigned,
     Word::Foot,
     Word::NotYet,
-    Word::FoundNone,
     Word::Copied,
     Word::Now,
 ];

@@ -3,9 +3,8 @@
 
 import { say } from './text.js';
 
-const SEARCH_MS = 200; // A pause in typing.
 const byId = (id) => document.getElementById(id);
-const { query, level } = document.body.dataset;
+const { level } = document.body.dataset;
 
 function open(id) {
   const sheet = byId(id);
@@ -33,7 +32,6 @@ export function listen(refresh) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, dialog')) return;
     const click = (selector) => document.querySelector(selector)?.click();
     const keys = {
-      '/': () => open('search'),
       '?': () => open('def-adds'),
       t: () => click('[data-tab="today"]'),
       r: () => click('[data-tab="rank"]'),
@@ -45,11 +43,6 @@ export function listen(refresh) {
     keys[event.key]();
   });
   byId('copy')?.addEventListener('click', copy);
-  let pause = 0;
-  byId('find')?.addEventListener('input', (event) => {
-    clearTimeout(pause);
-    pause = setTimeout(() => search(event.target.value.trim()), SEARCH_MS);
-  });
   document.addEventListener('toggle', (event) => {
     const inside = event.target.open && event.target.querySelector?.('[data-f="inside"]');
     if (inside) look(event.target, inside);
@@ -67,33 +60,6 @@ async function copy() {
     // Without the permission the text is chosen, so that the viewer's own copy takes it.
     getSelection().selectAllChildren(report);
   }
-}
-
-async function search(text) {
-  const list = byId('found');
-  const asked = new URLSearchParams(query);
-  asked.set('q', text);
-  let found = [];
-  try {
-    if (text) found = (await (await fetch(`api/v1/search?${asked}`)).json()).data ?? [];
-  } catch {
-    found = [];
-  }
-  if (byId('find').value.trim() !== text) return;
-  list.replaceChildren(...found.map((item) => {
-    const [line, link, name, where] = ['li', 'a', 'b', 'small'].map((element) => document.createElement(element));
-    const to = new URLSearchParams(query);
-    ['level', 'from', 'view'].forEach((field) => to.delete(field));
-    to.set('scope', `${item.level}:${item.id}`);
-    link.href = item.level === 'staff' ? `me?${to}` : `./?${to}`;
-    link.className = 'plain';
-    name.textContent = item.name;
-    where.textContent = (item.path ?? []).slice(1, -1).map((step) => step.name ?? step).join(' › ');
-    link.append(name, where);
-    line.append(link);
-    return line;
-  }));
-  if (text && !found.length) list.append(Object.assign(document.createElement('li'), { textContent: say.found_none }));
 }
 
 /** The hours and the best three of a row, from its own page. */

@@ -33,8 +33,8 @@ pub(super) fn section(page: &Context) -> Html {
         }
     };
     page.fill(
-        "<section id=\"corrections\" aria-labelledby=\"corrections-title\"><h2 id=\"corrections-title\">{{:corrections}}<a class=\"more\" href=\"api/v1/corrections?{{query}}&amp;format=csv\" download>{{:csv}}</a></h2><ul class=\"kv\">{{today}}{{lines}}</ul><p class=\"note\">{{note}}</p></section>",
-        &[("query", Html::text(&page.view.query())), ("today", today), ("lines", lines), ("note", note)],
+        "<section id=\"corrections\" aria-labelledby=\"corrections-title\"><h2 id=\"corrections-title\">{{:corrections}}</h2><ul class=\"kv\">{{today}}{{lines}}</ul><p class=\"note\">{{note}}</p></section>",
+        &[("today", today), ("lines", lines), ("note", note)],
     )
 }
 

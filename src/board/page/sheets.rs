@@ -1,4 +1,4 @@
-//! What opens over a page: definitions with today's figures, days, search, and what can be shared.
+//! What opens over a page: definitions with today's figures, days, and what can be shared.
 //!
 //! Invariant: every sheet says to which instant its figures are complete.
 
@@ -13,7 +13,7 @@ use crate::board::words::Word;
 const DAYS: i32 = 14;
 
 pub(super) fn all(page: &Context) -> Html {
-    Html::join([definitions(page), days(page), search(page), share(page)])
+    Html::join([definitions(page), days(page), share(page)])
 }
 
 /// A sheet with a title; the parts are HTML already.
@@ -182,14 +182,6 @@ fn days(page: &Context) -> Html {
         &[("steps", Html::join(steps.into_iter().flatten())), ("items", Html::join(items))],
     );
     sheet(page, "days", page.words.text(Word::ChooseDay), body)
-}
-
-fn search(page: &Context) -> Html {
-    let body = page.fill(
-        "<label class=\"find\"><span class=\"vh\">{{:find}}</span><input type=\"search\" id=\"find\" autocomplete=\"off\" enterkeyhint=\"search\" placeholder=\"{{:find_hint}}\"></label><ul class=\"found\" id=\"found\"></ul><p class=\"note\" id=\"found-says\">{{:find_says}}</p>",
-        &[],
-    );
-    sheet(page, "search", page.words.text(Word::Find), body)
 }
 
 fn share(page: &Context) -> Html {
