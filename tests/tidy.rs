@@ -43,6 +43,7 @@ const ROOMS: &[&str] = &[
     "engine",
     "demo",
     "cli",
+    "hostile",
 ];
 
 /// Rooms without clock, file, socket, thread or log line.

@@ -1,6 +1,6 @@
 //! The embedded endpoint, tried with any bytes as far as they are read before the engine sees them.
 //!
-//! Invariant: as in [`crate::hostile`].
+//! Invariant: takes any bytes, and returns.
 
 use axum::http::HeaderMap;
 use bytes::Bytes;
