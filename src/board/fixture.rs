@@ -124,12 +124,18 @@ fn directory() -> Directory {
 }
 
 /// Answers with the fixture while it is up, and counts the readings.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Fixture {
     pub(super) down: AtomicBool,
     pub(super) readings: AtomicUsize,
-    /// Whether there is a second corp.
-    pub(super) many_corps: AtomicBool,
+    /// How many corps there are, up to two.
+    pub(super) corps: AtomicUsize,
+}
+
+impl Default for Fixture {
+    fn default() -> Self {
+        Self { down: AtomicBool::default(), readings: AtomicUsize::default(), corps: AtomicUsize::new(1) }
+    }
 }
 
 impl Fixture {
@@ -141,8 +147,9 @@ impl Fixture {
 
 impl Reader for Fixture {
     fn busiest_corps(&self) -> BoxFuture<'_, Result<Vec<String>, Error>> {
-        let count = if self.many_corps.load(Ordering::SeqCst) { 2 } else { 1 };
-        self.answer(["acme", "other"].iter().take(count).map(|&corp| corp.to_owned()).collect())
+        self.answer(
+            ["acme", "other"].iter().take(self.corps.load(Ordering::SeqCst)).map(|&corp| corp.to_owned()).collect(),
+        )
     }
 
     fn organisation<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Organisation, Error>> {

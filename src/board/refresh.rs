@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::problem::Problem;
@@ -25,6 +25,11 @@ pub trait Source: Debug + Send + Sync + 'static {
     /// From one reading of a key to the next.
     const INTERVAL: Duration;
 
+    /// The same after this value, where it is not worth keeping for so long.
+    fn interval_after(_value: &Self::Value) -> Duration {
+        Self::INTERVAL
+    }
+
     /// One reading; `before` is the last that succeeded.
     fn read<'a>(
         &'a self,
@@ -35,6 +40,8 @@ pub trait Source: Debug + Send + Sync + 'static {
 
 /// A reading that takes longer is given up, so that the page can say how old its figures are.
 const READ_SECONDS_MAX: u64 = 5;
+/// What could never be read is tried again after this time.
+const RETRY: Duration = Duration::from_secs(1);
 /// An attempt that is late by no more than this need not be repeated for a viewer who comes now.
 const FRESH: Duration = Duration::from_secs(2);
 /// How long a page waits for a first reading before it shows what it has.
@@ -108,7 +115,7 @@ impl<S: Source> Refresher<S> {
     pub async fn watch(self: &Arc<Self>, key: &S::Key) -> Result<watch::Receiver<Reading<S::Value>>, Problem> {
         let mut receiver = self.subscribe(key)?;
         // Without an answer in time the viewer gets what is there: the last figures, or none yet.
-        let _ = timeout(WAIT, receiver.wait_for(|reading| reading.is_fresh(S::INTERVAL))).await;
+        let _ = timeout(WAIT, receiver.wait_for(|reading| reading.is_fresh(Self::interval(reading)))).await;
         Ok(receiver)
     }
 
@@ -119,6 +126,11 @@ impl<S: Source> Refresher<S> {
     pub async fn newest(self: &Arc<Self>, key: &S::Key) -> Result<Option<(Arc<S::Value>, Duration)>, Problem> {
         let receiver = self.watch(key).await?;
         Ok(receiver.borrow().aged())
+    }
+
+    /// From this reading to the next.
+    fn interval(reading: &Reading<S::Value>) -> Duration {
+        reading.known.as_ref().map_or(RETRY, |(value, _)| S::interval_after(value))
     }
 
     fn subscribe(self: &Arc<Self>, key: &S::Key) -> Result<watch::Receiver<Reading<S::Value>>, Problem> {
@@ -150,10 +162,7 @@ impl<S: Source> Refresher<S> {
     }
 
     async fn run(&self, key: &S::Key, entry: &Entry<S::Value>) {
-        let mut ticks = interval(S::INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
             while entry.sender.receiver_count() == 0 {
                 if timeout(KEEP, entry.wake.notified()).await.is_err() {
                     let mut watched = self.watched();
@@ -163,6 +172,7 @@ impl<S: Source> Refresher<S> {
                     }
                 }
             }
+            let began = Instant::now();
             let before = entry.sender.borrow().known.clone();
             let read = self.source.read(key, before.as_ref().map(|(value, _)| value.as_ref()));
             let known = match timeout(Duration::from_secs(READ_SECONDS_MAX), read).await {
@@ -176,7 +186,10 @@ impl<S: Source> Refresher<S> {
                     before
                 }
             };
-            entry.sender.send_replace(Reading { known, tried_at: Some(Instant::now()) });
+            let reading = Reading { known, tried_at: Some(Instant::now()) };
+            let next = began + Self::interval(&reading);
+            entry.sender.send_replace(reading);
+            sleep_until(next).await;
         }
     }
 }
@@ -192,7 +205,7 @@ mod tests {
 
     use super::*;
     use crate::board::fixture::{self, Fixture};
-    use crate::board::sources::{Organisations, Views};
+    use crate::board::sources::{BusiestCorps, Organisations, Views};
     use crate::corp::Corps;
 
     fn refresher() -> (Arc<Refresher<Views>>, Arc<Fixture>) {
@@ -241,6 +254,26 @@ mod tests {
         let (snapshot, age) = viewer.borrow().aged().unwrap();
         assert_eq!(snapshot.counts.channels.len(), 3);
         assert!(age >= Duration::from_secs(9), "{age:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_corp_is_found_within_seconds_though_its_choice_is_kept_for_a_minute() {
+        let fixture = Arc::new(Fixture::default());
+        let corps = BusiestCorps::new(Arc::<Fixture>::clone(&fixture));
+        let corps = Arc::new(Refresher::new(corps, CancellationToken::new()));
+        let newest = async || corps.newest(&()).await.unwrap().map(|(corps, _)| corps.len());
+        fixture.down.store(true, Ordering::SeqCst);
+        assert_eq!(newest().await, None);
+        fixture.down.store(false, Ordering::SeqCst);
+        fixture.corps.store(0, Ordering::SeqCst);
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert_eq!(newest().await, Some(0), "ClickHouse is back, nothing was counted yet");
+        fixture.corps.store(1, Ordering::SeqCst);
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert_eq!(newest().await, Some(1));
+        fixture.corps.store(2, Ordering::SeqCst);
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert_eq!(newest().await, Some(1), "kept");
     }
 
     #[tokio::test(start_paused = true)]

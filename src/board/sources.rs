@@ -40,6 +40,11 @@ impl Source for BusiestCorps {
     /// Which corp is the busiest changes seldom.
     const INTERVAL: Duration = Duration::from_mins(1);
 
+    /// Before anything was counted, pages wait for the first corp as for figures.
+    fn interval_after(corps: &Vec<String>) -> Duration {
+        if corps.is_empty() { Views::INTERVAL } else { Self::INTERVAL }
+    }
+
     fn read<'a>(&'a self, (): &'a (), _: Option<&'a Vec<String>>) -> BoxFuture<'a, Result<Vec<String>, Error>> {
         self.reader.busiest_corps()
     }
