@@ -42,7 +42,9 @@ pub fn answer(part: Part, view: &View, snapshot: &Snapshot, age: Duration, reque
         }
     };
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    // What one viewer may see another may not: neither a shared cache nor the next one at this browser gets it.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(header::VARY, HeaderValue::from_static("cookie, authorization"));
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, tag);
     }

@@ -331,6 +331,7 @@ mod tests {
         }
         let summary = served.whole("/api/v1/summary", &manager).await;
         assert!(summary.contains(r#""scope":{"level":"store","id":"S1""#), "{summary}");
+        assert!(summary.contains("private, no-cache") && summary.contains("vary: cookie, authorization"), "{summary}");
         let bearer = manager.replace("cookie: yinliu_board=", "authorization: Bearer ");
         assert!(served.whole("/api/v1/summary", &bearer).await.starts_with("HTTP/1.1 200"));
     }
