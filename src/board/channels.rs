@@ -21,8 +21,19 @@ pub struct Channels {
     pub total: u64,
     /// By adds, largest first; `unattributed` last.
     pub rows: Vec<Row>,
-    /// Codes without adds: empty until the usual gap of a code is read.
-    pub silent: Vec<String>,
+    /// Codes without adds for longer than is usual; `null` until the usual gap of a code is read.
+    pub silent: Option<Vec<Silent>>,
+}
+
+/// A code without adds for longer than is usual.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Silent {
+    pub state: String,
+    pub label: Option<String>,
+    /// RFC 3339, UTC.
+    pub last_add_at: Option<String>,
+    pub silent_seconds: Option<u64>,
+    pub usual_gap_seconds: Option<u64>,
 }
 
 /// One channel.
@@ -77,7 +88,7 @@ impl Channels {
             let last = |row: &Row| row.channel == UNATTRIBUTED;
             last(a).cmp(&last(b)).then(b.adds.cmp(&a.adds)).then_with(|| a.channel.cmp(&b.channel))
         });
-        Self { total: rows.iter().map(|row| row.adds).sum(), rows, silent: Vec::new() }
+        Self { total: rows.iter().map(|row| row.adds).sum(), rows, silent: None }
     }
 }
 

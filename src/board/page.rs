@@ -2,7 +2,7 @@
 //!
 //! Invariant: pure; a page says how far its figures are complete, and shows what the API answers and nothing else.
 //!
-//! Why the page reads the answers of the API and not the snapshot: what a page shows and what a client is told are then
+//! Why a page is made from the answers of the API and not from the snapshot: what a page shows and what a client is told are then
 //! the same by construction, withdrawals and limits of a scope included.
 //!
 //! Why the trend is drawn here and not by a library in the browser: a day is three paths, which cost 2 kB where uPlot
@@ -35,6 +35,7 @@ use self::facts::Facts;
 use self::text::Words;
 use super::html::Html;
 use super::snapshot::Snapshot;
+use super::summary::{Baseline, Target};
 use super::view::{Page, View};
 
 type Values = Vec<(&'static str, Html)>;
@@ -73,13 +74,40 @@ fn render(view: &View, facts: &Facts) -> String {
 }
 
 impl Context<'_> {
+    /// A figure of the scope by its name; absent where it is not known, or not for this viewer.
+    fn figure(&self, name: &str) -> Option<i64> {
+        self.facts.summary.as_ref()?.figures.get(name)
+    }
+
+    /// The same as text.
+    fn shown(&self, name: &str) -> Html {
+        Html::text(&text::known(self.figure(name)))
+    }
+
+    fn adds(&self) -> i64 {
+        self.figure("adds").unwrap_or(0)
+    }
+
+    /// The day before, then the day a week before.
+    fn baselines(&self) -> &[Baseline] {
+        self.facts.summary.as_ref().map(|summary| summary.baselines.as_slice()).unwrap_or_default()
+    }
+
+    fn target(&self) -> Option<&Target> {
+        self.facts.summary.as_ref()?.target.as_ref()
+    }
+
+    fn qualified_final(&self) -> Option<bool> {
+        self.facts.summary.as_ref()?.figures.qualified_final
+    }
+
     fn fill(&self, template: &str, values: &[(&str, Html)]) -> Html {
         self.words.fill(template, values)
     }
 
     /// Whether comparisons are withdrawn: some partitions are ahead of others, so they would be unfair.
     fn held(&self) -> bool {
-        self.facts.frame.freshness.state == "stale"
+        self.facts.frame.freshness.holds_comparisons()
     }
 
     /// A time of day in the zone of the corp.

@@ -26,7 +26,7 @@ pub fn page(problem: &Problem, language: Language) -> Option<String> {
     let own = [("to", Html::text(link.unwrap_or_default())), ("word", Html::text(Word::ToOwn.text(language)))];
     let own = link.map(|_| Html::fill("<p><a class=\"btn go\" href=\"{{to}}\">{{word}}</a></p>", &own));
     let values = [
-        ("html_lang", Html::text(if language == Language::Zh { "zh-CN" } else { "en" })),
+        ("html_lang", Html::text(language.code())),
         ("title", Html::text(title.text(language))),
         ("text", Html::join(paragraphs)),
         ("own", own.unwrap_or_default()),

@@ -134,6 +134,21 @@ impl Figures {
         }
     }
 
+    /// A figure by its name in the answer; absent where it is not known, or where there is none of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<i64> {
+        let count = match name {
+            "net_adds" => return Some(self.net_adds),
+            "losses" => self.losses(),
+            "opened" => self.opened?,
+            "qualified_adds" => self.qualified_adds?,
+            "not_new_adds" => self.not_new_adds?,
+            "lost_adds" => self.lost_adds?,
+            name => self.counters.0.get(Counter::from_name(name)?),
+        };
+        i64::try_from(count).ok()
+    }
+
     #[must_use]
     pub fn adds(&self) -> u64 {
         self.counters.0.get(Counter::Adds)
@@ -156,6 +171,17 @@ pub struct Target {
     pub usual_denominator: Option<u64>,
 }
 
+/// Where the day is likely to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Forecast {
+    pub adds: u64,
+    /// The range that holds four days in five.
+    pub low: u64,
+    pub high: u64,
+    /// Like weekdays that it is made from.
+    pub basis_days: u32,
+}
+
 /// The same figures at the same time of day on an earlier day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Baseline {
@@ -172,8 +198,8 @@ pub struct Summary {
     #[serde(flatten)]
     pub figures: Figures,
     pub target: Option<Target>,
-    /// Always `null`: a forecast needs like weekdays.
-    pub forecast: Option<u64>,
+    /// `null` until like weekdays are read.
+    pub forecast: Option<Forecast>,
     /// The day before, then the day a week before.
     pub baselines: Vec<Baseline>,
 }

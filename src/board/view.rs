@@ -37,6 +37,17 @@ named! {
     Language { Zh = "zh", En = "en" }
 }
 
+impl Language {
+    /// As HTML names it (BCP 47).
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Zh => "zh-CN",
+            Self::En => "en",
+        }
+    }
+}
+
 named! {
     /// The pages; those at the path `/` are named by the parameter `view`.
     Page { Today = "today", Rank = "rank", Channels = "channels", Me = "me", Wall = "wall" }
@@ -238,6 +249,13 @@ impl View {
             Some(_) | None => {}
         }
         self
+    }
+
+    /// The same for another scope, from its first row and at its nearest level.
+    #[must_use]
+    pub fn of(&self, scope: Scope) -> Self {
+        let watched = Watched { level: scope.levels()[0], scope, ..self.watched.clone() };
+        Self { watched, from: 0, ..self.clone() }
     }
 
     /// The query of a link to this view; defaults are left out, so that links stay short.

@@ -198,7 +198,6 @@ words! {
     AtHour = "at_hour", "{} 时", "{}:00";
     NotYet = "not_yet", "还没到", "not yet";
     Close = "close", "关闭", "Close";
-    Find = "find", "找人、找店", "Find a person or store";
     Share = "share", "发到群里", "Share";
     Copy = "copy", "复制战报", "Copy";
     Copied = "copied", "已复制", "Copied";

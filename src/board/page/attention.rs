@@ -3,10 +3,10 @@
 //! Invariant: each says the value, what is usual, and since when; silence goes when the figures are stale.
 
 use super::facts::Attention;
-use super::text::share;
+use super::text::{NONE, known, share};
 use super::{Context, icons, provisional};
 use crate::board::html::{Html, number};
-use crate::board::view::{Language, Level, Scope, View};
+use crate::board::view::{Language, Level, Page, Scope, View};
 use crate::board::words::Word;
 
 /// More than three nobody acts upon (board, section 2).
@@ -60,20 +60,19 @@ fn line(page: &Context, item: &Attention) -> Html {
 fn words(page: &Context, item: &Attention) -> (Html, Html) {
     let words = page.words;
     let name = item.name.as_deref().unwrap_or_default();
-    let count = |value: Option<i64>| value.map_or_else(|| "—".to_owned(), |value| number(value.into()));
     let minutes = |seconds: i64| number((seconds / 60).max(1).into());
     let at = page.time(item.since.as_deref(), "%H:%M:%S");
-    let usual = item.usual.map_or_else(|| "—".to_owned(), short);
+    let usual = item.usual.map_or_else(|| NONE.to_owned(), short);
     match item.kind.as_str() {
         "silent" => {
-            let usual = item.usual.map_or_else(|| "—".to_owned(), |seconds| short(seconds / 60.0));
+            let usual = item.usual.map_or_else(|| NONE.to_owned(), |seconds| short(seconds / 60.0));
             let silent = minutes(item.value.unwrap_or(0));
             (words.with(Word::SilentFor, &[name, &silent]), words.with(Word::SilentUsual, &[&usual, &at]))
         }
         "pass_rate" => {
             let rate = share(item.numerator.unwrap_or(0), item.denominator.unwrap_or(0)).unwrap_or_default();
-            let usual = item.usual.map_or_else(|| "—".to_owned(), |share| short(share * 100.0));
-            let counts = [count(item.denominator), count(item.numerator)];
+            let usual = item.usual.map_or_else(|| NONE.to_owned(), |share| short(share * 100.0));
+            let counts = [known(item.denominator), known(item.numerator)];
             (
                 words.with(Word::FewPassed, &[name, &counts[0], &counts[1]]),
                 words.with(Word::PassUsual, &[&rate, &usual]),
@@ -81,11 +80,11 @@ fn words(page: &Context, item: &Attention) -> (Html, Html) {
         }
         "loss" => {
             let rate = share(item.numerator.unwrap_or(0), item.denominator.unwrap_or(0)).unwrap_or_default();
-            let usual = item.usual.map_or_else(|| "—".to_owned(), |share| short(share * 100.0));
-            let detail = [page.time(item.since.as_deref(), "%H:%M"), count(item.denominator), rate, usual];
+            let usual = item.usual.map_or_else(|| NONE.to_owned(), |share| short(share * 100.0));
+            let detail = [page.time(item.since.as_deref(), "%H:%M"), known(item.denominator), rate, usual];
             let detail = detail.each_ref().map(String::as_str);
             (
-                words.with(Word::LeftAfter, &[name, &count(item.value.or(item.numerator))]),
+                words.with(Word::LeftAfter, &[name, &known(item.value.or(item.numerator))]),
                 words.with(Word::LossUsual, &detail),
             )
         }
@@ -104,13 +103,9 @@ fn to(page: &Context, item: &Attention) -> Html {
         let level = Level::from_name(scope.get("level")?.as_str()?)?;
         Some(Scope { level, id: scope.get("id")?.as_str()?.to_owned() })
     });
-    let mut view = View { from: 0, ..page.view.clone() };
-    match named {
-        Some(scope) if scope != view.watched.scope => {
-            view.watched.level = scope.levels()[0];
-            view.watched.scope = scope;
-        }
-        Some(_) | None => view.page = crate::board::view::Page::Channels,
-    }
+    let view = match named {
+        Some(scope) if scope != page.view.watched.scope => page.view.of(scope),
+        Some(_) | None => View { page: Page::Channels, from: 0, ..page.view.clone() },
+    };
     super::link(&view)
 }

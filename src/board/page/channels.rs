@@ -2,33 +2,34 @@
 //!
 //! Invariant: unattributed is part of the list, so what is shown adds up to the total.
 
-use super::facts::{Channel, Silent};
-use super::text::{length, percent};
+use super::text::{known, length, percent};
 use super::{Context, figures, hero, link, provisional};
+use crate::board::channels::{Channels, Row, Silent};
 use crate::board::html::{Html, number};
-use crate::board::view::{Language, Page, View};
+use crate::board::view::{Page, View};
 use crate::board::words::Word;
 use crate::directory::channels;
 
 /// Adds of a group or channel, and of the same minute before where comparisons stand.
 struct Bar<'a> {
     name: String,
-    channels: Vec<&'a Channel>,
-    adds: i64,
-    before: Option<i64>,
+    channels: Vec<&'a Row>,
+    adds: u64,
+    before: Option<u64>,
 }
 
 /// The groups, on the day's page.
 pub(super) fn section(page: &Context) -> Html {
-    let groups = groups(page);
+    let Some(mix) = &page.facts.channels else { return Html::default() };
+    let groups = groups(page, mix);
     let all = View { page: Page::Channels, ..page.view.clone() };
     let largest = largest(&groups);
     page.fill(
         include_str!("channels.html"),
         &[
-            ("total", Html::text(&number(page.facts.channels.total.into()))),
+            ("total", Html::text(&number(mix.total.into()))),
             ("all", link(&all)),
-            ("count", page.words.with(Word::AllChannels, &[&page.facts.channels.rows.len().to_string()])),
+            ("count", page.words.with(Word::AllChannels, &[&mix.rows.len().to_string()])),
             ("bars", Html::join(groups.iter().map(|(key, bar)| line(page, ("group", key), bar, largest)))),
         ],
     )
@@ -36,18 +37,19 @@ pub(super) fn section(page: &Context) -> Html {
 
 /// The page of the channels.
 pub(super) fn main(page: &Context) -> Html {
-    let groups = groups(page);
-    let largest = page.facts.channels.rows.iter().map(|row| row.adds.max(row.baseline_adds.unwrap_or(0))).max();
+    let Some(mix) = &page.facts.channels else { return Html::default() };
+    let groups = groups(page, mix);
+    let largest = mix.rows.iter().map(|row| row.adds.max(row.baseline_adds.unwrap_or(0))).max();
     let parts = groups.iter().map(|(key, group)| {
         let mut rows = group.channels.clone();
-        rows.sort_by_key(|row| -row.adds);
+        rows.sort_by_key(|row| std::cmp::Reverse(row.adds));
         let lines = rows.into_iter().map(|row| {
             let bar = Bar { name: label(page, row), channels: vec![row], adds: row.adds, before: row.baseline_adds };
             line(page, ("channel", &row.channel), &bar, largest.unwrap_or(0))
         });
         let lines = Html::join(lines);
         let (class, change) = changed(page, group);
-        let qualified: Option<i64> = group.channels.iter().map(|row| row.qualified_adds).sum();
+        let qualified: Option<u64> = group.channels.iter().map(|row| row.qualified_adds).sum();
         page.fill(
             include_str!("group.html"),
             &[
@@ -65,37 +67,32 @@ pub(super) fn main(page: &Context) -> Html {
         include_str!("channels_head.html"),
         &[
             ("path", hero::path(page)),
-            ("adds", Html::text(&number(page.facts.channels.total.into()))),
+            ("adds", Html::text(&number(mix.total.into()))),
             (
                 "base",
-                page.facts
-                    .summary
-                    .baselines
-                    .first()
-                    .map(|base| Html::text(&hero::base_label(page, 0, base)))
-                    .unwrap_or_default(),
+                page.baselines().first().map(|base| Html::text(&hero::base_label(page, 0, base))).unwrap_or_default(),
             ),
         ],
     );
-    Html::join([head, silent(page)].into_iter().chain(parts).chain([figures::stages(page)]))
+    Html::join([head, silent(page, mix)].into_iter().chain(parts).chain([figures::stages(page)]))
 }
 
 /// The share of a group's adds that are qualified: known once the cohort is.
-fn retained(page: &Context, qualified: Option<i64>, adds: i64) -> Html {
+fn retained(page: &Context, qualified: Option<u64>, adds: u64) -> Html {
     let share = qualified.and_then(|qualified| super::text::share(qualified, adds).map(|share| (qualified, share)));
     share.map_or_else(
         || page.fill("<p class=\"note\">{{:retained_later}}</p>", &[]),
         |(qualified, share)| {
             let says = page.words.with(Word::Retained, &[&number(qualified.into()), &share]);
-            let seal = provisional(page.words, page.facts.summary.qualified_final);
+            let seal = provisional(page.words, page.qualified_final());
             Html::fill("<p class=\"note num\">{{says}} {{seal}}</p>", &[("says", says), ("seal", seal)])
         },
     )
 }
 
 /// Codes that are silent for longer than is usual.
-fn silent(page: &Context) -> Html {
-    let (lines, says) = match page.facts.channels.silent.as_deref() {
+fn silent(page: &Context, mix: &Channels) -> Html {
+    let (lines, says) = match mix.silent.as_deref() {
         None => (Html::default(), page.words.text(Word::NotKnown)),
         Some([]) => (Html::default(), page.words.text(Word::NoneSilent)),
         Some(codes) => (Html::join(codes.iter().map(|code| code_line(page, code))), Html::default()),
@@ -108,8 +105,7 @@ fn silent(page: &Context) -> Html {
 
 fn code_line(page: &Context, code: &Silent) -> Html {
     let name = code.label.as_deref().filter(|label| !label.is_empty()).unwrap_or(&code.state);
-    let minutes =
-        |seconds: Option<u64>| seconds.map_or_else(|| "—".to_owned(), |seconds| number((seconds / 60).max(1).into()));
+    let minutes = |seconds: Option<u64>| known(seconds.map(|seconds| (seconds / 60).max(1)));
     let last = page.time(code.last_add_at.as_deref(), "%H:%M:%S");
     Html::fill(
         "<li><span>{{name}}<small class=\"num\">{{usual}}</small></span><b class=\"num\">{{silent}}</b></li>",
@@ -122,9 +118,9 @@ fn code_line(page: &Context, code: &Silent) -> Html {
 }
 
 /// Groups by adds with unattributed last, as channels are.
-fn groups<'a>(page: &Context<'a>) -> Vec<(String, Bar<'a>)> {
+fn groups<'a>(page: &Context, mix: &'a Channels) -> Vec<(String, Bar<'a>)> {
     let mut groups: Vec<(String, Bar)> = Vec::new();
-    for row in &page.facts.channels.rows {
+    for row in &mix.rows {
         let key = row.group.clone().unwrap_or_else(|| row.channel.clone());
         let place = groups.iter().position(|(other, _)| *other == key).unwrap_or_else(|| {
             let bar = Bar { name: group_label(page, row), channels: Vec::new(), adds: 0, before: Some(0) };
@@ -141,28 +137,24 @@ fn groups<'a>(page: &Context<'a>) -> Vec<(String, Bar<'a>)> {
     groups
 }
 
-fn group_label(page: &Context, row: &Channel) -> String {
+fn group_label(page: &Context, row: &Row) -> String {
     let known = row.group.as_ref().and_then(|key| channels::table().groups.iter().find(|group| group.key == *key));
-    match (known, page.words.language) {
-        (Some(group), Language::Zh) => group.zh.clone(),
-        (Some(group), Language::En) => group.en.clone(),
-        (None, _) => row.group.clone().unwrap_or_else(|| label(page, row)),
+    match known {
+        Some(group) => page.words.either(&group.zh, &group.en).to_owned(),
+        None => row.group.clone().unwrap_or_else(|| label(page, row)),
     }
 }
 
-fn label(page: &Context, row: &Channel) -> String {
-    match page.words.language {
-        Language::Zh => row.zh.clone(),
-        Language::En => row.en.clone(),
-    }
+fn label(page: &Context, row: &Row) -> String {
+    page.words.either(&row.zh, &row.en).to_owned()
 }
 
-fn largest(groups: &[(String, Bar)]) -> i64 {
+fn largest(groups: &[(String, Bar)]) -> u64 {
     groups.iter().map(|(_, bar)| bar.adds.max(bar.before.unwrap_or(0))).max().unwrap_or(0)
 }
 
 /// A bar with a tick at the same minute before.
-fn line(page: &Context, (attribute, key): (&str, &str), bar: &Bar, largest: i64) -> Html {
+fn line(page: &Context, (attribute, key): (&str, &str), bar: &Bar, largest: u64) -> Html {
     let (class, change) = changed(page, bar);
     let before = bar.before.filter(|_| !page.held());
     let tick = before.map(|before| {

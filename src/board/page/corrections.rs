@@ -11,17 +11,12 @@ use crate::board::words::Word;
 const LINES_MAX: usize = 5;
 
 pub(super) fn section(page: &Context) -> Html {
-    let figures = &page.facts.summary.figures;
-    let late = figures.get("late_adds").unwrap_or(0);
     let today = line(
         page,
         &Line {
             day: page.words.text(super::hero::adds_label(page)),
             says: page.words.text(Word::LateSays),
-            value: Html::fill(
-                "+<span data-n=\"late_adds\">{{late}}</span>",
-                &[("late", Html::text(&number(late.into())))],
-            ),
+            value: Html::fill("+<span data-n=\"late_adds\">{{late}}</span>", &[("late", page.shown("late_adds"))]),
         },
     );
     let (lines, note) = match &page.facts.corrections {

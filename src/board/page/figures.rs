@@ -3,9 +3,9 @@
 //! Invariant: stages are counts of different people, so no rate from one to the next is shown.
 
 use super::facts::Broadcast;
-use super::text::{NONE, percent, share};
+use super::text::{NONE, known, percent, share};
 use super::{Context, provisional};
-use crate::board::html::{Html, number};
+use crate::board::html::Html;
 use crate::board::words::Word;
 
 /// The stages in order: the figure, and what explains it.
@@ -21,21 +21,19 @@ const STAGES: [(&str, Word, Option<Word>); 7] = [
 
 /// From exposure to the first message.
 pub(super) fn stages(page: &Context) -> Html {
-    let figures = &page.facts.summary.figures;
-    let before = page.facts.summary.baselines.first().filter(|_| !page.held());
+    let before = page.baselines().first().filter(|_| !page.held());
     let lines = STAGES.iter().map(|(name, word, says)| {
-        let value = figures.get(name);
+        let value = page.figure(name);
         let text = match value {
-            None => NONE.to_owned(),
             // Exposures are many and rough.
             Some(value) if *name == "exposures" => page.words.about(value),
-            Some(value) => number(value.into()),
+            value => known(value),
         };
         let before = before.and_then(|before| before.figures.get(name));
         let percent = value.zip(before).map(|(now, before)| percent(now, before)).unwrap_or_default();
         let up = value.zip(before).is_some_and(|(now, before)| now >= before);
         let kind = if *name == "exposures" { "data-about" } else { "data-n" };
-        let seal = if *name == "opened" && value.is_some() { provisional(page.words, page.facts.summary.qualified_final) } else { Html::default() };
+        let seal = if *name == "opened" && value.is_some() { provisional(page.words, page.qualified_final()) } else { Html::default() };
         page.fill(
             "<li><span>{{word}} {{seal}}<small>{{says}}</small></span><span class=\"num\"><b {{kind}}=\"{{name}}\">{{value}}</b> <span class=\"pc w {{class}}\" data-p=\"{{name}}\">{{percent}}</span></span></li>",
             &[
@@ -58,8 +56,6 @@ pub(super) fn stages(page: &Context) -> Html {
 
 /// Who left, after what, and who only changed the colleague.
 pub(super) fn losses(page: &Context) -> Html {
-    let figures = &page.facts.summary.figures;
-    let count = |name: &str| Html::text(&figures.get(name).map_or_else(|| NONE.to_owned(), |n| number(n.into())));
     let broadcasts = page.facts.losses.as_ref().map_or_else(
         || line(page, Word::AfterBroadcasts, Word::NotKnown, &Html::text(NONE)),
         |losses| {
@@ -72,12 +68,12 @@ pub(super) fn losses(page: &Context) -> Html {
     page.fill(
         include_str!("losses.html"),
         &[
-            ("losses", Html::text(&number(figures.losses().into()))),
-            ("by_customer", count("deletes_by_customer")),
-            ("by_staff", count("deletes_by_staff")),
+            ("losses", page.shown("losses")),
+            ("by_customer", page.shown("deletes_by_customer")),
+            ("by_staff", page.shown("deletes_by_staff")),
             ("broadcasts", broadcasts),
-            ("transfers_out", count("transfers_out")),
-            ("transfers_in", count("transfers_in")),
+            ("transfers_out", page.shown("transfers_out")),
+            ("transfers_in", page.shown("transfers_in")),
         ],
     )
 }
@@ -94,12 +90,8 @@ fn line(page: &Context, word: Word, says: Word, value: &Html) -> Html {
 
 fn broadcast(page: &Context, sent: &Broadcast) -> Html {
     let name = sent.name.as_deref().unwrap_or_default();
-    let audience = sent.audience.map_or_else(|| NONE.to_owned(), |audience| number(audience.into()));
-    let left = sent.deleted_24h.map_or_else(|| NONE.to_owned(), |left| number(left.into()));
-    let rate = sent
-        .deleted_24h
-        .zip(sent.audience)
-        .and_then(|(left, audience)| share(i64::try_from(left).ok()?, i64::try_from(audience).ok()?));
+    let (audience, left) = (known(sent.audience), known(sent.deleted_24h));
+    let rate = sent.deleted_24h.zip(sent.audience).and_then(|(left, audience)| share(left, audience));
     let seal = provisional(page.words, sent.provisional.map(|provisional| !provisional));
     page.fill("<li><span>{{:after_broadcasts}} {{seal}}<small class=\"num\">{{says}}</small></span><b class=\"num\">{{left}}</b></li>", &[
         ("seal", seal),

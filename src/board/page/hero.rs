@@ -5,19 +5,17 @@
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use super::facts::{Baseline, Trend};
-use super::text::{NONE, local, percent, share};
+use super::facts::Trend;
+use super::text::{local, percent, share};
 use super::{Context, link, provisional};
 use crate::board::html::{Html, number};
+use crate::board::summary::Baseline;
 use crate::board::view::{Level, Scope, View};
 use crate::board::words::Word;
 
 pub(super) fn section(page: &Context) -> Html {
-    let summary = &page.facts.summary;
-    let figures = &summary.figures;
-    let known = |name: &str| Html::text(&figures.get(name).map_or_else(|| NONE.to_owned(), |n| number(n.into())));
-    let opened = figures.get("opened").and_then(|opened| share(opened, figures.adds()));
-    let qualified_says = match (figures.get("qualified_adds"), summary.qualified_final) {
+    let opened = page.figure("opened").and_then(|opened| share(opened, page.adds()));
+    let qualified_says = match (page.figure("qualified_adds"), page.qualified_final()) {
         (None, _) => Word::NotKnown,
         (Some(_), Some(true)) => Word::Final,
         (Some(_), Some(false) | None) => Word::FinalAfterDay,
@@ -29,15 +27,15 @@ pub(super) fn section(page: &Context) -> Html {
             ("adds_label", page.words.text(adds_label(page))),
             ("day_before", day_before(page)),
             ("day", day(page)),
-            ("adds", Html::text(&number(figures.adds().into()))),
+            ("adds", page.shown("adds")),
             ("spark", page.facts.trend.as_ref().map(spark).unwrap_or_default()),
-            ("baselines", Html::join(summary.baselines.iter().enumerate().map(|(n, base)| compared(page, n, base)))),
-            ("net_adds", known("net_adds")),
-            ("losses", Html::text(&number(figures.losses().into()))),
-            ("qualified", known("qualified_adds")),
+            ("baselines", compared(page)),
+            ("net_adds", page.shown("net_adds")),
+            ("losses", page.shown("losses")),
+            ("qualified", page.shown("qualified_adds")),
             ("qualified_says", page.words.text(qualified_says)),
-            ("seal", provisional(page.words, summary.qualified_final)),
-            ("opened", known("opened")),
+            ("seal", provisional(page.words, page.qualified_final())),
+            ("opened", page.shown("opened")),
             (
                 "opened_says",
                 opened.map_or_else(
@@ -85,7 +83,7 @@ pub(super) fn path(page: &Context) -> Html {
     let steps = above.map(|step| {
         let corp = step.level == Level::Corp.name();
         let name = if corp { page.words.text(Word::WholeCorp) } else { Html::text(&step.name) };
-        let values = [("to", to(page, &step.level, &step.id)), ("name", name)];
+        let values = [("to", to(page, step.level, &step.id)), ("name", name)];
         Html::fill("<a href=\"{{to}}\">{{name}}</a><span aria-hidden=\"true\">›</span>", &values)
     });
     page.fill(
@@ -97,16 +95,18 @@ pub(super) fn path(page: &Context) -> Html {
 /// This page for another scope.
 fn to(page: &Context, level: &str, id: &str) -> Html {
     let scope = Scope { level: Level::from_name(level).unwrap_or(Level::Corp), id: id.to_owned() };
-    let mut view = View { from: 0, ..page.view.clone() };
-    view.watched.level = scope.levels()[0];
-    view.watched.scope = scope;
-    link(&view)
+    link(&page.view.of(scope))
+}
+
+/// The day against the same moment of days before.
+pub(super) fn compared(page: &Context) -> Html {
+    Html::join(page.baselines().iter().enumerate().map(|(position, base)| line(page, position, base)))
 }
 
 /// One line of comparison: the moment, the base, how many more or fewer, and the percentage where the base carries one.
-pub(super) fn compared(page: &Context, position: usize, base: &Baseline) -> Html {
+fn line(page: &Context, position: usize, base: &Baseline) -> Html {
     let label = base_label(page, position, base);
-    let (now, before) = (page.facts.summary.figures.adds(), base.figures.adds());
+    let (now, before) = (page.adds(), base.figures.adds());
     let (class, change) = page.words.change(now, before);
     let held = page.held();
     page.fill(

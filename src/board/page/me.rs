@@ -4,11 +4,12 @@
 
 use jiff::ToSpan;
 
-use super::facts::{MyAdd, Row};
-use super::text::{NONE, local};
+use super::facts::MyAdd;
+use super::text::{NONE, local, many};
 use super::{Context, SEAL_PROVISIONAL, SEAL_REVISED, channels, hero, rows, target};
 use crate::board::html::{Html, number};
-use crate::board::view::{Language, Level, Scope, View};
+use crate::board::leaderboard::Row;
+use crate::board::view::{Level, Scope};
 use crate::board::words::Word;
 use crate::directory::channels as keys;
 
@@ -24,13 +25,10 @@ fn whose(page: &Context) -> Html {
     let rows = page.facts.leaderboard.rows.iter().filter(|row| !row.id.is_empty()).map(|row| {
         let level = page.view.watched.level;
         let scope = Scope { level, id: row.id.clone() };
-        let mut to = View { from: 0, ..page.view.clone() };
-        to.watched.level = scope.levels()[0];
-        to.watched.scope = scope;
         Html::fill(
             "<li><a class=\"plain\" href=\"{{to}}\"><b>{{name}}</b><span class=\"num\">{{adds}}</span></a></li>",
             &[
-                ("to", super::link(&to)),
+                ("to", super::link(&page.view.of(scope))),
                 ("name", rows::name(page, row)),
                 ("adds", Html::text(&number(row.adds.into()))),
             ],
@@ -41,10 +39,9 @@ fn whose(page: &Context) -> Html {
 }
 
 fn hero(page: &Context) -> Html {
-    let figures = &page.facts.summary.figures;
-    let base = page.facts.summary.baselines.first();
+    let base = page.baselines().first();
     let compared = base.map(|base| {
-        let (class, change) = page.words.change(figures.adds(), base.figures.adds());
+        let (class, change) = page.words.change(page.adds(), base.figures.adds());
         let change = if page.held() { Html::default() } else { change };
         page.fill("<p class=\"beside num\" data-base=\"0\"><span>{{label}} <span data-b=\"base\">{{base}}</span></span><b class=\"w {{class}}\" data-b=\"change\">{{change}}</b><span class=\"h hold\">{{:held}}</span></p>", &[
             ("label", Html::text(&hero::base_label(page, 0, base))),
@@ -59,7 +56,7 @@ fn hero(page: &Context) -> Html {
             ("path", hero::path(page)),
             ("day_before", hero::day_before(page)),
             ("day", hero::day(page)),
-            ("adds", Html::text(&number(figures.adds().into()))),
+            ("adds", page.shown("adds")),
             ("compared", compared.unwrap_or_default()),
             (
                 "code",
@@ -105,8 +102,7 @@ fn barcode(page: &Context, adds: &[MyAdd]) -> Html {
             ],
         )
     });
-    let count =
-        |which: &str| Html::text(&number(adds.iter().filter(|add| kind(add) == which).count().try_into().unwrap_or(0)));
+    let count = |which: &str| Html::text(&many(adds.iter().filter(|add| kind(add) == which).count()));
     page.fill(
         include_str!("barcode.html"),
         &[
@@ -148,15 +144,15 @@ fn ladder(page: &Context) -> Html {
     let lines = Html::join(lines);
     let note = if lines.is_empty() { page.words.text(Word::NotKnown) } else { Html::default() };
     page.fill("<section id=\"ladder\" aria-labelledby=\"ladder-title\"><h2 id=\"ladder-title\">{{:my_rank}}<small class=\"num\">{{of}}</small></h2><ol class=\"lb\">{{lines}}</ol><p class=\"note\">{{note}}</p></section>", &[
-        ("of", page.words.with(Word::OfPeople, &[&number(board.total.into())])),
+        ("of", page.words.with(Word::OfPeople, &[&many(board.total)])),
         ("lines", lines),
         ("note", note),
     ])
 }
 
-fn rung(page: &Context, row: &Row, own: &str, own_adds: i64) -> Html {
+fn rung(page: &Context, row: &Row, own: &str, own_adds: u64) -> Html {
     let mine = row.id == own;
-    let apart = number((row.adds - own_adds).abs().into());
+    let apart = number(row.adds.abs_diff(own_adds).into());
     let says = match (mine, row.adds >= own_adds) {
         (true, _) => Html::default(),
         (false, true) => page.words.with(Word::MoreThanI, &[&apart]),
@@ -189,11 +185,7 @@ fn flow(page: &Context) -> Html {
 
 fn add_line(page: &Context, add: &MyAdd) -> Html {
     let known = keys::table().channels.iter().find(|key| key.key == add.channel);
-    let channel = match (known, page.words.language) {
-        (Some(key), Language::Zh) => key.zh.clone(),
-        (Some(key), Language::En) => key.en.clone(),
-        (None, _) => add.channel.clone(),
-    };
+    let channel = known.map_or(add.channel.as_str(), |key| page.words.either(&key.zh, &key.en));
     let (word, seal) = match (add.status.as_str(), &add.received_late_at) {
         ("not_new", _) => (Word::StatusNotNew, ""),
         ("left", _) => (Word::StatusLeft, ""),
@@ -207,7 +199,7 @@ fn add_line(page: &Context, add: &MyAdd) -> Html {
         &format!("<li><details><summary><span class=\"tm num\">{{{{time}}}}</span><span>{{{{channel}}}}</span><span class=\"st\">{{{{says}}}} {seal}</span></summary><p class=\"note num\">{{{{:receipt}}}} {{{{receipt}}}}</p></details></li>"),
         &[
             ("time", Html::text(&page.time(Some(&add.added_at), "%H:%M"))),
-            ("channel", Html::text(&channel)),
+            ("channel", Html::text(channel)),
             ("says", page.words.with(word, &[&late])),
             ("receipt", Html::text(add.receipt.as_deref().unwrap_or(NONE))),
         ],

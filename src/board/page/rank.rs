@@ -2,11 +2,11 @@
 //!
 //! Invariant: a row says by what it is ranked, and opens where it stands.
 
-use super::facts::{Mine, Row};
 use super::rows::{cells, href, level_word};
-use super::text::share;
+use super::text::{NONE, known, many, share};
 use super::{Context, hero, link, provisional};
 use crate::board::html::{Html, number};
+use crate::board::leaderboard::{Mine, Row};
 use crate::board::view::{Level, Metric, Order, Page, View};
 use crate::board::words::Word;
 
@@ -23,25 +23,15 @@ pub(super) fn main(page: &Context) -> Html {
         include_str!("rank.html"),
         &[
             ("path", hero::path(page)),
-            ("stores", Html::text(&number(place.stores.into()))),
-            (
-                "adds",
-                Html::text(
-                    &page
-                        .facts
-                        .summary
-                        .figures
-                        .get("adds")
-                        .map_or_else(|| super::text::NONE.to_owned(), |adds| number(adds.into())),
-                ),
-            ),
+            ("stores", Html::text(&many(place.stores))),
+            ("adds", page.shown("adds")),
             ("levels", levels(page)),
             ("metrics", metrics(page)),
             ("metric", page.words.text(metric_word(page.view.metric))),
             ("rows", Html::join(board.rows.iter().map(|row| opening(page, Some(row))))),
             ("template", opening(page, None)),
             ("nobody", if board.rows.is_empty() { page.words.text(Word::NobodyHere) } else { Html::default() }),
-            ("total", page.words.with(Word::RowsInAll, &[&number(board.total.into())])),
+            ("total", page.words.with(Word::RowsInAll, &[&many(board.total)])),
             ("pages", Html::join([first, next])),
         ],
     )
@@ -105,20 +95,19 @@ const OPENED: &str = "<div class=\"open\"><p class=\"keys num\"><span>{{:net_add
 
 /// What a row shows when it is opened; its hours and its best come from its own page.
 fn opened(page: &Context, row: &Row) -> Html {
-    let target = row.target.and_then(|target| i64::try_from(target).ok());
     let to = match page.view.watched.level {
         Level::Staff => page.words.text(Word::ThePage),
         Level::Corp | Level::Region | Level::Store => {
             page.words.with(Word::AllStaff, &[&number(row.staff_active.into())])
         }
     };
-    let text = |value: Option<String>| Html::text(&value.unwrap_or_else(|| super::text::NONE.to_owned()));
+    let progress = row.target.and_then(|target| share(row.adds, target));
     page.fill(
         OPENED,
         &[
-            ("net", text(row.net_adds.map(|net| number(net.into())))),
-            ("target", text(target.map(|target| number(target.into())))),
-            ("progress", text(target.and_then(|target| share(row.adds, target)))),
+            ("net", Html::text(&known(row.net_adds))),
+            ("target", Html::text(&known(row.target))),
+            ("progress", Html::text(progress.as_deref().unwrap_or(NONE))),
             ("href", href(page, row, Page::Today)),
             ("to", to),
         ],

@@ -2,10 +2,10 @@
 //!
 //! Invariant: the browser makes new rows from the same templates, so a row looks alike whoever made it.
 
-use super::facts::Row;
 use super::text::{length, share};
 use super::{Context, Values, link, provisional};
 use crate::board::html::{Html, number, tenths};
+use crate::board::leaderboard::Row;
 use crate::board::view::{Level, Metric, Page, Scope, View};
 use crate::board::words::Word;
 
@@ -53,10 +53,7 @@ pub(super) fn href(page: &Context, row: &Row, kind: Page) -> Html {
         return Html::default();
     }
     let scope = Scope { level: page.view.watched.level, id: row.id.clone() };
-    let mut view = View { from: 0, page: kind, ..page.view.clone() };
-    view.watched.level = scope.levels()[0];
-    view.watched.scope = scope;
-    Html::fill(" href=\"{{to}}\"", &[("to", link(&view))])
+    Html::fill(" href=\"{{to}}\"", &[("to", link(&View { page: kind, ..page.view.of(scope) }))])
 }
 
 /// The values of one row's cells.
@@ -79,7 +76,7 @@ pub(super) fn cells(page: &Context, row: Option<&Row>) -> Values {
         ("name", name(page, row)),
         ("sub", sub(page, row)),
         ("flag", flags(page, row)),
-        ("value", Html::text(&number(value.into()))),
+        ("value", Html::text(&number(value))),
         ("done", if ranks { qualified(page, row) } else { done(row, value) }),
         ("seal", if ranks && row.qualified_adds.is_some() { provisional(page.words, None) } else { Html::default() }),
         ("change_class", change_class),
@@ -93,10 +90,10 @@ pub(super) fn name(page: &Context, row: &Row) -> Html {
     if row.id.is_empty() { page.words.text(Word::Unassigned) } else { Html::text(&row.name) }
 }
 
-pub(super) fn measure(row: &Row, metric: Metric) -> i64 {
+fn measure(row: &Row, metric: Metric) -> i128 {
     match metric {
-        Metric::Adds => row.adds,
-        Metric::NetAdds => row.net_adds.unwrap_or(0),
+        Metric::Adds => row.adds.into(),
+        Metric::NetAdds => row.net_adds.unwrap_or(0).into(),
     }
 }
 
@@ -105,7 +102,7 @@ fn sub(page: &Context, row: &Row) -> Html {
     if page.view.watched.level == Level::Staff || row.staff_active == 0 {
         return Html::default();
     }
-    let each = tenths(measure(row, page.view.metric).into(), row.staff_active);
+    let each = tenths(measure(row, page.view.metric), row.staff_active);
     page.words.with(Word::RowHeads, &[&number(row.staff_active.into()), &each])
 }
 
@@ -125,19 +122,17 @@ fn qualified(page: &Context, row: &Row) -> Html {
     qualified.map(|qualified| page.words.with(Word::RowQualified, &[&qualified])).unwrap_or_default()
 }
 
-fn done(row: &Row, value: i64) -> Html {
-    let target = row.target.and_then(|target| i64::try_from(target).ok());
-    Html::text(&target.and_then(|target| share(value, target)).unwrap_or_default())
+fn done(row: &Row, value: i128) -> Html {
+    Html::text(&row.target.and_then(|target| share(value, target)).unwrap_or_default())
 }
 
-fn bar(row: &Row, value: i64) -> Html {
-    let target = row.target.and_then(|target| i64::try_from(target).ok());
-    target.map_or_else(|| Html::text("0"), |target| length(value, target))
+fn bar(row: &Row, value: i128) -> Html {
+    row.target.map_or_else(|| Html::text("0"), |target| length(value, target))
 }
 
 /// Where a row usually stands by now, on its bar.
 fn tick(page: &Context) -> Html {
-    let usual = page.facts.summary.target.as_ref().and_then(|target| super::target::usual(page, target));
+    let usual = page.target().and_then(|target| super::target::usual(page, target));
     usual
         .map(|usual| {
             Html::fill(
@@ -150,7 +145,7 @@ fn tick(page: &Context) -> Html {
 
 fn moved(page: &Context, row: &Row) -> (Html, Html, Html) {
     let (Some(now), Some(before)) = (row.rank, row.rank_before) else { return Default::default() };
-    let apart = (before - now).abs().to_string();
+    let apart = before.abs_diff(now).to_string();
     match now.cmp(&before) {
         std::cmp::Ordering::Less => {
             (Html::text("up"), Html::text(&format!("▲{apart}")), page.words.with(Word::Up, &[&apart]))

@@ -4,7 +4,7 @@
 
 use jiff::ToSpan;
 
-use super::text::{NONE, length};
+use super::text::{known, length};
 use super::{Context, hero, provisional};
 use crate::board::html::{Html, number};
 use crate::board::words::Word;
@@ -28,7 +28,8 @@ struct Definition {
     says: Word,
     basis: Word,
     when: Word,
-    terms: &'static [(Word, &'static str, char)],
+    /// The sign before each figure; none where it is added.
+    terms: &'static [(Word, &'static str, &'static str)],
 }
 
 const DEFINITIONS: &[Definition] = &[
@@ -55,10 +56,10 @@ const DEFINITIONS: &[Definition] = &[
         basis: Word::ByEvent,
         when: Word::WhenNet,
         terms: &[
-            (Word::Today, "adds", '+'),
-            (Word::ByCustomer, "deletes_by_customer", '−'),
-            (Word::ByStaff, "deletes_by_staff", '−'),
-            (Word::NetAdds, "net_adds", '='),
+            (Word::Today, "adds", ""),
+            (Word::ByCustomer, "deletes_by_customer", "−"),
+            (Word::ByStaff, "deletes_by_staff", "−"),
+            (Word::NetAdds, "net_adds", ""),
         ],
     },
     Definition {
@@ -68,10 +69,10 @@ const DEFINITIONS: &[Definition] = &[
         basis: Word::ByAdd,
         when: Word::WhenQualified,
         terms: &[
-            (Word::Today, "adds", '+'),
-            (Word::NotNew, "not_new_adds", '−'),
-            (Word::LeftAlready, "lost_adds", '−'),
-            (Word::Qualified, "qualified_adds", '='),
+            (Word::Today, "adds", ""),
+            (Word::NotNew, "not_new_adds", "−"),
+            (Word::LeftAlready, "lost_adds", "−"),
+            (Word::Qualified, "qualified_adds", ""),
         ],
     },
     Definition {
@@ -95,8 +96,7 @@ const DEFINITIONS: &[Definition] = &[
 fn definitions(page: &Context) -> Html {
     Html::join(DEFINITIONS.iter().map(|definition| {
         let uncertain = definition.basis.text(page.words.language) == Word::ByAdd.text(page.words.language);
-        let seal =
-            if uncertain { provisional(page.words, page.facts.summary.qualified_final) } else { Html::default() };
+        let seal = if uncertain { provisional(page.words, page.qualified_final()) } else { Html::default() };
         let title = Html::join([page.words.text(definition.title), Html::text(" "), seal]);
         let at = page.time(page.complete_through(), "%Y-%m-%d %H:%M:%S");
         let body = page.fill(
@@ -117,18 +117,16 @@ fn definitions(page: &Context) -> Html {
 
 /// Today's figures in the equation of a definition.
 fn equation(page: &Context, definition: &Definition) -> Html {
-    let figures = &page.facts.summary.figures;
-    let known = definition.terms.iter().all(|(_, name, _)| figures.get(name).is_some());
+    let known = definition.terms.iter().all(|(_, name, _)| page.figure(name).is_some());
     if definition.terms.is_empty() || !known {
         return Html::default();
     }
     let lines = definition.terms.iter().map(|(word, name, sign)| {
-        let value = figures.get(name).map_or_else(|| NONE.to_owned(), |value| number(value.into()));
         Html::fill("<div><span>{{word}}</span><span class=\"num\">{{sign}}<span data-n=\"{{name}}\">{{value}}</span></span></div>", &[
             ("word", page.words.text(*word)),
-            ("sign", Html::text(if *sign == '−' { "−" } else { "" })),
+            ("sign", Html::text(sign)),
             ("name", Html::text(name)),
-            ("value", Html::text(&value)),
+            ("value", page.shown(name)),
         ])
     });
     Html::fill("<div class=\"eq\">{{lines}}</div>", &[("lines", Html::join(lines))])
@@ -136,11 +134,10 @@ fn equation(page: &Context, definition: &Definition) -> Html {
 
 /// What became of today's adds, to scale.
 fn parts(page: &Context) -> Html {
-    let figures = &page.facts.summary.figures;
-    let (Some(qualified), Some(old)) = (figures.get("qualified_adds"), figures.get("not_new_adds")) else {
+    let (Some(qualified), Some(old)) = (page.figure("qualified_adds"), page.figure("not_new_adds")) else {
         return Html::default();
     };
-    let adds = figures.adds();
+    let adds = page.adds();
     page.fill("<svg class=\"compo\" aria-hidden=\"true\"><rect class=\"left\" width=\"100%\" height=\"14\"/><rect class=\"old\" width=\"{{both}}\" height=\"14\"/><rect class=\"ground\" width=\"{{one}}\" height=\"14\"/><rect width=\"{{one}}\" height=\"14\" fill=\"url(#hatch)\"/></svg>", &[
         ("both", length(qualified + old, adds)),
         ("one", length(qualified, adds)),
@@ -196,26 +193,23 @@ fn share(page: &Context) -> Html {
 fn report(page: &Context) -> String {
     let words = page.words;
     let language = words.language;
-    let summary = &page.facts.summary;
-    let figures = &summary.figures;
     let day = hero::business_day(page).map(|day| words.day(day)).unwrap_or_default();
-    let count = |name: &str| figures.get(name).map_or_else(|| NONE.to_owned(), |value| number(value.into()));
+    let count = |name: &str| known(page.figure(name));
     let mut lines = vec![
         Word::ReportTitle.with(language, &[&super::shell::name(page), &day]),
         Word::ReportComplete.with(language, &[&page.time(page.complete_through(), "%H:%M:%S")]),
     ];
     let label = hero::adds_label(page).text(language);
     let at_least = if page.held() { Word::AtLeast.text(language) } else { "" };
-    let adds = number(figures.adds().into());
-    lines.push(format!("{label}{at_least} {adds}"));
-    if let Some(base) = summary.baselines.first().filter(|_| !page.held()) {
-        let (_, change) = words.change(figures.adds(), base.figures.adds());
-        let percent = super::text::percent(figures.adds(), base.figures.adds());
+    lines.push(format!("{label}{at_least} {}", count("adds")));
+    if let Some(base) = page.baselines().first().filter(|_| !page.held()) {
+        let (_, change) = words.change(page.adds(), base.figures.adds());
+        let percent = super::text::percent(page.adds(), base.figures.adds());
         lines.push(format!("{} {change} {percent}", hero::base_label(page, 0, base)).trim_end().to_owned());
     }
     lines.push(format!("{} {}", Word::NetAdds.text(language), count("net_adds")));
-    if figures.get("qualified_adds").is_some() {
-        let certain = if summary.qualified_final == Some(true) { Word::Final } else { Word::ProvisionalWord };
+    if page.figure("qualified_adds").is_some() {
+        let certain = if page.qualified_final() == Some(true) { Word::Final } else { Word::ProvisionalWord };
         lines.push(format!(
             "{} {} {}",
             Word::Qualified.text(language),

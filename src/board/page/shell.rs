@@ -2,10 +2,11 @@
 //!
 //! Invariant: how far the figures are complete stands in one fixed place of every page.
 
-use super::text::{NONE, Words};
+use super::text::{NONE, Words, many};
 use super::{Context, Values, icons, link, sheets};
 use crate::board::html::{Html, number};
-use crate::board::view::{Language, Level, Page, Theme, View};
+use crate::board::snapshot::State;
+use crate::board::view::{Level, Page, Theme, View};
 use crate::board::words::Word;
 
 /// The document around a body.
@@ -13,7 +14,7 @@ pub(super) fn document(page: &Context, body: Html) -> Html {
     let freshness = &page.facts.frame.freshness;
     let mut values = frame(page.words, page.view);
     values.extend([
-        ("state", Html::text(&freshness.state)),
+        ("state", Html::text(freshness.state.name())),
         ("name", Html::text(&name(page))),
         ("day", Html::text(&page.facts.frame.business_date)),
         ("zone", Html::text(&page.facts.frame.time_zone)),
@@ -34,12 +35,16 @@ fn frame(words: Words, view: &View) -> Values {
         (None, _) => Theme::System,
         (Some(theme), _) => theme,
     };
+    let dark = match theme {
+        Theme::Light => "",
+        Theme::Dark => "<link rel=\"stylesheet\" href=\"assets/dark.css\">",
+        Theme::System => "<link rel=\"stylesheet\" href=\"assets/dark.css\" media=\"(prefers-color-scheme: dark)\">",
+    };
     let wall = if view.page == Page::Wall { "<link rel=\"stylesheet\" href=\"assets/wall.css\">" } else { "" };
     vec![
-        ("html_lang", Html::text(language_code(words.language))),
-        ("theme", Html::text(theme.name())),
+        ("html_lang", Html::text(words.language.code())),
         ("page", Html::text(view.page.name())),
-        ("wall_style", Html::fill(wall, &[])),
+        ("styles", Html::join([dark, wall].map(|link| Html::fill(link, &[])))),
         ("words", Html::text(&Word::json(words.language))),
         ("query", Html::text(&view.query())),
         ("metric", Html::text(view.metric.name())),
@@ -48,28 +53,19 @@ fn frame(words: Words, view: &View) -> Values {
     ]
 }
 
-fn language_code(language: Language) -> &'static str {
-    match language {
-        Language::Zh => "zh-CN",
-        Language::En => "en",
-    }
-}
-
 /// The page of a phone around its main part; `pin` stands above the tabs.
 pub(super) fn phone(page: &Context, main: Html, pin: Html) -> Html {
     let place = &page.facts.frame.scope;
-    let count = |count: u64| number(count.into());
-    let size = match Level::from_name(&place.level) {
+    let size = match Level::from_name(place.level) {
         Some(Level::Staff) => {
             let above = place.path.iter().rev().nth(1).map(|step| step.name.clone());
             Html::text(&above.unwrap_or_default())
         }
-        Some(Level::Store) => page.words.with(Word::SizeStaff, &[&count(place.staff)]),
+        Some(Level::Store) => page.words.with(Word::SizeStaff, &[&many(place.staff)]),
         Some(Level::Corp | Level::Region) | None => {
-            page.words.with(Word::Size, &[&count(place.stores), &count(place.staff)])
+            page.words.with(Word::Size, &[&many(place.stores), &many(place.staff)])
         }
     };
-    let ranks = View { page: Page::Rank, from: 0, ..page.view.clone() };
     let foot = [
         page.facts.frame.time_zone.clone(),
         page.time(page.complete_through(), "%H:%M:%S"),
@@ -80,15 +76,12 @@ pub(super) fn phone(page: &Context, main: Html, pin: Html) -> Html {
         &[
             ("name", Html::text(&name(page))),
             ("size", size),
-            ("up", Html::text(&page.view.query())),
-            ("rank_query", Html::text(&ranks.query())),
             ("query", Html::text(&page.view.query())),
-            ("picker", icons::icon("down")),
             ("fresh", fresh(page)),
             ("main", main),
             ("foot", page.words.with(Word::Foot, &foot.each_ref().map(String::as_str))),
             ("language_link", link(&View { language: page.words.other(), ..page.view.clone() })),
-            ("language_code", Html::text(language_code(page.words.other()))),
+            ("language_code", Html::text(page.words.other().code())),
             ("themes", themes(page.words, page.view)),
             ("pin", pin),
             (
@@ -135,12 +128,12 @@ pub(super) fn fresh(page: &Context) -> Html {
 
 /// What is spoken of the state.
 fn status(page: &Context) -> Word {
-    match (page.facts.frame.freshness.state.as_str(), page.complete_through()) {
-        ("stale", _) => Word::StaleWords,
-        ("empty", None) => Word::Never,
-        ("empty", Some(_)) => Word::EmptyDay,
-        ("behind", _) => Word::BehindWords,
-        _ => Word::LiveWords,
+    match (page.facts.frame.freshness.state, page.complete_through()) {
+        (State::Stale, _) => Word::StaleWords,
+        (State::Empty, None) => Word::Never,
+        (State::Empty, Some(_)) => Word::EmptyDay,
+        (State::Behind, _) => Word::BehindWords,
+        (State::Live, _) => Word::LiveWords,
     }
 }
 

@@ -2,25 +2,25 @@
 //!
 //! Invariant: what is estimated is hatched and carries its seal; pace and forecast go when the figures are stale.
 
-use super::facts::{Forecast, Target};
 use super::text::{length, share};
 use super::{Context, SEAL_ESTIMATE};
 use crate::board::html::{Html, number, tenths};
+use crate::board::summary::{Forecast, Target};
 use crate::board::words::Word;
 
 pub(super) fn section(page: &Context) -> Html {
-    let summary = &page.facts.summary;
-    let Some(target) = summary.target.as_ref().filter(|target| target.target > 0) else {
+    let expected = page.facts.summary.as_ref().and_then(|summary| summary.forecast.as_ref());
+    let Some(target) = page.target().filter(|target| target.target > 0) else {
         return page.fill(
             "<section class=\"goal\" id=\"goal\"><div class=\"two l\"><span><button type=\"button\" class=\"def\" data-def=\"target\">{{:target}}</button></span>\
              <span class=\"w\">{{forecast}}</span></div><p class=\"note\">{{:no_target}}</p></section>",
-            &[("forecast", forecast(page, summary.forecast.as_ref()))],
+            &[("forecast", forecast(page, expected))],
         );
     };
-    let scale = Scale::new(target, summary.forecast.as_ref());
-    let (adds, goal) = (summary.figures.adds(), signed(target.target));
+    let scale = Scale::new(target, expected);
+    let (adds, goal) = (page.adds(), signed(target.target));
     let done = share(adds, goal).unwrap_or_default();
-    let range = summary.forecast.as_ref().filter(|_| !page.held());
+    let range = expected.filter(|_| !page.held());
     page.fill(
         include_str!("target.html"),
         &[
@@ -30,7 +30,7 @@ pub(super) fn section(page: &Context) -> Html {
             ("max", Html::text(&scale.0.to_string())),
             ("width", scale.at(adds)),
             ("end", scale.at(goal)),
-            ("forecast", forecast(page, summary.forecast.as_ref())),
+            ("forecast", forecast(page, expected)),
             ("range", range.map(|forecast| hatched(&scale, forecast)).unwrap_or_default()),
             ("tick", tick(page, &scale, target)),
             ("usual", usual(page, target).map(|usual| Html::text(&usual.to_string())).unwrap_or_default()),
@@ -60,7 +60,9 @@ fn signed(value: u64) -> i64 {
 
 /// The usual share by now in thousandths, unless it is withdrawn.
 pub(super) fn usual(page: &Context, target: &Target) -> Option<i64> {
-    target.usual_thousandths().filter(|_| !page.held())
+    let (numerator, denominator) = target.usual_numerator.zip(target.usual_denominator).filter(|_| !page.held())?;
+    let thousandths = (u128::from(numerator) * 1000 + u128::from(denominator) / 2).checked_div(denominator.into())?;
+    i64::try_from(thousandths).ok()
 }
 
 fn tick(page: &Context, scale: &Scale, target: &Target) -> Html {
@@ -82,7 +84,7 @@ fn usual_says(page: &Context, target: &Target) -> Html {
     let Some(usual) = usual(page, target) else {
         return if page.held() { Html::default() } else { page.words.text(Word::NoUsual) };
     };
-    let done = page.facts.summary.figures.adds().saturating_mul(1000) / signed(target.target);
+    let done = page.adds().saturating_mul(1000) / signed(target.target);
     let apart = tenths(i128::from((done - usual).abs()), 10);
     let (class, word) = if done >= usual { ("up", Word::Ahead) } else { ("down", Word::Behindhand) };
     let usual = tenths(usual.into(), 10);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::board::access::sight::Sight;
 use crate::board::fixture;
 
 fn check(parameters: &[(&str, &str)], age_seconds: u64) -> String {
@@ -41,6 +42,22 @@ fn a_stale_page_withdraws_comparisons_and_says_at_least() {
     }
     let html = check(&[], 200);
     assert!(html.contains("，至少") && html.contains("等数据恢复"));
+}
+
+#[test]
+fn whoever_sees_the_ranks_of_others_sees_rows_and_no_figure_of_that_scope() {
+    let mut view = View { page: Page::Rank, ..fixture::view(&[("lang", "en")]) };
+    let figure = "data-n=\"adds\">30</b>";
+    let total = "Adds today 30";
+    let html = page(&view, &fixture::snapshot(), Duration::ZERO);
+    assert!(html.contains(figure) && html.contains(total), "{html}");
+    for sight in [Sight::Siblings, Sight::Around { first: 3 }] {
+        view.viewer.sight = sight;
+        let html = page(&view, &fixture::snapshot(), Duration::ZERO);
+        assert!(html.contains("<li data-id=\"S1\">"), "{html}");
+        assert!(!html.contains(figure) && !html.contains(total), "{html}");
+        assert!(html.contains("data-n=\"adds\">—</b>") && html.contains("Adds today —"), "{html}");
+    }
 }
 
 #[test]

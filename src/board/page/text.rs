@@ -12,7 +12,7 @@ use crate::board::view::Language;
 use crate::board::words::Word;
 
 /// Below this base a percentage says more than is known (board, section 3).
-const PERCENT_BASE_MIN: i64 = 100;
+const PERCENT_BASE_MIN: i128 = 100;
 /// Stands where a figure is not known.
 pub(super) const NONE: &str = "—";
 
@@ -52,8 +52,9 @@ impl Words {
     }
 
     /// More or fewer than before, as a class and in words.
-    pub(super) fn change(self, now: i64, before: i64) -> (Html, Html) {
-        let apart = number(i128::from(now) - i128::from(before)).trim_start_matches('−').to_owned();
+    pub(super) fn change(self, now: impl Into<i128>, before: impl Into<i128>) -> (Html, Html) {
+        let (now, before) = (now.into(), before.into());
+        let apart = number((now - before).abs());
         match now.cmp(&before) {
             std::cmp::Ordering::Greater => (Html::text("up"), self.with(Word::More, &[&apart])),
             std::cmp::Ordering::Less => (Html::text("down"), self.with(Word::Fewer, &[&apart])),
@@ -98,32 +99,48 @@ impl Words {
         }
     }
 
-    pub(super) fn comma(self) -> &'static str {
+    /// Whichever of the two is of this language.
+    pub(super) fn either<'a>(self, zh: &'a str, en: &'a str) -> &'a str {
         match self.language {
-            Language::Zh => "，",
-            Language::En => ", ",
+            Language::Zh => zh,
+            Language::En => en,
         }
+    }
+
+    pub(super) fn comma(self) -> &'static str {
+        self.either("，", ", ")
     }
 }
 
+/// A count, or the mark of one that is not known.
+pub(super) fn known(value: Option<impl Into<i128>>) -> String {
+    value.map_or_else(|| NONE.to_owned(), |value| number(value.into()))
+}
+
+/// How many there are.
+pub(super) fn many(count: usize) -> String {
+    number(i128::try_from(count).unwrap_or(i128::MAX))
+}
+
 /// How much more or less in percent; nothing below a base of 100.
-pub(super) fn percent(now: i64, before: i64) -> String {
+pub(super) fn percent(now: impl Into<i128>, before: impl Into<i128>) -> String {
+    let (now, before) = (now.into(), before.into());
     let Some(base) = u64::try_from(before).ok().filter(|_| before >= PERCENT_BASE_MIN) else {
         return String::new();
     };
-    let apart = (i128::from(now) - i128::from(before)) * 100;
+    let apart = (now - before) * 100;
     format!("{}{}%", if apart < 0 { '−' } else { '+' }, tenths(apart.abs(), base))
 }
 
 /// `part` of `whole` in percent with one decimal; nothing where there is no whole.
-pub(super) fn share(part: i64, whole: i64) -> Option<String> {
-    let whole = u64::try_from(whole).ok().filter(|whole| *whole > 0)?;
-    Some(format!("{}%", tenths(i128::from(part) * 100, whole)))
+pub(super) fn share(part: impl Into<i128>, whole: impl Into<i128>) -> Option<String> {
+    let whole = u64::try_from(whole.into()).ok().filter(|whole| *whole > 0)?;
+    Some(format!("{}%", tenths(part.into() * 100, whole)))
 }
 
 /// The length of a bar: `part` of `whole` in hundredths of a percent, as a percentage for an attribute, 0 to 100.
-pub(super) fn length(part: i64, whole: i64) -> Html {
-    let hundredths = (i128::from(part.max(0)) * 10_000).checked_div(i128::from(whole.max(0))).unwrap_or(0).min(10_000);
+pub(super) fn length(part: impl Into<i128>, whole: impl Into<i128>) -> Html {
+    let hundredths = (part.into().max(0) * 10_000).checked_div(whole.into().max(0)).unwrap_or(0).min(10_000);
     let whole = hundredths / 100;
     Html::text(&match hundredths % 100 {
         0 => format!("{whole}%"),

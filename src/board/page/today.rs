@@ -4,11 +4,12 @@
 
 use super::{Context, attention, channels, corrections, figures, hero, rows, target, trend};
 use crate::board::html::{Html, number};
+use crate::board::snapshot::State;
 use crate::board::words::Word;
 
 /// All parts in order; the page of an empty day says that data is flowing.
 pub(super) fn main(page: &Context) -> Html {
-    if page.facts.frame.freshness.state == "empty" {
+    if page.facts.frame.freshness.state == State::Empty {
         return empty(page);
     }
     Html::join([
@@ -25,7 +26,7 @@ pub(super) fn main(page: &Context) -> Html {
 }
 
 fn empty(page: &Context) -> Html {
-    let yesterday = page.facts.summary.baselines.first();
+    let yesterday = page.baselines().first();
     let says = match (page.complete_through(), yesterday) {
         (None, _) => page.words.text(Word::Never),
         (Some(at), None) => page.words.with(Word::Flowing, &[&page.time(Some(at), "%H:%M:%S")]),

@@ -2,10 +2,11 @@
 //!
 //! Invariant: what is withdrawn on a phone is withdrawn here, and "complete through" stands beside the clock.
 
-use super::facts::{Contest, Row, Side};
+use super::facts::{Contest, Side};
 use super::text::{length, share};
 use super::{Context, SEAL_HELD, channels, hero, plot, provisional, rows, shell, target, trend};
 use crate::board::html::{Html, number, tenths};
+use crate::board::leaderboard::Row;
 use crate::board::view::Level;
 use crate::board::words::Word;
 
@@ -13,10 +14,9 @@ use crate::board::words::Word;
 const ROWS_MAX: usize = 8;
 
 pub(super) fn wall(page: &Context) -> Html {
-    let figures = &page.facts.summary.figures;
     let chart = page.facts.trend.as_ref().map(|trend| plot::plot(page, trend, trend::title(page, trend)));
     let title = page.facts.trend.as_ref().map(|trend| trend::title(page, trend));
-    let qualified = figures.get("qualified_adds");
+    let qualified = page.figure("qualified_adds");
     page.fill(
         include_str!("wall.html"),
         &[
@@ -24,18 +24,13 @@ pub(super) fn wall(page: &Context) -> Html {
             ("day", hero::day(page)),
             ("fresh", shell::fresh(page)),
             ("adds_label", page.words.text(hero::adds_label(page))),
-            ("adds", Html::text(&number(figures.adds().into()))),
-            (
-                "baselines",
-                Html::join(
-                    page.facts.summary.baselines.iter().enumerate().map(|(n, base)| hero::compared(page, n, base)),
-                ),
-            ),
-            ("net_adds", Html::text(&figures.get("net_adds").map_or_else(|| "—".to_owned(), |n| number(n.into())))),
-            ("losses", Html::text(&number(figures.losses().into()))),
-            ("qualified", Html::text(&qualified.map_or_else(|| "—".to_owned(), |n| number(n.into())))),
-            ("qualified_share", Html::text(&qualified.and_then(|n| share(n, figures.adds())).unwrap_or_default())),
-            ("seal", provisional(page.words, page.facts.summary.qualified_final)),
+            ("adds", page.shown("adds")),
+            ("baselines", hero::compared(page)),
+            ("net_adds", page.shown("net_adds")),
+            ("losses", page.shown("losses")),
+            ("qualified", page.shown("qualified_adds")),
+            ("qualified_share", Html::text(&qualified.and_then(|n| share(n, page.adds())).unwrap_or_default())),
+            ("seal", provisional(page.words, page.qualified_final())),
             ("target", target::section(page)),
             ("trend_title", title.unwrap_or_else(|| page.words.text(Word::TrendPlain))),
             ("plot", chart.unwrap_or_else(|| page.fill("<p class=\"note\">{{:not_known}}</p>", &[]))),
@@ -44,7 +39,7 @@ pub(super) fn wall(page: &Context) -> Html {
             ("template", line(page, None)),
             ("contest", contest(page)),
             ("channels", channels::section(page)),
-            ("late", Html::text(&number(figures.get("late_adds").unwrap_or(0).into()))),
+            ("late", page.shown("late_adds")),
         ],
     )
 }
