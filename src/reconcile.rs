@@ -11,7 +11,7 @@
 //!    leaves the ledger behind its facts, which the next run sees.
 //!
 //! After a pass the registers are compared once more, until nothing is left. So of two runs at once the one that ends
-//! last has seen that everything agrees; each may have stored an amendment that the other one stored at the same moment.
+//! last has seen that everything agrees; what both of them change is told once ([`amendments`] has the identity).
 //! Every pass takes a larger generation than all that it sees: an insert of an earlier pass that arrives late loses. A
 //! row of the pipeline has generation 0 and loses as well.
 
@@ -31,12 +31,13 @@ use crate::{
     chunk::Grain,
     config,
     corp::{self, Corps},
+    mutants::planted,
     sink::{self, ClickHouse, Sink as _, Table},
     verify::{self, Days, Warehouse},
     window,
 };
-use amendments::Amendments;
 pub use amendments::{Amendment, Reason};
+use amendments::{Amendments, Course};
 use places::Places;
 use progress::Progress;
 use registers::{Cell, Facts, Grained, Register};
@@ -71,6 +72,17 @@ pub enum Error {
     Generations(u64),
     #[error("correct the warehouse: registers still differ after {PASSES_MAX} passes; does something else write them?")]
     Unsettled,
+}
+
+impl Error {
+    /// Whether what was asked for makes no sense, whatever the warehouse holds.
+    #[must_use]
+    pub const fn is_usage(&self) -> bool {
+        match self {
+            Self::Days(error) => error.is_usage(),
+            Self::Corps(_) | Self::Sink(_) | Self::Generations(_) | Self::Unsettled => false,
+        }
+    }
 }
 
 /// What was corrected, or would be.
@@ -122,7 +134,8 @@ pub async fn run(settings: &Settings, config: &config::Config, wall_ms: i64) -> 
     let progress = Progress::start();
     progress.step("comparing the ledger with the facts");
     let scope = Scope::read(warehouse).await?;
-    let (report, amendments) = (Report::new(days, settings.dry_run), Amendments::new(settings.dry_run));
+    let course = if settings.dry_run { Course::Planned } else { Course::Real };
+    let (report, amendments) = (Report::new(days, settings.dry_run), Amendments::new(course));
     let mut run = Run { sink: &sink, scope, progress, report, amendments, generation: 0 };
     run.report.open = run.scope.open;
     run.report.refused = run.scope.refused.iter().map(|chunk| run.scope.name(chunk)).collect();
@@ -151,6 +164,7 @@ struct Run<'a> {
 impl Run<'_> {
     /// Looks, and writes nothing.
     async fn plan(&mut self, places: Option<&Places>, delay_ms: i64) -> Result<(), Error> {
+        self.raise().await?;
         self.progress.step("looking for events that were counted more than once");
         self.report.duplicates = repeats::count(&self.scope).await?;
         let facts = Facts::Planned { places, delay_ms };
@@ -206,21 +220,26 @@ impl Run<'_> {
     /// Takes a generation above all that were used.
     async fn raise(&mut self) -> Result<(), Error> {
         self.generation = self.scope.next_generation().await?.max(self.generation + 1);
+        if planted!(GenerationUsedAgain) {
+            self.generation -= 1;
+        }
         u16::try_from(self.generation).map(|_| ()).map_err(|_| Error::Generations(self.generation))
     }
 
     /// Puts the registers of a cell right, or tells how.
     async fn correct(&mut self, cell: &Cell, facts: Facts<'_>) -> Result<(), Error> {
-        self.amendments.begin(&self.scope.warehouse, cell.day).await?;
+        self.amendments.begin(&self.scope.warehouse, cell).await?;
         let chunk = self.scope.warehouse.chunk;
         for (grain, bits) in [(Grain::Day, chunk.day_bits), (Grain::Minute, chunk.bits)] {
+            if planted!(MinutesForgotten) && grain == Grain::Minute {
+                continue;
+            }
             let text = registers::differing(&self.scope, cell, grain, facts);
             let doing = |source| sink::Error::new("compare registers with facts", source);
             let mut found = self.scope.warehouse.client.query_raw(&text).fetch::<Register>().map_err(doing)?;
             let (mut batch, place) = (Vec::<Register>::new(), Grained { grain, bits });
             while let Some(register) = found.next().await.map_err(doing)? {
-                let is_full = batch.len() >= BATCH_MAX && batch.last().is_some_and(|last| last.key() != register.key());
-                if is_full {
+                if batch.len() >= BATCH_MAX {
                     self.write(cell, &batch, place).await?;
                     batch.clear();
                 }
@@ -235,23 +254,28 @@ impl Run<'_> {
         if batch.is_empty() {
             return Ok(());
         }
-        let told = self.amendments.of(batch, place.grain);
+        let told = self.amendments.of(batch, place.grain, self.generation);
         self.report.registers += u64::try_from(batch.len()).unwrap_or(u64::MAX);
         if !self.report.dry_run {
-            let rows = self.amendments.encode(&told);
-            if rows.count > 0 {
-                self.sink.insert(Table::Amendments, &rows).await?;
-            }
             let generation = u16::try_from(self.generation).map_err(|_| Error::Generations(self.generation))?;
+            let tellings = amendments::encode(&told, cell, generation);
+            if !planted!(ToldAfterwards) {
+                self.sink.insert(Table::Amendments, &tellings).await?;
+            }
             let mut rows = Rows::default();
             for register in batch {
-                registers::encode(&mut rows, cell, register, place, generation);
+                if !(planted!(ZerosForgotten) && register.is_zeros()) {
+                    registers::encode(&mut rows, cell, register, place, generation);
+                }
             }
             let table = match place.grain {
                 Grain::Minute => Table::Minutes,
                 Grain::Day => Table::Days,
             };
             self.sink.insert(table, &rows).await?;
+            if planted!(ToldAfterwards) {
+                self.sink.insert(Table::Amendments, &tellings).await?;
+            }
         }
         self.report.amended += u64::try_from(told.len()).unwrap_or(u64::MAX);
         let room = LINES_MAX.saturating_sub(self.report.amendments.len());
@@ -261,7 +285,7 @@ impl Run<'_> {
 
     /// Enters what is left of a chunk: records that were marked are duplicates and no longer counted.
     async fn enter(&self, chunk: &DayChunk) -> Result<(), Error> {
-        let Some(books) = self.scope.books.get(chunk) else { return Ok(()) };
+        let Some(books) = self.scope.books.get(chunk).filter(|_| !planted!(LedgerNotEntered)) else { return Ok(()) };
         let counted: Vec<_> =
             books.iter().map(|books| format!("({}, {})", books.src_chunk, books.unmarked())).collect();
         let generation = self.generation;

@@ -106,7 +106,7 @@ impl Table {
             Self::Channels => "channel_log",
             Self::Targets => "target_log",
             Self::Contests => "contest_log",
-            Self::Amendments => "amendments",
+            Self::Amendments => "amendment_log",
             Self::Replays => "dead_letter_replays",
         }
     }
@@ -133,7 +133,8 @@ impl Table {
                 format!("corp_id, contest_id, name, level, ids, metric, basis, starts_at, ends_at, {PUBLICATION}")
             }
             Self::Amendments => {
-                "corp_id, business_date, reason, metric, region_id, store_id, staff_id, channel, before, after"
+                "corp_id, business_date, reason, metric, region_id, store_id, staff_id, channel, before, after, \
+                 window_start, late, src_topic, src_partition, src_chunk, generation_before, generation"
                     .to_owned()
             }
             Self::Replays => "src_topic, src_partition, src_offset, replay_offset, replay_count".to_owned(),

@@ -9,6 +9,7 @@ mod cases;
 mod catalogue;
 mod chaos;
 mod components;
+mod corrections;
 mod dead_letters;
 mod engine_process;
 mod episodes;

@@ -1,23 +1,28 @@
-//! What a correction changes, figure by figure, for people and for the table `amendments`.
+//! What a correction changes, register by register, for people and for the table `amendments`.
 //!
-//! Invariant: an amendment is stored before the registers that it tells of. So an interruption loses none; and one that
-//! was stored already, because the run before was broken off in between, is not stored again. Of two runs at once each may
-//! tell of the same change.
+//! Invariant: an amendment is stored before the register that it tells of, under the register's key and the generation
+//! that it takes the place of. So an interruption loses none; and whoever tells of the same change once more, because the
+//! run before was broken off in between or another one runs at the same time, takes the place of what was told.
+//!
+//! # Why by register
+//! An insert is atomic within one partition of its table: of the registers of one figure some may be corrected and
+//! others not. What is told of each stands or falls with its own row, as its newest generation does.
+//!
+//! What this does not cover: two runs at the same moment of which one has `--directory` and the other has not see
+//! different facts for a moment, and may each tell a part of what the other one tells. The figures are right all the same.
 
-use std::{
-    collections::{HashMap, HashSet},
-    fmt,
-};
+use std::{collections::HashMap, fmt};
 
 use clickhouse::Row;
 use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::registers::Register;
+use super::registers::{Cell, Register};
 use crate::{
     batch::{Rows, put_text},
     chunk::Grain,
     event::{Counter, named},
+    mutants::planted,
     sink::Error,
     verify::Warehouse,
     window::{self, Date},
@@ -34,12 +39,12 @@ named! {
         DuplicateAndDirectory = "duplicate, directory",
         /// The figure by day did not agree with the facts.
         Recount = "recount",
-        /// A figure by minute alone did not; before and after are those of the minutes that were corrected.
+        /// A figure by minute alone did not; before and after are those of one register of that minute.
         Minutes = "recount of minutes",
     }
 }
 
-/// One figure of one day that is corrected; by day it is the figure of `v_counts_1d`.
+/// What the correction of one register changes; by day before and after are figures of `v_counts_1d`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Amendment {
     pub corp_id: String,
@@ -53,144 +58,162 @@ pub struct Amendment {
     pub channel: String,
     pub before: u64,
     pub after: u64,
+    /// Minutes since the epoch; 0 for a figure by day.
+    pub minute: u32,
+    late: bool,
+    src_chunk: u64,
+    /// Of the register that was found.
+    generation_before: u64,
+}
+
+/// Whether what is told of will be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Course {
+    Real,
+    Planned,
 }
 
 /// The amendments of one day of one chunk after another, as they come.
 #[derive(Debug)]
 pub(super) struct Amendments {
-    day: Date,
-    /// The last ones that are stored of each figure.
-    stored: HashSet<u128>,
-    /// Figures that were told of by day, for those by minute say the same.
-    told: HashSet<u128>,
-    /// By figure of a day what chunks before this one would have changed, modulo 2^64; nothing where it is in the
-    /// figures already.
-    planned: Option<HashMap<u128, u64>>,
+    course: Course,
+    cell: Option<Cell>,
+    /// The generation with which a figure of this cell was last told of by day.
+    told: HashMap<u128, u64>,
+    /// By figure of a day what registers before this one change, modulo 2^64: what they counted is still in the figures.
+    ahead: HashMap<u128, u64>,
 }
 
 #[derive(Row, Deserialize)]
-struct Stored {
+struct Told {
     corp_id: String,
     metric: String,
     region_id: String,
     store_id: String,
     staff_id: String,
     channel: String,
-    before: i64,
-    after: i64,
+    newest: u64,
 }
 
 impl Amendments {
-    /// Of registers that are put right, or, in a dry run, would be.
-    pub(super) fn new(dry_run: bool) -> Self {
-        let (stored, told) = (HashSet::new(), HashSet::new());
-        Self { day: Date(0), stored, told, planned: dry_run.then(HashMap::new) }
+    pub(super) fn new(course: Course) -> Self {
+        Self { course, cell: None, told: HashMap::new(), ahead: HashMap::new() }
     }
 
-    /// Goes on with a day of another chunk.
-    pub(super) async fn begin(&mut self, warehouse: &Warehouse<'_>, day: Date) -> Result<(), Error> {
+    /// Goes on with another cell, of which something may have been told before.
+    pub(super) async fn begin(&mut self, warehouse: &Warehouse<'_>, cell: &Cell) -> Result<(), Error> {
         let key = "corp_id, metric, region_id, store_id, staff_id, channel";
+        let (origin, day_chunk) = (&cell.chunk.origin, cell.chunk.number);
         let text = format!(
-            "SELECT {key}, last.1 AS before, last.2 AS after FROM (\
-             SELECT {key}, argMax((before, after), recorded_at) AS last FROM amendments WHERE business_date = toDate({}) \
-             GROUP BY {key})",
-            day.0
+            "SELECT {key}, toUInt64(max(generation)) AS newest FROM amendment_log WHERE business_date = toDate({}) \
+             AND src_topic = '{}' AND src_partition = {} AND src_chunk = {day_chunk} AND window_start = toDateTime(0) \
+             GROUP BY {key}",
+            cell.day.0, origin.topic, origin.partition
         );
-        let stored = warehouse.fetch::<Stored>("read the amendments", &text).await?.into_iter().map(|row| {
+        let told = warehouse.fetch::<Told>("read the amendments", &text).await?.into_iter().map(|row| {
             let key = [&row.corp_id, &row.region_id, &row.store_id, &row.staff_id, &row.channel];
-            fingerprint(key, &[&row.metric, &row.before.to_string(), &row.after.to_string()])
+            (fingerprint(key, &[&row.metric]), row.newest)
         });
-        self.stored = stored.collect();
-        self.told.clear();
-        self.day = day;
+        self.told = told.collect();
+        if self.course == Course::Real {
+            // What was corrected is in the figures.
+            self.ahead.clear();
+        }
+        self.cell = Some(cell.clone());
         Ok(())
     }
 
-    /// The amendments that these registers stand for; those of one key follow each other, and are all here.
-    pub(super) fn of(&mut self, registers: &[Register], grain: Grain) -> Vec<Amendment> {
+    /// The amendments that these registers stand for, which are to be written with this generation.
+    pub(super) fn of(&mut self, registers: &[Register], grain: Grain, generation: u64) -> Vec<Amendment> {
         let mut amendments = Vec::new();
-        for of_key in registers.chunk_by(|one, other| one.key() == other.key()) {
-            self.of_key(of_key, grain, &mut amendments);
+        for register in registers {
+            let figures = register.expected.iter().zip(&register.found);
+            let differing = figures.enumerate().filter(|(_, (expected, found))| expected != found).map(|(at, _)| at);
+            let mut metrics: Vec<_> =
+                differing.filter_map(|at| Counter::ALL.get(at).map(|counter| (at, counter.name()))).collect();
+            if metrics.is_empty() {
+                metrics.push((Counter::ALL.len(), "records"));
+            }
+            for metric in metrics {
+                amendments.extend(self.of_figure(register, metric, grain, generation));
+            }
         }
         amendments
     }
 
-    fn of_key(&mut self, registers: &[Register], grain: Grain, amendments: &mut Vec<Amendment>) {
-        let Some(first) = registers.first() else { return };
-        let differs = |at: usize| registers.iter().any(|register| register.expected.get(at) != register.found.get(at));
-        let sum = |of: fn(&Register) -> &Vec<u64>, at: usize| {
-            registers.iter().map(|register| of(register).get(at).copied().unwrap_or(0)).fold(0, u64::wrapping_add)
+    fn of_figure(
+        &mut self,
+        register: &Register,
+        (at, metric): (usize, &'static str),
+        grain: Grain,
+        generation: u64,
+    ) -> Option<Amendment> {
+        let day = self.cell.as_ref().map_or(Date(0), |cell| cell.day);
+        let of = |figures: &[u64]| figures.get(at).copied().unwrap_or(0);
+        let (expected, found) = (of(&register.expected), of(&register.found));
+        // Modulo 2^64, so that a figure that falls needs no sign.
+        let change = expected.wrapping_sub(found);
+        let figure = fingerprint(register.key(), &[metric]);
+        let before = match grain {
+            Grain::Day => {
+                self.told.insert(figure, generation);
+                let ahead = self.ahead.entry(fingerprint(register.key(), &[metric, &day.0.to_string()])).or_default();
+                of(&register.before).wrapping_add(std::mem::replace(ahead, ahead.wrapping_add(change)))
+            }
+            // Older than what was told of by day: the minutes of the same correction say the same.
+            Grain::Minute if self.told.get(&figure).is_some_and(|told| register.generation < *told) => return None,
+            Grain::Minute => found,
         };
-        let mut metrics: Vec<_> = Counter::ALL.iter().map(|counter| (counter.index(), counter.name())).collect();
-        metrics.retain(|&(at, _)| differs(at));
-        if metrics.is_empty() {
-            metrics.push((Counter::ALL.len(), "records"));
-        }
-        for (at, metric) in metrics {
-            let (expected, found) = (sum(|register| &register.expected, at), sum(|register| &register.found, at));
-            let Register { corp_id, region_id, store_id, staff_id, channel, .. } = first;
-            let key = [corp_id, region_id, store_id, staff_id, channel];
-            let is_new = self.told.insert(fingerprint(key, &[metric]));
-            if grain == Grain::Minute && !is_new {
-                continue;
-            }
-            // Modulo 2^64, so that a figure that falls needs no sign.
-            let change = expected.wrapping_sub(found);
-            let before = match grain {
-                Grain::Day => {
-                    let planned = self.planned.as_mut().map_or(0, |planned| {
-                        let sum = planned.entry(fingerprint(key, &[metric, &self.day.0.to_string()])).or_default();
-                        std::mem::replace(sum, sum.wrapping_add(change))
-                    });
-                    first.before.get(at).copied().unwrap_or(0).wrapping_add(planned)
-                }
-                Grain::Minute => found,
-            };
-            let after = before.wrapping_add(change);
-            amendments.push(Amendment {
-                corp_id: corp_id.clone(),
-                day: self.day,
-                reason: reason(registers, grain),
-                metric,
-                region_id: region_id.clone(),
-                store_id: store_id.clone(),
-                staff_id: staff_id.clone(),
-                channel: channel.clone(),
-                before,
-                after,
-            });
-        }
-    }
-
-    /// The rows of those that are not stored yet, for [`crate::sink::Table::Amendments`].
-    pub(super) fn encode(&self, amendments: &[Amendment]) -> Rows {
-        let mut rows = Rows::default();
-        for amendment in amendments {
-            let Amendment { corp_id, day, reason, metric, region_id, store_id, staff_id, channel, before, after } =
-                amendment;
-            let [before, after] = [before, after].map(|figure| i64::try_from(*figure).unwrap_or(i64::MAX));
-            let key = [corp_id, region_id, store_id, staff_id, channel];
-            if self.stored.contains(&fingerprint(key, &[metric, &before.to_string(), &after.to_string()])) {
-                continue;
-            }
-            let bytes = &mut rows.bytes;
-            put_text(bytes, corp_id);
-            bytes.extend_from_slice(&day.0.to_le_bytes());
-            for text in [reason.name(), metric, region_id, store_id, staff_id, channel] {
-                put_text(bytes, text);
-            }
-            bytes.extend_from_slice(&before.to_le_bytes());
-            bytes.extend_from_slice(&after.to_le_bytes());
-            rows.count += 1;
-        }
-        rows
+        let Register { corp_id, region_id, store_id, staff_id, channel, .. } = register;
+        Some(Amendment {
+            corp_id: corp_id.clone(),
+            day,
+            reason: reason(register, grain),
+            metric,
+            region_id: region_id.clone(),
+            store_id: store_id.clone(),
+            staff_id: staff_id.clone(),
+            channel: channel.clone(),
+            before,
+            after: before.wrapping_add(change),
+            minute: register.minute,
+            late: register.late,
+            src_chunk: register.src_chunk,
+            generation_before: register.generation,
+        })
     }
 }
 
-fn reason(registers: &[Register], grain: Grain) -> Reason {
-    let (marked, placed) =
-        (registers.iter().any(|register| register.marked), registers.iter().any(|register| register.placed));
-    match (marked, placed, grain) {
+/// The rows of these, for [`crate::sink::Table::Amendments`].
+pub(super) fn encode(amendments: &[Amendment], cell: &Cell, generation: u16) -> Rows {
+    let mut rows = Rows::default();
+    for amendment in amendments {
+        let Amendment { corp_id, day, reason, metric, region_id, store_id, staff_id, channel, .. } = amendment;
+        let bytes = &mut rows.bytes;
+        put_text(bytes, corp_id);
+        bytes.extend_from_slice(&day.0.to_le_bytes());
+        for text in [reason.name(), metric, region_id, store_id, staff_id, channel] {
+            put_text(bytes, text);
+        }
+        for figure in [amendment.before, amendment.after] {
+            bytes.extend_from_slice(&i64::try_from(figure).unwrap_or(i64::MAX).to_le_bytes());
+        }
+        bytes.extend_from_slice(&(amendment.minute * 60).to_le_bytes());
+        bytes.push(u8::from(amendment.late));
+        put_text(bytes, &cell.chunk.origin.topic);
+        bytes.extend_from_slice(&cell.chunk.origin.partition.to_le_bytes());
+        bytes.extend_from_slice(&amendment.src_chunk.to_le_bytes());
+        let before = if planted!(ToldAnew) { u64::from(generation) } else { amendment.generation_before };
+        let before = u16::try_from(before).unwrap_or(u16::MAX);
+        bytes.extend_from_slice(&before.to_le_bytes());
+        bytes.extend_from_slice(&generation.to_le_bytes());
+        rows.count += 1;
+    }
+    rows
+}
+
+fn reason(register: &Register, grain: Grain) -> Reason {
+    match (register.marked, register.placed, grain) {
         (true, true, _) => Reason::DuplicateAndDirectory,
         (true, false, _) => Reason::Duplicate,
         (false, true, _) => Reason::Directory,
@@ -207,7 +230,7 @@ fn fingerprint(key: [&String; 5], rest: &[&str]) -> u128 {
 
 impl fmt::Display for Amendment {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { corp_id, day, reason, metric, region_id, store_id, staff_id, channel, before, after } = self;
+        let Self { corp_id, day, reason, metric, region_id, store_id, staff_id, channel, before, after, .. } = self;
         write!(
             out,
             "{} corp `{corp_id}` region `{region_id}` store `{store_id}` staff `{staff_id}` channel `{channel}`: {metric} \

@@ -52,11 +52,13 @@ pub(super) struct Register {
     pub(super) store_id: String,
     pub(super) staff_id: String,
     pub(super) channel: String,
-    late: bool,
-    minute: u32,
-    src_chunk: u64,
+    pub(super) late: bool,
+    pub(super) minute: u32,
+    pub(super) src_chunk: u64,
     pub(super) expected: Vec<u64>,
     pub(super) found: Vec<u64>,
+    /// The generation of the row that was found; 0 where there is none.
+    pub(super) generation: u64,
     /// Of the whole key in this grain, over all partitions and chunks; of days alone.
     pub(super) before: Vec<u64>,
     /// Why, as of the facts: some were marked, some placed since the ledger's generation.
@@ -68,6 +70,11 @@ impl Register {
     /// The dimensions, in the order in which registers come.
     pub(super) const fn key(&self) -> [&String; 5] {
         [&self.corp_id, &self.region_id, &self.store_id, &self.staff_id, &self.channel]
+    }
+
+    /// Whether no fact of it is left.
+    pub(super) fn is_zeros(&self) -> bool {
+        self.expected.iter().all(|figure| *figure == 0)
     }
 }
 
@@ -160,13 +167,13 @@ pub(super) fn differing(scope: &Scope<'_>, cell: &Cell, grain: Grain, facts: Fac
     let (changed, effective) = (changed(scope, cell, facts), effective(scope, days, facts, bits));
     format!(
         "SELECT corp_id, region_id, store_id, staff_id, channel, r.row.1 AS late, r.row.2 AS minute, r.row.3 AS src_chunk, \
-         r.row.4 AS expected, r.row.5 AS found, before, y.marked AS marked, y.placed AS placed FROM (\
-         SELECT {place}, sumForEach(f) AS before, arrayJoin(groupArrayIf((is_late, minute, src_chunk, e, f), mine AND e != f)) \
-         AS row FROM (SELECT {key}, sumForEach(expected) AS e, sumForEach(found) AS f FROM (\
-         SELECT {columns}, true AS mine, {of_facts} AS expected, {zeros} AS found FROM ({effective}) WHERE {here} \
-         GROUP BY {key} UNION ALL \
-         SELECT {columns}, {here} AS mine, {zeros} AS expected, {of_registers} AS found FROM {table} FINAL WHERE {registers} \
-         GROUP BY {key}) GROUP BY {key}) GROUP BY {place}) AS r \
+         r.row.4 AS expected, r.row.5 AS found, r.row.6 AS generation, before, y.marked AS marked, y.placed AS placed FROM (\
+         SELECT {place}, sumForEach(f) AS before, arrayJoin(groupArrayIf((is_late, minute, src_chunk, e, f, g), mine AND e != f)) \
+         AS row FROM (SELECT {key}, sumForEach(expected) AS e, sumForEach(found) AS f, max(newest) AS g FROM (\
+         SELECT {columns}, true AS mine, {of_facts} AS expected, {zeros} AS found, toUInt64(0) AS newest \
+         FROM ({effective}) WHERE {here} GROUP BY {key} UNION ALL \
+         SELECT {columns}, {here} AS mine, {zeros} AS expected, {of_registers} AS found, \
+         max(bitShiftRight(version, 48)) AS newest FROM {table} FINAL WHERE {registers} GROUP BY {key}) GROUP BY {key}) GROUP BY {place}) AS r \
          LEFT JOIN ({changed}) AS y ON r.corp_id = y.y_corp AND r.staff_id = y.y_staff AND r.channel = y.y_channel \
          ORDER BY {place}, late, minute, src_chunk {}",
         sql::SETTINGS

@@ -11,7 +11,7 @@
 //! The fact that came first may have been dropped with its month since. Its registers still count it.
 
 use super::scope::Scope;
-use crate::{batch::FACT_COLUMNS, sink::Error, verify::sql};
+use crate::{batch::FACT_COLUMNS, mutants::planted, sink::Error, verify::sql};
 
 /// 64 bits choose the candidates; which of these are the same event is decided by the ids themselves.
 const IDENTITY: &str = "cityHash64(corp_id, event_id)";
@@ -31,10 +31,11 @@ pub(super) fn unmarked(scope: &Scope<'_>) -> String {
          min(recorded_at) AS recorded, argMax(is_duplicate, version) AS marked FROM facts WHERE {IDENTITY} IN ({candidates}) \
          GROUP BY corp_id, event_id, src_topic, src_partition, src_offset"
     );
+    let direction = if planted!(LastDeliveryCounts) { "DESC" } else { "ASC" };
     format!(
         "SELECT src_topic, src_partition, src_offset FROM (\
          SELECT f.*, p.closed AS closed, row_number() OVER (PARTITION BY corp_id, event_id \
-         ORDER BY recorded, src_topic, src_partition, src_offset) AS nth FROM ({facts}) AS f \
+         ORDER BY recorded {direction}, src_topic, src_partition, src_offset) AS nth FROM ({facts}) AS f \
          INNER JOIN {} AS p ON f.src_topic = p.topic AND f.src_partition = p.number WHERE f.src_offset < p.position) AS p \
          WHERE nth > 1 AND NOT marked AND day {between} AND {}",
         scope.partitions(),

@@ -30,6 +30,8 @@ pub(crate) enum Mode {
     Slow(Duration),
     /// Requests whose statement begins like this are answered by an error and do not reach the engine.
     Fail(&'static str, Failure),
+    /// Requests whose statement begins like this wait for another mode, and reach the engine then.
+    Hold(&'static str),
     /// Every other insert is done, and its answer is lost.
     Unacknowledged,
     /// Every other insert is cut off, and done so much later.
@@ -162,6 +164,13 @@ impl Shared {
                     self.strike();
                     client.write_all(&failure.answer())?;
                 }
+                Mode::Hold(begin) if statement(&request).starts_with(begin) => {
+                    self.strike();
+                    while self.mode().1 == number {
+                        thread::sleep(LOOK);
+                    }
+                    client.write_all(&forward(self.to, &request)?)?;
+                }
                 Mode::Unacknowledged if insert && self.every_other() => {
                     self.strike();
                     forward(self.to, &request)?;
@@ -182,7 +191,7 @@ impl Shared {
                     let answer = forward(self.to, &request)?;
                     return client.write_all(&answer[..answer.len() / 2]);
                 }
-                Mode::Fail(..) | Mode::Unacknowledged | Mode::Late(_) | Mode::Cut => {
+                Mode::Fail(..) | Mode::Hold(_) | Mode::Unacknowledged | Mode::Late(_) | Mode::Cut => {
                     client.write_all(&forward(self.to, &request)?)?;
                 }
             }
