@@ -123,6 +123,18 @@ impl Horizon {
         verdict
     }
 
+    /// Identities that are remembered: at most as many as the horizon has offsets.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.newest.len()
+    }
+
+    /// Whether nothing is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.newest.is_empty()
+    }
+
     /// Memory, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -138,7 +150,7 @@ impl Horizon {
     /// already points to a newer record.
     fn evict(&mut self, slot: u32, successor: Identity) {
         let evicted = self.ring[index(slot)];
-        if evicted.offset == NOTHING.offset || evicted.identity == successor {
+        if evicted.offset == NOTHING.offset || evicted.identity == successor || planted!(EvictionForgotten) {
             return;
         }
         if let Ok(entry) = self.newest.find_entry(evicted.identity.hash(), |&at| at == slot) {

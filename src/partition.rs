@@ -128,6 +128,12 @@ impl Partition {
         self.minute.len() + self.day.len()
     }
 
+    /// Events that are remembered for the sake of their duplicates.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.horizon.len()
+    }
+
     /// Memory of everything that is held, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {

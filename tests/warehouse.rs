@@ -29,6 +29,8 @@ pub(crate) struct Warehouse {
     pub(crate) letters: BTreeMap<(Origin, u64), (String, String)>,
     pub(crate) progress: BTreeMap<Origin, i64>,
     topic_ids: BTreeMap<Origin, Arc<str>>,
+    /// Topics that were adopted, and as which of their name.
+    pub(crate) incarnations: BTreeMap<String, u32>,
 }
 
 pub(crate) type RegisterKey = (Origin, u64, Key, bool);
@@ -136,7 +138,10 @@ impl Warehouse {
             };
             rows.iter().filter(open).map(|(_, row)| row.clone()).collect()
         };
-        let topic_id = self.topic_ids.get(origin).filter(|id| !id.is_empty()).map(ToString::to_string);
+        // That of the topic, where nothing was counted of the partition yet.
+        let of_topic = self.topic_ids.iter().filter(|(other, _)| other.topic == origin.topic).map(|(_, id)| id);
+        let topic_id = self.topic_ids.get(origin).into_iter().chain(of_topic).find(|id| !id.is_empty());
+        let topic_id = topic_id.map(ToString::to_string);
         Loaded {
             next_offset,
             topic_id,

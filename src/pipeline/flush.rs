@@ -200,13 +200,13 @@ impl<K: Sink> Flush<K> {
         for entry in batch.ledger.drain(..) {
             let waiting = self.waiting.entry((entry.origin.clone(), entry.chunk)).or_insert_with(|| entry.clone());
             // A former owner in this process may have come further.
-            if entry.next_offset >= waiting.next_offset {
+            if entry.next_offset >= waiting.next_offset || planted!(OlderEntryWins) {
                 *waiting = entry;
             }
         }
-        let mut backoff = Backoff::new(self.shared.random);
+        let (mut backoff, mut done) = (Backoff::new(self.shared.random), 0);
         loop {
-            let error = match self.attempt(batch).await {
+            let error = match self.attempt(batch, &mut done).await {
                 Ok(standing) => return Ok(standing),
                 Err(error) => error,
             };
@@ -220,7 +220,8 @@ impl<K: Sink> Flush<K> {
         }
     }
 
-    async fn attempt(&self, batch: &Batch) -> Result<Standing<Vec<Entry>>, Error> {
+    /// One attempt at everything. `done` counts the stages that were acknowledged, for the planted bug that trusts it.
+    async fn attempt(&self, batch: &Batch, done: &mut usize) -> Result<Standing<Vec<Entry>>, Error> {
         if planted!(LedgerFirst) {
             self.insert(Table::Ledger, &encode_ledger(&self.ready())).await?;
         }
@@ -231,12 +232,16 @@ impl<K: Sink> Flush<K> {
         if planted!(RegistersBeforeFacts) {
             stages.reverse();
         }
-        for stage in stages {
+        for (at, stage) in stages.into_iter().enumerate() {
+            if planted!(TrustedAfterError) && at < *done {
+                continue;
+            }
             if let Some(origins) = self.forgotten().await? {
                 return Ok(Standing::Forgot(origins));
             }
             let [(one, rows), (other, other_rows)] = stage;
             tokio::try_join!(self.insert(one, rows), self.insert(other, other_rows))?;
+            *done = at + 1;
             if batch.is_empty() {
                 break;
             }

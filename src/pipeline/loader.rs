@@ -78,6 +78,9 @@ struct Bounds {
 }
 
 fn label(origin: &Origin, incarnations: &HashMap<String, u32>) -> Origin {
+    if planted!(IncarnationIgnored) {
+        return origin.clone();
+    }
     origin.label(incarnations.get(&*origin.topic).copied().unwrap_or(1))
 }
 
@@ -160,7 +163,7 @@ impl<K: Sink, B: Brokers> Loader<K, B> {
         let log_start = bounds.starts.get(origin).copied().unwrap_or(0);
         let position = loaded.next_offset.unwrap_or(0);
         let renamed = loaded.topic_id.as_ref().is_some_and(|known| !topic_id.is_empty() && *known != topic_id);
-        if renamed || position > end {
+        if (renamed || position > end) && !planted!(RecreatedUnnoticed) {
             let known = loaded.topic_id.unwrap_or_default();
             let detail = format!(
                 "`{}` is not the topic that was counted: its log ends at {end}, the ledger stands at {position} (topic id \

@@ -24,7 +24,7 @@ use crate::{
     letters::Letter,
     metrics::Cause,
     mutants::planted,
-    partition::{Outcome, Rules},
+    partition::{Outcome, Partition, Rules},
     source::{Error, Signal, Slot, Source},
     window::Calendar,
 };
@@ -103,7 +103,8 @@ impl<S: Source> Worker<S> {
         }
         let stale = self.shared.reference.is_stale(wall_ms) && !planted!(DirectoryNotAwaited);
         self.shared.holds.directory(stale);
-        if stale || self.batch.bytes() >= self.shared.batch_bytes_full {
+        let is_full = self.batch.bytes() >= self.shared.batch_bytes_full && !planted!(FullBatchReadOn);
+        if stale || is_full {
             return Ok(Step::Held);
         }
         for signal in self.read(limit) {
@@ -369,14 +370,24 @@ impl<S: Source> Worker<S> {
         })
     }
 
+    /// The partitions of which something is held.
+    pub fn partitions(&self) -> impl Iterator<Item = &Partition> {
+        self.assigned.values().filter_map(|assigned| match &assigned.phase {
+            Phase::Live(partition, _) | Phase::Muted(partition) => Some(&**partition),
+            Phase::Loading(_) | Phase::Broken(_) | Phase::Held { .. } | Phase::Shed(_) => None,
+        })
+    }
+
+    /// Encoded rows that the flush has not taken yet.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.batch.bytes() + self.waiting.as_ref().map_or(0, Batch::bytes)
+    }
+
     /// Adds to the metrics what was seen since the last time.
     fn tell(&mut self) {
         self.seen.tell(&self.shared.metrics);
-        let live = self.assigned.values().filter_map(|assigned| match &assigned.phase {
-            Phase::Live(partition, _) | Phase::Muted(partition) => Some(partition),
-            Phase::Loading(_) | Phase::Broken(_) | Phase::Held { .. } | Phase::Shed(_) => None,
-        });
-        self.shared.positions.tell(live.map(|partition| {
+        self.shared.positions.tell(self.partitions().map(|partition| {
             let (position, registers, bytes) = (partition.position(), partition.registers(), partition.bytes());
             (partition.origin().broker(), Standing { position, registers, bytes })
         }));

@@ -32,6 +32,12 @@ struct Entry {
 }
 
 #[derive(Row, Deserialize)]
+struct TopicId {
+    src_topic: String,
+    topic_id: String,
+}
+
+#[derive(Row, Deserialize)]
 struct StoredFact {
     src_topic: String,
     src_partition: u32,
@@ -89,6 +95,12 @@ pub(super) async fn load(
         let origin = origin(&newest.src_topic, newest.src_partition);
         loaded.insert(origin, state(&entries, newest, chunk));
     }
+    if loaded.values().any(|loaded| loaded.topic_id.is_none()) {
+        let known = topic_ids(client, origins).await?;
+        for (origin, loaded) in loaded.iter_mut().filter(|(_, loaded)| loaded.topic_id.is_none()) {
+            loaded.topic_id = known.get(&*origin.topic).cloned();
+        }
+    }
     for (origin, fact) in facts(client, &loaded).await? {
         if let Some(loaded) = loaded.get_mut(&origin) {
             loaded.facts.push(fact);
@@ -121,6 +133,21 @@ async fn ledger(client: &Client, origins: &[Origin]) -> Result<HashMap<Origin, V
         entries.entry(origin(&entry.src_topic, entry.src_partition)).or_default().push(entry);
     }
     Ok(entries)
+}
+
+/// The id of each topic of which anything was counted: also a partition of which nothing was is another one's where its
+/// topic was recreated.
+async fn topic_ids(client: &Client, origins: &[Origin]) -> Result<HashMap<String, String>, Error> {
+    let mut topics: Vec<_> = origins.iter().map(|origin| format!("'{}'", origin.topic)).collect();
+    topics.sort_unstable();
+    topics.dedup();
+    let sql = format!(
+        "SELECT src_topic, argMax(l.topic_id, l.updated_at) AS topic_id FROM ledger AS l \
+         WHERE src_topic IN ({}) AND l.topic_id != '' GROUP BY src_topic",
+        topics.join(", ")
+    );
+    let rows = client.query(&sql).fetch_all::<TopicId>().await?;
+    Ok(rows.into_iter().map(|row| (row.src_topic, row.topic_id)).collect())
 }
 
 fn state(entries: &[Entry], newest: &Entry, chunk: &chunk::Config) -> Loaded {

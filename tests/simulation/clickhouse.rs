@@ -36,6 +36,8 @@ pub(super) struct Weather {
     pub(super) late: u64,
     pub(super) late_ms_max: u64,
     pub(super) delay_ms_max: u64,
+    /// The server ends just after it acknowledged an insert; the next one is a copy from after the last ledger row.
+    pub(super) replaced: u64,
 }
 
 /// What one load saw.
@@ -61,6 +63,10 @@ struct State {
     now: Warehouse,
     /// A copy of an earlier moment.
     backup: Option<Warehouse>,
+    /// A copy from after the newest ledger row.
+    standby: Option<Warehouse>,
+    /// For how long a server is away at least when another one takes its place; `None`: that would go unnoticed now.
+    replaced_for_ms: Option<i64>,
     /// What a replica that lags held when it began to, and in which of its tables it does.
     lagging: Option<(Warehouse, [bool; 4])>,
     /// Raised by each restore, of which nothing that was under way is left.
@@ -118,8 +124,9 @@ impl ClickHouse {
         self.state().under_way
     }
 
-    /// The ledger's position, and that of the backup.
+    /// The ledger's position of the topic as it is now, and that of the backup.
     pub(super) fn positions_of(&self, origin: &Origin) -> (u64, u64) {
+        let origin = &self.log.label(origin);
         let state = self.state();
         let now = state.now.position(origin).unwrap_or(0);
         (now, state.backup.as_ref().map_or(now, |backup| backup.position(origin).unwrap_or(0)))
@@ -135,12 +142,54 @@ impl ClickHouse {
     pub(super) fn restore(&self, away_ms: i64) {
         let mut state = self.state();
         let Some(backup) = state.backup.clone() else { return };
-        state.now = backup;
+        self.replace(&mut state, backup, away_ms);
+    }
+
+    /// Lets servers end, to be away for at least so long; or not any more.
+    pub(super) fn let_end(&self, away_ms: Option<i64>) {
+        self.state().replaced_for_ms = away_ms;
+    }
+
+    fn replace(&self, state: &mut State, copy: Warehouse, away_ms: i64) {
+        state.standby = Some(copy.clone());
+        state.now = copy;
         state.lagging = None;
         state.incarnation += 1;
         state.under_way = 0;
         state.away_until = wall_ms() + away_ms;
         self.trace.say(format_args!("ClickHouse: restored, away for {away_ms} ms"));
+    }
+
+    /// Takes over a recreated topic, as the command does.
+    pub(super) fn adopt(&self, topic: &str) {
+        let mut state = self.state();
+        let number = state.now.incarnations.get(topic).copied().unwrap_or(1);
+        if number < self.log.number(topic) {
+            state.now.incarnations.insert(topic.to_owned(), number + 1);
+            self.trace.say(format_args!("ClickHouse: topic {topic} is adopted as number {}", number + 1));
+        }
+    }
+
+    /// Whether a recreated topic waits for its adoption.
+    pub(super) fn awaits_adoption(&self, topic: &str) -> bool {
+        self.state().now.incarnations.get(topic).copied().unwrap_or(1) < self.log.number(topic)
+    }
+
+    /// Whether nothing that was counted depends on the topic as it is now: it may be deleted.
+    pub(super) fn has_all_of(&self, topic: &str) -> bool {
+        let origins: Vec<_> = self.log.origins().into_iter().filter(|origin| *origin.topic == *topic).collect();
+        let positions = origins.iter().map(|origin| (self.positions_of(origin).0, self.log.end_of(origin)));
+        let positions: Vec<_> = positions.collect();
+        self.under_way() == 0
+            && !self.awaits_adoption(topic)
+            && positions.iter().any(|(position, _)| *position > 0)
+            && positions.iter().all(|(position, end)| position == end)
+    }
+
+    /// From now on there are no older copies: what they lack could not be counted again.
+    pub(super) fn forget_copies(&self) {
+        let mut state = self.state();
+        (state.backup, state.standby) = (Some(state.now.clone()), Some(state.now.clone()));
     }
 
     pub(super) fn go_away(&self, milliseconds: i64) {
@@ -187,8 +236,20 @@ impl ClickHouse {
             {
                 state.disputed.insert((origin.clone(), fact.offset));
             }
+            let entered = matches!(row, Inserted::Ledger(_));
             state.now.take(row);
+            if entered && state.weather.replaced > 0 {
+                state.standby = Some(state.now.clone());
+            }
         }
+    }
+
+    /// After an insert that was acknowledged: perhaps the last thing that this server does.
+    fn acknowledged(&self) {
+        let mut state = self.state();
+        let Some(away_ms) = state.replaced_for_ms.filter(|_| self.dice.chance(state.weather.replaced)) else { return };
+        let Some(standby) = state.standby.clone() else { return };
+        self.replace(&mut state, standby, away_ms);
     }
 
     /// What must hold at every step.
@@ -196,11 +257,12 @@ impl ClickHouse {
         match row {
             Inserted::Ledger(entry) => {
                 assert!(entry.tally.balances(), "the balance of {entry:?}");
-                let end = self.log.end_of(&entry.origin);
+                let end = self.log.end_of_label(&entry.origin);
                 assert!(entry.next_offset <= end, "{entry:?} is beyond the end {end} of the log");
             }
             Inserted::Progress(origin, moment) => {
-                let position = state.now.position(origin).unwrap_or(0).max(self.log.start_of(origin));
+                let counted = state.now.position(&self.log.label(origin)).unwrap_or(0);
+                let position = counted.max(self.log.start_of(origin));
                 let end = self.log.end_at(origin, *moment);
                 assert!(
                     end <= position,
@@ -321,7 +383,10 @@ impl Sink for Connection {
         sleep(Duration::from_millis(answered)).await;
         let replaced = self.server.state().incarnation != incarnation;
         match course {
-            Course::Good if !replaced => Ok(()),
+            Course::Good if !replaced => {
+                self.server.acknowledged();
+                Ok(())
+            }
             Course::Good | Course::Refused => Err(failed(Class::Network)),
             Course::Partial => Err(failed(Class::Other)),
             Course::LostAnswer | Course::Late => Err(failed(Class::Timeout)),
@@ -338,7 +403,7 @@ impl Sink for Connection {
     }
 
     async fn incarnations(&self) -> Result<HashMap<String, u32>, Error> {
-        self.answer(|_| HashMap::new()).await
+        self.answer(|state| state.seen().incarnations.clone().into_iter().collect()).await
     }
 
     async fn sync(&self) -> Result<(), Error> {
@@ -359,7 +424,7 @@ impl Sink for Connection {
                 origins.iter().map(|origin| (origin.clone(), seen.load(origin, chunk))).collect();
             for (origin, loaded) in &loaded {
                 let facts = loaded.facts.iter().map(|fact| fact.offset).collect();
-                let (ledger, log_begins) = (loaded.next_offset.unwrap_or(0), starts[origin]);
+                let (ledger, log_begins) = (loaded.next_offset.unwrap_or(0), starts[&origin.broker()]);
                 state.starts.push(Start { origin: origin.clone(), ledger, log_begins, facts });
             }
             loaded.into_iter().collect()

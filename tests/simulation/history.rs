@@ -28,6 +28,8 @@ pub(super) struct History {
     closing: Vec<Closing>,
     started: u32,
     brokers_back_at: Option<i64>,
+    /// A topic that is deleted and created again as soon as it is counted, and gets no records until then.
+    doomed: Option<String>,
 }
 
 /// A process that does not answer for so long is no member any more.
@@ -56,6 +58,7 @@ impl History {
             closing: Vec::new(),
             started: 0,
             brokers_back_at: None,
+            doomed: None,
         }
     }
 
@@ -73,10 +76,13 @@ impl History {
     }
 
     fn produce(&mut self) {
-        let origins = self.log.origins();
+        let mut origins = self.log.origins();
+        origins.retain(|origin| self.doomed.as_deref() != Some(&*origin.topic));
         for _ in 0..self.dice.below(self.plan.burst + 1) {
-            let origin = self.dice.pick(&origins).clone();
-            self.producer.produce(&self.log, &origin);
+            if !origins.is_empty() {
+                let origin = self.dice.pick(&origins).clone();
+                self.producer.produce(&self.log, &origin);
+            }
         }
         if self.dice.chance(80) {
             self.producer.change_directory();
@@ -175,6 +181,8 @@ impl History {
         {
             let pause = self.dice.between(100, 10_000).cast_signed();
             self.trace.say(format_args!("process {} is stopped for {pause} ms", process.life.number));
+            // What happens while it does not ask goes unnoticed by it.
+            self.server.let_end(None);
             process.life.stop();
             if pause > SESSION_MS {
                 self.log.evict(&process.life);
@@ -206,10 +214,28 @@ impl History {
             self.server.back_up();
         }
         // A restore takes longer than any process goes without a request.
+        let least = 4 * self.plan.weather.delay_ms_max
+            + 2 * u64::try_from(self.plan.settings.flush_interval.as_millis()).unwrap();
+        let away_ms = (least + dice.below(2_000)).cast_signed();
+        self.server.let_end(self.stopped.is_empty().then_some(away_ms));
         if dice.chance(faults.restore) && self.stopped.is_empty() {
-            let least = 4 * self.plan.weather.delay_ms_max
-                + 2 * u64::try_from(self.plan.settings.flush_interval.as_millis()).unwrap();
             self.server.restore((least + dice.below(2_000)).cast_signed());
+        }
+        for topic in self.log.topics() {
+            if self.server.awaits_adoption(&topic) && dice.chance(100) {
+                self.server.adopt(&topic);
+            }
+        }
+        if dice.chance(faults.recreate) && self.doomed.is_none() {
+            self.doomed = Some(dice.pick(&self.log.topics()).clone());
+        }
+        let settled = |topic: &&String| self.server.has_all_of(topic) && self.log.is_read(topic);
+        if self.stopped.is_empty()
+            && let Some(topic) = self.doomed.as_ref().filter(settled)
+        {
+            self.log.recreate(topic);
+            self.server.forget_copies();
+            self.doomed = None;
         }
         if dice.chance(faults.lag) {
             self.server.lag();
@@ -273,6 +299,9 @@ impl History {
         while !self.is_drained() {
             if wall_ms() > began + HEAL_MS {
                 return self.give_up();
+            }
+            for topic in self.log.topics() {
+                self.server.adopt(&topic);
             }
             self.turn().await;
         }

@@ -3,6 +3,8 @@
 //! Invariant: what it does at its worst is what Kafka may do: it removes the start of a partition, gives a partition to
 //! another member while the former one reads on, answers late, and is away.
 
+mod recreated;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard},
@@ -19,6 +21,7 @@ use yinliu::{
 
 use super::chance::{BEGIN_MS, Dice, Life, Trace, wall_ms};
 use crate::support::records::Stored;
+use recreated::Former;
 
 /// Between two reports of librdkafka about the ends of what it reads.
 const STATISTICS_MS: i64 = 1_000;
@@ -38,6 +41,9 @@ struct State {
     next_member: u32,
     letters: BTreeSet<(Origin, u64)>,
     away: bool,
+    /// Of topics that were recreated: which of its name it is.
+    numbers: BTreeMap<String, u32>,
+    former: Vec<Former>,
 }
 
 #[derive(Debug, Default)]
@@ -131,12 +137,6 @@ impl Log {
         let ends = &state.partitions[origin].ends;
         // What was appended in the same millisecond came before or after it.
         ends[..ends.partition_point(|(since, _)| *since < moment)].last().map_or(0, |(_, end)| *end)
-    }
-
-    /// Everything that was ever appended, each partition in its order.
-    pub(super) fn everything(&self) -> Vec<Stored> {
-        let state = self.state();
-        state.partitions.values().flat_map(|partition| &partition.records).map(|record| (**record).clone()).collect()
     }
 
     /// An earlier record of the partition, so many records back.
@@ -259,7 +259,8 @@ impl Consumer {
             let (origin, next) = member.slots.get_mut(&slot).unwrap();
             let Some(position) = *next else { continue };
             let partition = &partitions[origin];
-            if position < partition.start {
+            // Behind the end as well, as in a topic that was recreated.
+            if position < partition.start || position > partition.end {
                 *next = None;
                 signals.push(Signal::Broken(slot));
                 continue;
@@ -369,7 +370,8 @@ impl Brokers for Client {
     }
 
     fn ids(&self, names: &[String], _: Duration) -> HashMap<String, String> {
-        names.iter().map(|name| (name.clone(), format!("id of {name}"))).collect()
+        let state = self.log.state();
+        names.iter().map(|name| (name.clone(), format!("{name}, {}", state.number(name)))).collect()
     }
 
     fn starts(&self, origins: &[Origin], _: Duration) -> Result<HashMap<Origin, u64>, Error> {

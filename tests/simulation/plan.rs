@@ -57,6 +57,7 @@ pub(super) struct Faults {
     pub(super) restore: u64,
     pub(super) lag: u64,
     pub(super) retention: u64,
+    pub(super) recreate: u64,
 }
 
 impl Plan {
@@ -104,6 +105,7 @@ impl Plan {
                 late: if kind == Kind::Outage { 0 } else { maybe(dice, 150) },
                 late_ms_max: dice.between(1, 20_000),
                 delay_ms_max: *dice.pick(&[5, 60, 400]),
+                replaced: maybe(dice, 30),
             },
             ticks: dice.between(100, 400),
             tick_ms_max: *dice.pick(&[10, 60, 300]),
@@ -130,6 +132,7 @@ impl Faults {
             restore: maybe(dice, 15),
             lag: maybe(dice, 50),
             retention: maybe(dice, 50),
+            recreate: maybe(dice, 30),
         }
     }
 }

@@ -77,6 +77,9 @@ pub(super) struct Process {
     flush: JoinHandle<Result<(), Stopped>>,
     loader: JoinHandle<Result<(), sink::Error>>,
     abandon: CancellationToken,
+    settings: Settings,
+    /// Of all topics.
+    partitions: usize,
 }
 
 /// A process that takes its leave.
@@ -90,6 +93,9 @@ pub(super) struct Closing {
 
 /// Records of one read, of less than a kilobyte each.
 const READ_BYTES_MAX: usize = 12 << 10;
+
+/// Of one encoded register, with the short names of a history.
+const REGISTER_BYTES_MAX: usize = 300;
 
 /// As `pipeline` gives the last flush.
 const LAST_FLUSH_LIMIT_MS: i64 = 6_000;
@@ -144,6 +150,8 @@ impl Process {
             loader: tokio::spawn(loader),
             abandon,
             life,
+            settings: settings.clone(),
+            partitions: log.origins().len(),
         }
     }
 
@@ -151,9 +159,21 @@ impl Process {
         self.workers.len()
     }
 
-    /// One step of one worker.
+    /// One step of one worker, after which what it holds is within its bounds.
     pub(super) fn step(&mut self, worker: usize) {
-        self.workers[worker].step(now(), wall_ms(), Duration::ZERO).unwrap();
+        let worker = &mut self.workers[worker];
+        worker.step(now(), wall_ms(), Duration::ZERO).unwrap();
+        let Settings { partition: partition::Config { chunk, dedup }, batch_bytes_full, .. } = &self.settings;
+        let (horizon, registers) = (usize::try_from(dedup.records).unwrap(), (1 << chunk.bits) + (1 << chunk.day_bits));
+        for partition in worker.partitions() {
+            let (remembered, held) = (partition.remembered(), partition.registers());
+            assert!(remembered <= horizon, "{remembered} identities in a horizon of {horizon}");
+            assert!(held <= registers, "{held} registers, at most {registers} in the open chunks");
+        }
+        // A read takes a batch beyond its size, and so does a drain of every partition.
+        let drained = self.partitions * registers * REGISTER_BYTES_MAX;
+        let (bytes, most) = (worker.bytes(), 2 * (batch_bytes_full + 2 * READ_BYTES_MAX + drained));
+        assert!(bytes <= most, "{bytes} bytes of rows wait, at most {most} may");
     }
 
     /// What the process does every second.
