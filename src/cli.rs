@@ -110,12 +110,14 @@ pub struct Surroundings {
     pub shutdown: CancellationToken,
 }
 
-/// How the program ends. Wrong usage ends it with 2, from within clap.
+/// How the program ends. Most of wrong usage is found within clap, which ends it with 2 as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Success,
     /// 1: something failed, or a check found a fault.
     Failure,
+    /// 2: what was asked for makes no sense, such as a first day after the last one.
+    Usage,
     /// 78, `EX_CONFIG` of sysexits: a supervisor need not try again.
     Configuration,
 }
@@ -125,6 +127,7 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Success => 0,
             Exit::Failure => 1,
+            Exit::Usage => 2,
             Exit::Configuration => 78,
         })
     }
@@ -187,7 +190,25 @@ impl Command {
     }
 
     /// Does what was asked.
+    ///
+    /// # Errors
+    /// Something failed on the way; what was asked for in a wrong way is an [`Exit`].
     pub async fn run(self, config: Config, around: Surroundings) -> anyhow::Result<Exit> {
+        let error = match self.perform(config, around).await {
+            Ok(exit) => return Ok(exit),
+            Err(error) => error,
+        };
+        let is_usage = error.downcast_ref::<verify::Error>().is_some_and(verify::Error::is_usage)
+            || error.downcast_ref::<reconcile::Error>().is_some_and(reconcile::Error::is_usage)
+            || error.downcast_ref::<dead_letters::Error>().is_some_and(dead_letters::Error::is_usage);
+        if !is_usage {
+            return Err(error);
+        }
+        writeln!(std::io::stderr(), "{error}").context("say what is wrong")?;
+        Ok(Exit::Usage)
+    }
+
+    async fn perform(self, config: Config, around: Surroundings) -> anyhow::Result<Exit> {
         let Surroundings { wall_ms, shutdown } = around;
         match self {
             Self::Run(Run { only }) => {
