@@ -60,14 +60,19 @@ impl fmt::Display for Report {
     }
 }
 
-/// Tables with rows that name the customer, and by which column; dead letters quote records that may.
+/// Tables with rows that name the customer, and by which column; dead letters quote records that may. Where one was sent
+/// again stands in `dead_letter_replays` by its offset alone.
 const TABLES: [(&str, &str); 6] = [
     ("facts", "customer_id = ?"),
     ("customer_events", "customer_id = ?"),
     ("episode_rows", "customer_id = ?"),
     ("request_rows", "customer_id = ?"),
     ("refresh_queue", "customer_id = ?"),
-    ("dead_letter_log", "position(value, ?) > 0"),
+    (
+        "dead_letter_log",
+        "position(value, ?) > 0 OR JSONExtractString(value, 'customer_id') = ? OR position(key, ?) > 0 OR \
+         arrayExists(header -> position(header.2, ?) > 0, headers)",
+    ),
 ];
 
 /// Erases what the settings name. May be run again, also after an interruption.
@@ -76,7 +81,7 @@ pub async fn run(settings: &Settings, config: &config::Config) -> Result<Report,
     let Settings { corp, customer } = settings;
     let count = "SELECT count() FROM facts FINAL WHERE corp_id = ? AND customer_id = ?";
     let facts = client.query(count).bind(corp).bind(customer).fetch_one::<u64>().await;
-    let facts = facts.map_err(|source| sink::Error::new("count the facts of a customer", source))?;
+    let facts = facts.map_err(|source| failed("count the facts of a customer", source))?;
     rename(&client, settings).await?;
     let mut deleted = Vec::new();
     for (table, condition) in TABLES {
@@ -94,7 +99,17 @@ async fn rename(client: &Client, settings: &Settings) -> Result<(), sink::Error>
                f.version + 1 AS version) FROM facts AS f FINAL WHERE f.corp_id = ? AND f.customer_id = ?";
     let Settings { corp, customer } = settings;
     let written = client.query(sql).bind(name).bind(corp).bind(customer).execute().await;
-    written.map_err(|source| sink::Error::new("write the facts of a customer under another name", source))
+    written.map_err(|source| failed("write the facts of a customer under another name", source))
+}
+
+/// The error without the words of ClickHouse, which quote the statement and with it the customer: its number and name.
+fn failed(doing: &'static str, source: clickhouse::error::Error) -> sink::Error {
+    let clickhouse::error::Error::BadResponse(text) = source else { return sink::Error::new(doing, source) };
+    let number = text.split_once("Code: ").map_or("", |(_, rest)| rest.split('.').next().unwrap_or_default());
+    let number = if number.bytes().all(|byte| byte.is_ascii_digit()) { number } else { "" };
+    let is_name = |word: &&str| word.len() > 3 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    let name = text.split(['(', ')']).filter(is_name).next_back().unwrap_or("an error without a name");
+    sink::Error::new(doing, clickhouse::error::Error::BadResponse(format!("Code: {number}. {name}")))
 }
 
 /// Deletes rows, older versions too, and waits until they are gone from the disk; the answer is how many there were.
@@ -107,17 +122,60 @@ async fn delete(
     let of_corp = if table == "dead_letter_log" { "" } else { "corp_id = ? AND " };
     let bind = |query: clickhouse::query::Query| {
         let query = if of_corp.is_empty() { query } else { query.bind(&settings.corp) };
-        query.bind(&settings.customer)
+        condition.matches('?').fold(query, |query, _| query.bind(&settings.customer))
     };
     let count = format!("SELECT count() FROM {table} WHERE {of_corp}{condition}");
     let count = bind(client.query(&count)).fetch_one::<u64>().await;
-    let count = count.map_err(|source| sink::Error::new("count the rows of a customer", source))?;
+    let count = count.map_err(|source| failed("count the rows of a customer", source))?;
     let cluster = &config.clickhouse.cluster;
     let place = if cluster.is_empty() { table.to_owned() } else { format!("{table}_local ON CLUSTER '{cluster}'") };
     if count > 0 {
         let sql = format!("ALTER TABLE {place} DELETE WHERE {of_corp}{condition} SETTINGS mutations_sync = 2");
         let deleted = bind(client.query(&sql)).execute().await;
-        deleted.map_err(|source| sink::Error::new("delete the rows of a customer", source))?;
+        deleted.map_err(|source| failed("delete the rows of a customer", source))?;
     }
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::migrate;
+
+    /// Columns that hold what a record says of a customer, or may.
+    const PERSONAL: [&str; 5] = ["customer_id", "extra", "key", "value", "headers"];
+
+    /// Tables with a column of such a name that holds nothing of a record, and what it holds.
+    const OTHERS: [(&str, &str); 1] = [("settings", "what was fixed when the database was created")];
+
+    #[test]
+    fn every_table_that_may_name_a_customer_is_erased_from() {
+        let schema = migrate::dry_run(&sink::Config::default());
+        let mut found = BTreeSet::new();
+        let mut table = "";
+        for line in schema.lines() {
+            if let Some(rest) = line.strip_prefix("CREATE ") {
+                let named = rest.strip_prefix("TABLE IF NOT EXISTS ").and_then(|rest| rest.split(' ').next());
+                table = named.unwrap_or_default();
+            }
+            let column = line.strip_prefix("    ").and_then(|line| line.split(' ').next()).unwrap_or_default();
+            if !table.is_empty() && PERSONAL.contains(&column) {
+                found.insert(table);
+            }
+        }
+        let known: BTreeSet<_> = TABLES.iter().chain(&OTHERS).map(|(table, _)| *table).collect();
+        assert_eq!(found, known);
+    }
+
+    #[test]
+    fn error_of_clickhouse_is_told_without_its_words() {
+        let text = "Code: 60. DB::Exception: Unknown table expression identifier 'facts' in scope SELECT count() FROM facts \
+                    WHERE customer_id = 'somebody'. (UNKNOWN_TABLE) (version 26.7.1)";
+        let error = failed("count", clickhouse::error::Error::BadResponse(text.to_owned()));
+        let told = crate::log::chain(&error);
+        assert!(told.contains("60") && told.contains("UNKNOWN_TABLE") && !told.contains("somebody"), "{told}");
+        assert!(matches!(error, sink::Error::Final { .. }), "{told}");
+    }
 }

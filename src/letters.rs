@@ -33,7 +33,7 @@ const ALL_BYTES_MAX: usize = 64 << 20;
 /// Letters that wait longer than this hold their partition.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// What is kept of a value that the topic does not take whole.
+/// What is kept of the value, of the key, and of the headers of a letter that the topic does not take whole.
 const TRUNCATED_BYTES: usize = 64 << 10;
 
 /// A refused record and why, with everything that is needed to send it again.
@@ -66,13 +66,22 @@ impl Letter {
     }
 
     fn bytes(&self) -> usize {
-        self.value.as_ref().map_or(0, Vec::len) + self.key.as_ref().map_or(0, Vec::len)
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len());
+        [&self.value, &self.key].into_iter().flatten().map(Vec::len).chain(headers).sum()
     }
 
+    /// Cuts the value, the key, and all headers together: each of them may be what the topic does not take.
     fn truncate(&mut self) {
-        if let Some(value) = &mut self.value {
-            value.truncate(TRUNCATED_BYTES);
+        for part in [&mut self.value, &mut self.key].into_iter().flatten() {
+            part.truncate(TRUNCATED_BYTES);
         }
+        let mut room = TRUNCATED_BYTES;
+        self.headers.retain_mut(|(name, value)| {
+            let Some(left) = room.checked_sub(name.len()) else { return false };
+            value.truncate(left);
+            room = left - value.len();
+            true
+        });
         self.truncated = true;
     }
 }

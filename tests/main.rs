@@ -24,6 +24,7 @@ mod questions;
 mod reconcile;
 mod recount;
 mod schemas;
+mod secrets;
 mod simulation;
 mod stories;
 mod support;

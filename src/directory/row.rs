@@ -146,8 +146,7 @@ impl Reference {
 
     fn from_body(kind: Kind, value: &[u8], publication: Publication) -> Result<Self, String> {
         let text = std::str::from_utf8(value).map_err(|_| "the value is not UTF-8".to_owned())?;
-        let fields: Fields<'_> =
-            serde_json::from_str(text).map_err(|error| format!("the value is no such row: {error}"))?;
+        let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
         let corp_id = required("corp_id", fields.corp_id, 64)?;
         if corp_id.contains('/') {
             return Err("`corp_id` holds a `/`".to_owned());
@@ -271,4 +270,14 @@ fn moment(name: &str, value: Option<&RawValue>) -> Result<Option<i64>, String> {
     instant(value.get())
         .map(Some)
         .ok_or_else(|| format!("`{name}` is neither milliseconds since the epoch nor RFC 3339"))
+}
+
+/// Where the value breaks its form; the words of the parser would quote what stands there.
+fn unreadable(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        serde_json::error::Category::Data => "a field is missing, repeated, or of another type",
+        serde_json::error::Category::Eof => "it ends too early",
+        serde_json::error::Category::Syntax | serde_json::error::Category::Io => "it is no JSON",
+    };
+    format!("the value is no such row: {what} (line {}, column {})", error.line(), error.column())
 }

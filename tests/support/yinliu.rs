@@ -142,6 +142,11 @@ impl Yinliu {
         String::from_utf8_lossy(&text[text.len().saturating_sub(6_000)..]).into_owned()
     }
 
+    /// All that it said on standard error.
+    pub(crate) fn whole_log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder.join("log")).unwrap_or_default()).into_owned()
+    }
+
     /// Status and body of a page of the port for operators; an error while nobody answers.
     pub(crate) fn get(&self, path: &str) -> Result<(u16, String), String> {
         let ask = || {
