@@ -3,7 +3,7 @@
 # Arguments of the demo, such as ARGS="--rate 1000".
 ARGS ?=
 
-# Of `make chaos`: it ends after so many seconds or faults.
+# Of `make chaos`: it ends after so many seconds or faults. Of `make fuzz`: so long at each door.
 SECONDS ?= 7200
 FAULTS ?= 1000
 
@@ -18,7 +18,21 @@ SEEDS ?= 10000
 # Of `make chaos`: the schedule of this seed. Of `make simulate`: this history alone, which tells what happens in it.
 SEED ?=
 
-.PHONY: demo test check bench chaos pressure bench-verify simulate mutants
+# Mutated records of `make mutated`.
+RECORDS ?= 10000000
+
+# What bytes come in through; see src/hostile.rs.
+DOORS ?= record config csv engine
+
+# The coverage that a fuzzer follows, and the checks that the program has for tests.
+FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions=on -Coverflow-checks=on -Ccodegen-units=1
+# With a target, so that build scripts are built without them.
+FUZZ := RUSTFLAGS="$(FUZZ_FLAGS)" cargo test --release --locked --features fuzzing --test fuzz \
+	--target $(shell rustc -vV | sed -n 's/^host: //p') --target-dir target/fuzz
+
+.PHONY: demo test check bench chaos pressure bench-verify simulate mutants fuzz mutated
 
 # Everything embedded: broker, ClickHouse engine, generator, pipeline, board.
 demo:
@@ -68,6 +82,25 @@ pressure:
 	deploy/fetch-kafka.sh
 	PRESSURE_SECONDS=$(AWAY) PRESSURE_RATE=$(RATE) BURST_KEYS=$(KEYS) \
 		cargo test --release --locked --test integration -- clickhouse_that_is_away burst_of --nocapture --test-threads=1
+
+# Every door, by a fuzzer that follows the code. An input that breaks one is left in tests/corpus/, whose inputs the tests
+# try; so are those by which it came further.
+fuzz:
+	$(FUZZ) --no-run
+	for door in $(DOORS); do \
+		found=target/fuzz/corpus/$$door kept=tests/corpus/$$door && mkdir -p $$found $$kept && \
+		export FUZZ_DOOR=$$door FUZZ_INPUTS=$$found && \
+		$(FUZZ) -- $$found -artifact_prefix=$$kept/ -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 \
+			-print_final_stats=1 && \
+		$(FUZZ) -- -merge=1 -use_counters=0 -timeout=10 $$kept $$found || exit 1; \
+	done
+
+# The same as in the tests, fifty times as many.
+mutated:
+	deploy/fetch-engine.sh
+	deploy/fetch-kafka.sh
+	MUTATED_RECORDS=$(RECORDS) \
+		cargo test --release --locked --test integration -- mutated_records --nocapture
 
 # `verify` and `reconcile` alone, on a day of 20 million records.
 bench-verify:

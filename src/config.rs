@@ -160,7 +160,7 @@ fn merge(assignments: &[Assignment]) -> Result<Config, Mistakes> {
 }
 
 /// A file of these bytes, from its text to the checks of sense.
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn hostile(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let mut layers = layer::Layers::default();

@@ -16,7 +16,7 @@
 mod blocks;
 mod chdb;
 mod exception;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 mod hostile;
 mod http;
 mod multipart;
@@ -42,7 +42,7 @@ use tokio::time;
 use tokio_util::sync::CancellationToken;
 
 use chdb::{Connection, LoadError};
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use hostile::hostile;
 use http::Endpoint;
 use session::Sessions;

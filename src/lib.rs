@@ -62,7 +62,7 @@
 //! | [`service`] | one process of all parts | starts on a database that does not fit |
 //! | [`generate`], [`engine`], [`demo`] | a brand's day; ClickHouse inside the process; everything embedded | differ from the real path |
 //! | [`cli`] | what may be asked of the program | decides |
-//! | `hostile` | tries every door with any bytes, in tests | is there in a program |
+//! | `hostile` | tries every door with any bytes, in tests and under the fuzzer | is there in a program that counts |
 //!
 //! # Why not …
 //!
@@ -154,5 +154,5 @@ pub mod generate;
 
 pub mod cli;
 
-#[cfg(test)]
-mod hostile;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod hostile;

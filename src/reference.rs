@@ -16,7 +16,7 @@ use std::{
 use clickhouse::Client;
 use tokio_util::sync::CancellationToken;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::csv::hostile;
 use crate::{
     admin::Outside,

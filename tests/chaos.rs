@@ -64,7 +64,7 @@ async fn every_kind_of_fault_under_load_leaves_no_wrong_key() {
     while report.faults() < plan.faults && (began.elapsed() < plan.length || !report.missing().is_empty()) {
         let round = deck.round(&mut dice);
         play(&mut world, &round, &mut report).await;
-        // Mostly into the middle of whatever comes after.
+        // A part of the schedule, not a wait: mostly into the middle of whatever comes after.
         tokio::time::sleep(Duration::from_millis(dice.random_range(0..500))).await;
     }
     let length = began.elapsed();
@@ -97,6 +97,7 @@ async fn play(world: &mut World, round: &[Fault], report: &mut Report) {
     let start = Instant::now();
     let (mut begun, mut places) = (vec![start; round.len()], vec![None; round.len()]);
     for (moment, at, begins) in moments {
+        // When a fault begins and ends is the schedule itself; what follows from it is waited for below.
         tokio::time::sleep(moment.saturating_sub(start.elapsed())).await;
         if begins {
             begun[at] = Instant::now();

@@ -15,6 +15,7 @@ mod engine_process;
 mod episodes;
 mod faults;
 mod golden;
+mod hostile;
 mod life;
 mod lineage;
 mod pipeline;

@@ -71,24 +71,6 @@ const IMPURE: &[&str] = &[
 /// Lines of a file before its tests.
 const FILE_LINES_MAX: usize = 400;
 
-/// Licences under which a dependency may be used.
-const LICENCES: &[&str] = &[
-    "MIT",
-    "Apache-2.0",
-    "Apache-2.0 WITH LLVM-exception",
-    "BSD-2-Clause",
-    "BSD-3-Clause",
-    "ISC",
-    "Zlib",
-    "Unicode-3.0",
-    "MIT-0",
-    "Unlicense",
-    "CC0-1.0",
-    "BSL-1.0",
-    "OpenSSL",
-    "CDLA-Permissive-2.0",
-];
-
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -239,8 +221,51 @@ fn every_metric_that_an_operator_is_told_of_exists() {
     }
 }
 
+/// What `deny.toml` says of the tree.
+fn deny() -> toml::Table {
+    fs::read_to_string(root().join("deny.toml")).unwrap().parse().unwrap()
+}
+
 #[test]
 fn every_dependency_has_a_licence_that_may_be_used() {
+    let (deny, metadata) = (deny(), metadata());
+    let licences: Vec<_> =
+        deny["licenses"]["allow"].as_array().unwrap().iter().filter_map(toml::Value::as_str).collect();
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 100, "{} packages", packages.len());
+    for package in packages {
+        let licence = package["license"].as_str().unwrap_or_default().replace('/', " OR ");
+        // One alternative is enough; of a conjunction every part has to be allowed.
+        let allowed = |alternative: &str| {
+            let mut parts = alternative.split(" AND ");
+            parts.all(|part| licences.contains(&part.trim().trim_matches(['(', ')'])))
+        };
+        assert!(licence.split(" OR ").any(allowed), "{} {}: licence `{licence}`", package["name"], package["version"]);
+    }
+}
+
+#[test]
+fn every_dependency_comes_from_the_registry_by_a_version_and_none_is_banned() {
+    let lock: toml::Table = fs::read_to_string(root().join("Cargo.lock")).unwrap().parse().unwrap();
+    let deny = deny();
+    let banned = deny["bans"]["deny"].as_array().unwrap().iter();
+    let banned: Vec<_> = banned.filter_map(|ban| ban["crate"].as_str()).collect();
+    for package in lock["package"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        let source = package.get("source").map_or("", |source| source.as_str().unwrap());
+        let known = source.starts_with("registry+") && source.ends_with("/crates.io-index");
+        assert!(known || name == "yinliu" && source.is_empty(), "{name} comes from `{source}`");
+        assert!(!banned.contains(&name), "{name} is banned by deny.toml");
+    }
+    let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    for (name, wish) in ["dependencies", "dev-dependencies"].iter().flat_map(|part| manifest[*part].as_table().unwrap())
+    {
+        let version = wish.as_str().or_else(|| wish.get("version")?.as_str()).unwrap_or("*");
+        assert!(!version.contains('*'), "{name}: any version");
+    }
+}
+
+fn metadata() -> serde_json::Value {
     let output = Command::new(env!("CARGO"))
         .args([
             "metadata",
@@ -255,16 +280,5 @@ fn every_dependency_has_a_licence_that_may_be_used() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let packages = metadata["packages"].as_array().unwrap();
-    assert!(packages.len() > 100, "{} packages", packages.len());
-    for package in packages {
-        let licence = package["license"].as_str().unwrap_or_default().replace('/', " OR ");
-        // One alternative is enough; of a conjunction every part has to be allowed.
-        let allowed = |alternative: &str| {
-            let mut parts = alternative.split(" AND ");
-            parts.all(|part| LICENCES.contains(&part.trim().trim_matches(['(', ')'])))
-        };
-        assert!(licence.split(" OR ").any(allowed), "{} {}: licence `{licence}`", package["name"], package["version"]);
-    }
+    serde_json::from_slice(&output.stdout).unwrap()
 }

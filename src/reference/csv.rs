@@ -135,7 +135,7 @@ fn key(kind: Kind, columns: &[String], record: &csv::StringRecord) -> String {
 }
 
 /// A file of each kind with these bytes, which grows from its first half to the whole.
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn hostile(bytes: &[u8]) {
     let metrics = std::sync::Arc::new(crate::metrics::Metrics::new(&[]));
     let reference = Reference::new(std::time::Duration::ZERO, metrics);

@@ -94,6 +94,7 @@ async fn is_fresh(stage: &Stage<'_>, mut look: impl FnMut()) -> Result<(), Strin
         if asked.elapsed() > FRESH {
             return Err(format!("{behind} partitions are behind"));
         }
+        // Between two looks, and nothing depends on how many there are.
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -277,6 +277,7 @@ impl World {
     /// was merging when the writing failed is broken until then, its sources are not.
     async fn free_disk(&mut self) {
         self.disk.set_disk(Disk::Over);
+        // How long it lasts, as of every fault; whether a merge writes meanwhile may differ from time to time.
         tokio::time::sleep(Duration::from_millis(200)).await;
         self.disk.set_disk(Disk::Free);
         self.engine.kill();
