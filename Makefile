@@ -88,11 +88,12 @@ pressure:
 fuzz:
 	$(FUZZ) --no-run
 	for door in $(DOORS); do \
-		found=target/fuzz/corpus/$$door kept=tests/corpus/$$door && mkdir -p $$found $$kept && \
-		export FUZZ_DOOR=$$door FUZZ_INPUTS=$$found && \
-		$(FUZZ) -- $$found -artifact_prefix=$$kept/ -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 \
-			-print_final_stats=1 && \
-		$(FUZZ) -- -merge=1 -use_counters=0 -timeout=10 $$kept $$found || exit 1; \
+		found=target/fuzz/found/$$door new=target/fuzz/new/$$door kept=tests/corpus/$$door; \
+		rm -rf $$new; mkdir -p $$found $$new $$kept; export FUZZ_DOOR=$$door; \
+		FUZZ_INPUTS=$$found $(FUZZ) -- $$found -artifact_prefix=$$kept/ -max_total_time=$(SECONDS) -timeout=10 \
+			-rss_limit_mb=2048 -print_final_stats=1 || exit 1; \
+		FUZZ_INPUTS=$$new $(FUZZ) -- -merge=1 -use_counters=0 -timeout=10 $$new $$found || exit 1; \
+		find $$new -type f ! -name 'known-*' -exec cp -n {} $$kept \; ; \
 	done
 
 # The same as in the tests, fifty times as many.

@@ -315,8 +315,8 @@ pub(crate) async fn play(seed: u64) {
     history.counting.execute(&format!("DROP DATABASE {}", history.counting.config.clickhouse.database)).await;
 }
 
-/// Histories of every run of the tests: a second each.
-const SEEDS: u64 = 12;
+/// Histories of every run of the tests: some seconds each.
+const SEEDS: u64 = 4;
 
 #[tokio::test]
 async fn every_history_of_corrections_ends_with_the_figures_of_its_records() {

@@ -151,7 +151,7 @@ impl<K: Sink> Flush<K> {
         let began = Instant::now();
         let mut replaced = Vec::new();
         for Opened { origin, ledger, position, leans_until, absences } in batch.opened.drain(..) {
-            self.progress.flushed(&origin.broker(), position);
+            self.progress.flushed(&origin, position);
             if leans_until > 0 {
                 self.leaning.insert(origin.clone(), leans_until);
                 if absences < self.shared.absences.load(Ordering::Acquire) {
@@ -275,7 +275,7 @@ impl<K: Sink> Flush<K> {
         }
         for (origin, position) in &positions {
             self.acknowledged.insert(origin.clone(), *position);
-            self.progress.flushed(&origin.broker(), *position);
+            self.progress.flushed(origin, *position);
             if self.leaning.get(origin).is_some_and(|leans_until| position >= leans_until) {
                 self.leaning.remove(origin);
             }

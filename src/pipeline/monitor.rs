@@ -24,6 +24,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// A broker that does not answer within this time does not for this sample.
 const LIMIT: Duration = Duration::from_secs(5);
 
+/// Brokers that have just told where the topics end tell their ids as fast, or do not know the request.
+const ID_LIMIT: Duration = Duration::from_secs(1);
+
 const NO_ANSWER: &str = "Kafka does not answer";
 
 /// Where the workers stand.
@@ -78,6 +81,7 @@ pub struct Monitor<B> {
     samples: tokio::sync::mpsc::UnboundedSender<Sample>,
     /// Partitions of each topic, and when that was asked for.
     known: HashMap<String, (u32, i64)>,
+    ids: HashMap<String, String>,
     faults: Repeated,
 }
 
@@ -89,7 +93,7 @@ impl<B: Brokers> Monitor<B> {
         samples: tokio::sync::mpsc::UnboundedSender<Sample>,
     ) -> Self {
         let faults = Repeated::new(Duration::from_secs(30));
-        Self { topics, brokers, shared, samples, known: HashMap::new(), faults }
+        Self { topics, brokers, shared, samples, known: HashMap::new(), ids: HashMap::new(), faults }
     }
 
     /// Takes a sample, and sends letters again that came back. To be called every second or so.
@@ -117,8 +121,8 @@ impl<B: Brokers> Monitor<B> {
                 let cause = format!("Kafka: no topic {missing:?}; create it, or correct `kafka.topics.input`");
                 health.report("kafka", (!missing.is_empty()).then_some(cause.as_str()));
                 self.lag(&ends);
-                let born = self.born(&topics, asked_at);
-                let _ = self.samples.send(Sample { asked_at, ends: ends.into_iter().collect(), born });
+                let (born, recreated) = (self.born(&topics, asked_at), self.recreated());
+                let _ = self.samples.send(Sample { asked_at, ends: ends.into_iter().collect(), born, recreated });
             }
             Err(error) => {
                 let text = chain(&error);
@@ -142,6 +146,18 @@ impl<B: Brokers> Monitor<B> {
             self.known.insert(topic.name.clone(), (topic.partitions, asked_at));
         }
         born
+    }
+
+    /// Topics that have another id than a sample ago. Asked after the ends, so that those of another topic are never taken
+    /// for the ends of the one before; brokers that tell no ids are not believed to have recreated any.
+    fn recreated(&mut self) -> Vec<String> {
+        let ids = self.brokers.ids(&self.topics, ID_LIMIT);
+        let told = ids.into_iter().filter(|(_, id)| !id.is_empty());
+        let other = |(topic, id): (String, String)| {
+            let before = self.ids.insert(topic.clone(), id.clone());
+            before.is_some_and(|before| before != id).then_some(topic)
+        };
+        told.filter_map(other).collect()
     }
 
     fn lag(&self, ends: &HashMap<Origin, u64>) {

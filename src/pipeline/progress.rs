@@ -19,6 +19,8 @@ pub struct Sample {
     pub ends: Vec<(Origin, u64)>,
     /// Partitions that did not exist a sample ago, which was asked for at that moment: complete through it.
     pub born: Vec<(Origin, i64)>,
+    /// Topics that are others than a sample ago, though of the same name.
+    pub recreated: Vec<String>,
 }
 
 /// The partitions that this process counts.
@@ -32,6 +34,10 @@ pub struct Progress {
 #[derive(Debug, Default)]
 struct Partition {
     position: Option<u64>,
+    /// As the position stands in the tables.
+    label: Option<Origin>,
+    /// What was counted of the topic before it was recreated: it says nothing of the ends of today.
+    gone: Option<Origin>,
     /// Ends not yet reached, oldest first, each larger than the one before.
     ends: VecDeque<(i64, u64)>,
     complete_through: Option<i64>,
@@ -44,9 +50,15 @@ impl Progress {
         Self { samples, partitions: BTreeMap::new(), born: Vec::new() }
     }
 
-    /// Everything below `position` is in the warehouse.
-    pub fn flushed(&mut self, origin: &Origin, position: u64) {
-        let partition = self.partitions.entry(origin.clone()).or_default();
+    /// Everything below `position` is in the warehouse; `label` as it stands in the tables.
+    pub fn flushed(&mut self, label: &Origin, position: u64) {
+        let partition = self.partitions.entry(label.broker()).or_default();
+        if partition.gone.as_ref() == Some(label) {
+            return;
+        }
+        if partition.label.as_ref() != Some(label) {
+            (partition.label, partition.position) = (Some(label.clone()), None);
+        }
         partition.position = partition.position.max(Some(position));
         partition.reach();
     }
@@ -76,12 +88,19 @@ impl Progress {
     /// The moment through which all partitions of this process are complete.
     #[must_use]
     pub fn complete_through(&self) -> Option<i64> {
-        let counted = self.partitions.values().filter(|partition| partition.position.is_some());
+        let counted = self.partitions.values().filter(|partition| partition.position.is_some() || partition.is_lost());
         counted.map(|partition| partition.complete_through).min().flatten()
     }
 
     fn sampled(&mut self, sample: Sample) {
         self.born.extend(sample.born);
+        for (_, partition) in self
+            .partitions
+            .iter_mut()
+            .filter(|(origin, _)| sample.recreated.iter().any(|topic| **topic == *origin.topic))
+        {
+            partition.recreated();
+        }
         for (origin, end) in sample.ends {
             let partition = self.partitions.entry(origin).or_default();
             match partition.ends.back_mut() {
@@ -102,6 +121,19 @@ impl Progress {
 }
 
 impl Partition {
+    /// The log is another one, and nothing is known to be counted of it.
+    fn recreated(&mut self) {
+        if self.position.take().is_some_and(|position| position > 0) {
+            self.gone = self.label.take();
+        }
+        self.ends.clear();
+    }
+
+    /// Whether its topic was recreated, and is not counted since.
+    const fn is_lost(&self) -> bool {
+        self.gone.is_some() && self.label.is_none()
+    }
+
     fn reach(&mut self) {
         let Some(position) = self.position else { return };
         while let Some(&(asked_at, end)) = self.ends.front()
@@ -130,7 +162,9 @@ mod tests {
         let mut progress = Progress::new(receiver);
         let mut told = None;
         for &(asked_at, end, position) in steps {
-            sender.send(Sample { asked_at, ends: vec![(origin(), end)], born: Vec::new() }).unwrap();
+            sender
+                .send(Sample { asked_at, ends: vec![(origin(), end)], born: Vec::new(), recreated: Vec::new() })
+                .unwrap();
             if let Some(position) = position {
                 progress.flushed(&origin(), position);
             }
@@ -160,12 +194,35 @@ mod tests {
     }
 
     #[test]
+    fn recreated_topic_is_complete_through_nothing_new_until_it_is_counted_under_its_own_name() {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut progress = Progress::new(receiver);
+        let sample = |asked_at, end, recreated: &[&str]| {
+            let recreated = recreated.iter().map(ToString::to_string).collect();
+            sender.send(Sample { asked_at, ends: vec![(origin(), end)], born: Vec::new(), recreated }).unwrap();
+        };
+        progress.flushed(&origin(), 10);
+        sample(1, 10, &[]);
+        assert_eq!(progress.changed(), [(origin(), 1)]);
+        sample(2, 3, &["t"]);
+        assert_eq!(progress.changed(), []);
+        // Rows of the former topic that arrive late.
+        progress.flushed(&origin(), 10);
+        sample(3, 10, &[]);
+        assert_eq!((progress.changed(), progress.complete_through()), (Vec::new(), Some(1)));
+        progress.flushed(&origin().label(2), 3);
+        assert_eq!(progress.changed(), [(origin(), 2)]);
+        progress.flushed(&origin().label(2), 10);
+        assert_eq!(progress.changed(), [(origin(), 3)]);
+    }
+
+    #[test]
     fn memory_is_bounded_while_a_partition_is_behind() {
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut progress = Progress::new(receiver);
         for second in 0..20_000_u32 {
             let ends = vec![(origin(), u64::from(second) + 1)];
-            sender.send(Sample { asked_at: second.into(), ends, born: Vec::new() }).unwrap();
+            sender.send(Sample { asked_at: second.into(), ends, born: Vec::new(), recreated: Vec::new() }).unwrap();
             progress.changed();
         }
         assert!(progress.partitions[&origin()].ends.len() <= ENDS_MAX);
