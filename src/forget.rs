@@ -108,7 +108,7 @@ fn failed(doing: &'static str, source: clickhouse::error::Error) -> sink::Error 
     let number = text.split_once("Code: ").map_or("", |(_, rest)| rest.split('.').next().unwrap_or_default());
     let number = if number.bytes().all(|byte| byte.is_ascii_digit()) { number } else { "" };
     let is_name = |word: &&str| word.len() > 3 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
-    let name = text.split(['(', ')']).filter(is_name).next_back().unwrap_or("an error without a name");
+    let name = text.split(['(', ')']).rfind(is_name).unwrap_or("an error without a name");
     sink::Error::new(doing, clickhouse::error::Error::BadResponse(format!("Code: {number}. {name}")))
 }
 
