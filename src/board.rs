@@ -19,12 +19,15 @@ mod admission;
 pub mod api;
 pub mod assets;
 pub mod channels;
+mod connections;
 pub mod days;
 pub mod delta;
+mod files;
 #[cfg(test)]
 mod fixture;
 pub mod html;
 pub mod leaderboard;
+pub mod limits;
 pub mod organisation;
 pub mod page;
 pub mod problem;
@@ -49,6 +52,8 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::access::Access;
+use self::limits::Limits;
 use self::reader::Reader;
 use self::warehouse::Warehouse;
 use crate::corp::Corps;
@@ -63,6 +68,7 @@ pub struct Config {
     /// Where browsers reach the board, for the links that are printed; empty: `http://` and `listen`.
     pub url: String,
     pub access: access::Config,
+    pub limits: limits::Config,
 }
 
 impl Default for Config {
@@ -72,14 +78,9 @@ impl Default for Config {
             corp: String::new(),
             url: String::new(),
             access: access::Config::default(),
+            limits: limits::Config::default(),
         }
     }
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("serve the board")]
-    Serve { source: std::io::Error },
 }
 
 /// Open requests have this long to end after a shutdown; streams end at once, and no answer takes longer to write.
@@ -105,20 +106,20 @@ impl Board {
 
 /// Serves the board on `listener` until `shutdown`, then until open requests have ended or 5 s have passed.
 ///
-/// # Errors
-/// The listener failed. ClickHouse that does not answer is no error: the board shows its last figures with their age.
-pub async fn serve(listener: TcpListener, board: Board, shutdown: CancellationToken) -> Result<(), Error> {
+/// ClickHouse that does not answer is no error: the board shows its last figures with their age.
+pub async fn serve(listener: TcpListener, board: Board, shutdown: CancellationToken) {
     if board.config.access.is_open() {
         tracing::warn!("the board has no keys: whoever reaches its address sees everything; set `board.access.keys`");
     }
-    let router = routes::router(board, shutdown.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let limits = Arc::new(Limits::new(board.config.limits.clone(), Access::new(board.config.access.clone())));
+    files::allow(board.config.limits.connections);
+    let router = routes::router(board, Arc::clone(&limits), shutdown.clone());
     let drained = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
-        result = std::future::IntoFuture::into_future(served) => result.map_err(|source| Error::Serve { source }),
-        () = drained => Ok(()),
+        () = connections::serve(listener, router, limits, shutdown.clone()) => {}
+        () = drained => {}
     }
 }

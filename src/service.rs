@@ -37,8 +37,6 @@ pub enum Error {
     Pipeline(#[from] pipeline::Error),
     #[error("listen on `{listen}` for the board; set `board.listen` to a free address of this machine")]
     Bind { listen: SocketAddr, source: std::io::Error },
-    #[error("serve the board")]
-    Board(#[from] board::Error),
     #[error("set up the tenants")]
     Corps(#[from] crate::corp::Error),
     #[error("wait for the board")]
@@ -100,13 +98,13 @@ pub async fn run(
         let page = board::Board::new(config.board.clone(), client(&config.clickhouse), corps, wall_ms);
         let page = board::serve(ports.board, page, shutdown.clone());
         match only {
-            Some(Part::Board) => page.await?,
+            Some(Part::Board) => page.await,
             Some(Part::Pipeline) => count(config, outside, &shutdown).await?,
             None => {
                 let page = tokio::spawn(page);
                 let piped = count(config, outside, &shutdown).await;
                 shutdown.cancel();
-                page.await??;
+                page.await?;
                 piped?;
             }
         }

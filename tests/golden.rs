@@ -87,5 +87,5 @@ async fn golden_day_stands_on_the_board() {
     assert_eq!(sink.client().query(qualified).fetch_one::<u64>().await.unwrap(), 0);
 
     shutdown.cancel();
-    server.await.unwrap().unwrap();
+    server.await.unwrap();
 }

@@ -127,6 +127,8 @@ fn directory() -> Directory {
 #[derive(Debug)]
 pub(super) struct Fixture {
     pub(super) down: AtomicBool,
+    /// Whether it takes questions and answers none.
+    pub(super) hangs: AtomicBool,
     pub(super) readings: AtomicUsize,
     /// How many corps there are, up to two.
     pub(super) corps: AtomicUsize,
@@ -134,14 +136,24 @@ pub(super) struct Fixture {
 
 impl Default for Fixture {
     fn default() -> Self {
-        Self { down: AtomicBool::default(), readings: AtomicUsize::default(), corps: AtomicUsize::new(1) }
+        Self {
+            down: AtomicBool::default(),
+            hangs: AtomicBool::default(),
+            readings: AtomicUsize::default(),
+            corps: AtomicUsize::new(1),
+        }
     }
 }
 
 impl Fixture {
     fn answer<T: Send + 'static>(&self, answer: T) -> BoxFuture<'_, Result<T, Error>> {
-        let down = self.down.load(Ordering::SeqCst);
-        Box::pin(async move { if down { Err(Error::Timeout { seconds: 0 }) } else { Ok(answer) } })
+        let (down, hangs) = (self.down.load(Ordering::SeqCst), self.hangs.load(Ordering::SeqCst));
+        Box::pin(async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            if down { Err(Error::Timeout { seconds: 0 }) } else { Ok(answer) }
+        })
     }
 }
 

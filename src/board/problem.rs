@@ -2,6 +2,8 @@
 //!
 //! Invariant: a problem with a request names the field and the values that are allowed there.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -20,10 +22,27 @@ pub enum Problem {
     NoFigures,
     /// A limit of this server: too many streams, or too many different views at once.
     Busy,
+    /// A limit of one client or of one request.
+    Beyond(Beyond),
+    /// Nothing here is asked for like this.
+    Method,
     /// Nothing that lets the sender in.
     Unsigned(Unsigned),
     /// Not for this viewer.
     Denied(Denied),
+}
+
+/// Which limit a request is beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    /// The requests of one address.
+    Requests { wait: Duration },
+    /// The length of path and query.
+    Address,
+    /// Nothing takes a body.
+    Body,
+    /// The time for an answer.
+    Time,
 }
 
 /// Why a request is nobody's.
@@ -63,7 +82,7 @@ struct Body<'a> {
 }
 
 /// After how many seconds a client may ask again: figures are asked for once a second, so a few rounds later.
-const RETRY_AFTER_SECONDS: &str = "5";
+const RETRY_AFTER_SECONDS: u64 = 5;
 
 impl Problem {
     /// The status of the answer.
@@ -72,9 +91,26 @@ impl Problem {
         match self {
             Self::Parameter { .. } => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::NoFigures | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NoFigures | Self::Busy | Self::Beyond(Beyond::Time) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Beyond(Beyond::Requests { .. }) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Beyond(Beyond::Address) => StatusCode::URI_TOO_LONG,
+            Self::Beyond(Beyond::Body) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unsigned(_) => StatusCode::UNAUTHORIZED,
             Self::Denied(_) => StatusCode::FORBIDDEN,
+        }
+    }
+
+    fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            Self::NoFigures | Self::Busy | Self::Beyond(Beyond::Time) => Some(RETRY_AFTER_SECONDS),
+            Self::Beyond(Beyond::Requests { wait }) => Some(wait.as_secs() + 1),
+            Self::Parameter { .. }
+            | Self::NotFound
+            | Self::Method
+            | Self::Beyond(Beyond::Address | Beyond::Body)
+            | Self::Unsigned(_)
+            | Self::Denied(_) => None,
         }
     }
 
@@ -84,6 +120,11 @@ impl Problem {
             Self::NotFound => "No such page",
             Self::NoFigures => "No figures are known yet",
             Self::Busy => "Too many viewers",
+            Self::Beyond(Beyond::Requests { .. }) => "Too many requests from this address",
+            Self::Beyond(Beyond::Address) => "The address is too long",
+            Self::Beyond(Beyond::Body) => "A request has no body here",
+            Self::Beyond(Beyond::Time) => "No answer was found in time",
+            Self::Method => "Only GET and HEAD are answered",
             Self::Unsigned(Unsigned::Missing) => "A link is needed",
             Self::Unsigned(Unsigned::Expired) => "The link has expired",
             Self::Unsigned(Unsigned::Invalid) => "The link is not valid",
@@ -94,7 +135,7 @@ impl Problem {
     fn detail(&self) -> Option<String> {
         match self {
             Self::Parameter { field, allowed } => Some(format!("`{field}` must be one of: {}", allowed.join(", "))),
-            Self::NotFound | Self::NoFigures | Self::Busy => None,
+            Self::NotFound | Self::NoFigures | Self::Busy | Self::Beyond(_) | Self::Method => None,
             Self::Unsigned(_) => {
                 Some("open the link that you were given, or send it as `Authorization: Bearer`".to_owned())
             }
@@ -112,11 +153,15 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (field, allowed) = match &self {
             Self::Parameter { field, allowed } => (Some(*field), allowed.as_slice()),
-            Self::NotFound | Self::NoFigures | Self::Busy | Self::Unsigned(_) | Self::Denied(_) => {
-                (None, [].as_slice())
-            }
+            Self::NotFound
+            | Self::NoFigures
+            | Self::Busy
+            | Self::Beyond(_)
+            | Self::Method
+            | Self::Unsigned(_)
+            | Self::Denied(_) => (None, [].as_slice()),
         };
-        let status = self.status();
+        let (status, retry_after) = (self.status(), self.retry_after_seconds());
         let body = Body {
             kind: "about:blank",
             title: self.title(),
@@ -126,15 +171,21 @@ impl IntoResponse for Problem {
             allowed,
             scope: match &self {
                 Self::Denied(denied) => Some(denied.sees.0.text()),
-                Self::Parameter { .. } | Self::NotFound | Self::NoFigures | Self::Busy | Self::Unsigned(_) => None,
+                Self::Parameter { .. }
+                | Self::NotFound
+                | Self::NoFigures
+                | Self::Busy
+                | Self::Beyond(_)
+                | Self::Method
+                | Self::Unsigned(_) => None,
             },
         };
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -20,7 +20,12 @@ pub fn page(problem: &Problem, language: Language) -> Option<String> {
             (Word::LinkNeeded, vec![text.text(language).to_owned(), Word::AskForLink.text(language).to_owned()], None)
         }
         Problem::Denied(denied) => (Word::Denied, told(denied, language), Some("./")),
-        Problem::Parameter { .. } | Problem::NotFound | Problem::NoFigures | Problem::Busy => return None,
+        Problem::Parameter { .. }
+        | Problem::NotFound
+        | Problem::Method
+        | Problem::NoFigures
+        | Problem::Busy
+        | Problem::Beyond(_) => return None,
     };
     let paragraphs = text.iter().map(|text| Html::fill("<p>{{text}}</p>", &[("text", Html::text(text))]));
     let own = [("to", Html::text(link.unwrap_or_default())), ("word", Html::text(Word::ToOwn.text(language)))];

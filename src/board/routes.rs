@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Extension, Path, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, body::Body};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 
@@ -20,14 +19,12 @@ use super::access::grant::Grant;
 use super::access::sight::Subject;
 use super::admission::{self, Admission};
 use super::api::{self, Part};
+use super::limits::{self, Client, Limits};
 use super::refresh::Refresher;
 use super::snapshot::Snapshot;
 use super::sources::{BusiestCorps, Organisations, Views};
 use super::view::{Page, View};
 use super::{Board, assets, page, problem::Problem, stream};
-
-/// A stream holds a socket and about 50 kB; browsers that find none free fall back to polling.
-const STREAMS_MAX: usize = 2_000;
 
 const HEADERS: [(&str, &str); 6] = [
     (
@@ -46,12 +43,12 @@ const HEADERS: [(&str, &str); 6] = [
 struct Shared {
     views: Arc<Refresher<Views>>,
     admission: Arc<Admission>,
-    streams: Arc<Semaphore>,
+    limits: Arc<Limits>,
     shutdown: CancellationToken,
 }
 
 /// All paths of the board.
-pub(super) fn router(board: Board, shutdown: CancellationToken) -> Router {
+pub(super) fn router(board: Board, limits: Arc<Limits>, shutdown: CancellationToken) -> Router {
     let organisations = Organisations::new(Arc::clone(&board.reader));
     let organisations = Arc::new(Refresher::new(organisations, shutdown.clone()));
     let corps = BusiestCorps::new(Arc::clone(&board.reader));
@@ -65,7 +62,7 @@ pub(super) fn router(board: Board, shutdown: CancellationToken) -> Router {
     let shared = Shared {
         views: Arc::new(Refresher::new(Views::new(board.reader, board.corps, organisations), shutdown.clone())),
         admission: Arc::clone(&admission),
-        streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+        limits: Arc::clone(&limits),
         shutdown,
     };
     Router::new()
@@ -80,7 +77,8 @@ pub(super) fn router(board: Board, shutdown: CancellationToken) -> Router {
             get(|Path(name): Path<String>, headers: HeaderMap| async move { assets::asset(&name, &headers) }),
         )
         .fallback(|| async { Problem::NotFound })
-        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
+        .method_not_allowed_fallback(|| async { Problem::Method })
+        .layer(middleware::from_fn_with_state(limits, limits::keep))
         // Event streams are left as they are: the layer's own rule, for a compressor would hold events back.
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn(secured))
@@ -114,13 +112,14 @@ async fn ask(
 async fn follow(
     State(shared): State<Shared>,
     Extension(grant): Extension<Grant>,
+    Extension(client): Extension<Client>,
     uri: Uri,
 ) -> Result<Response, Problem> {
     let view = shared.admission.view(&grant, &uri, of_page).await?;
-    let permit = Arc::clone(&shared.streams).try_acquire_owned().map_err(|_| Problem::Busy)?;
+    let seat = shared.limits.streams.take(Some(client)).ok_or(Problem::Busy)?;
     let readings = shared.views.watch(&view.watched).await?;
     let end = until(shared.shutdown.clone(), shared.admission.judged_for(&grant));
-    Ok(stream::stream(view, readings, permit, end))
+    Ok(stream::stream(view, readings, seat, end))
 }
 
 /// Ends with the server, or when the viewer has to be judged again; browsers then connect anew.
@@ -161,263 +160,4 @@ impl Shared {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-    use std::net::SocketAddr;
-    use std::sync::atomic::Ordering;
-
-    use tokio::net::{TcpListener, TcpStream};
-    use tokio::task::JoinHandle;
-
-    use super::*;
-    use crate::board::access::grant::Role;
-    use crate::board::access::{Secret, token};
-    use crate::board::fixture::Fixture;
-    use crate::board::view::Scope;
-    use crate::board::{Config, Error, serve};
-    use crate::corp::Corps;
-
-    struct Served {
-        address: SocketAddr,
-        fixture: Arc<Fixture>,
-        shutdown: CancellationToken,
-        task: JoinHandle<Result<(), Error>>,
-    }
-
-    const NOW: i64 = 1_795_329_135;
-    const SECRET: &str = "0123456789abcdef0123456789abcdef";
-
-    async fn served() -> Served {
-        served_by(Config::default()).await
-    }
-
-    /// With a key, so that everybody needs a link.
-    async fn guarded() -> Served {
-        let mut config = Config::default();
-        config.access.keys.insert("k1".to_owned(), Secret::new(SECRET));
-        served_by(config).await
-    }
-
-    /// The header of a viewer with this grant, which expires after so many seconds.
-    fn cookie(corp: Option<&str>, scope: &str, role: Role, seconds: i64) -> String {
-        let grant = Grant::new(corp.map(str::to_owned), Scope::read(scope).unwrap(), role).unwrap();
-        let grant = Grant { expires_at: Some(NOW + seconds), ..grant };
-        format!("cookie: yinliu_board={}\r\n", token::sign(&grant, ("k1", &Secret::new(SECRET)), NOW - 100))
-    }
-
-    async fn served_by(config: Config) -> Served {
-        let fixture = Arc::new(Fixture::default());
-        let corps = Corps::new(&HashMap::new()).unwrap();
-        let board = Board { config, reader: Arc::<Fixture>::clone(&fixture), corps, wall_ms: || NOW * 1000 };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let shutdown = CancellationToken::new();
-        let task = tokio::spawn(serve(listener, board, shutdown.clone()));
-        Served { address, fixture, shutdown, task }
-    }
-
-    impl Served {
-        /// Asks for a path and reads until `end` was read or the server closes.
-        async fn get(&self, path: &str, headers: &str, end: &str) -> (TcpStream, String) {
-            let socket = TcpStream::connect(self.address).await.unwrap();
-            socket.writable().await.unwrap();
-            let request = format!("GET {path} HTTP/1.1\r\nhost: board\r\n{headers}\r\n");
-            assert_eq!(socket.try_write(request.as_bytes()).unwrap(), request.len());
-            let text = read_until(&socket, end).await;
-            (socket, text)
-        }
-
-        async fn whole(&self, path: &str, headers: &str) -> String {
-            self.get(path, &format!("connection: close\r\n{headers}"), "\0").await.1
-        }
-    }
-
-    async fn read_until(socket: &TcpStream, end: &str) -> String {
-        let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
-        loop {
-            socket.readable().await.unwrap();
-            match socket.try_read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => {
-                    bytes.extend_from_slice(&buffer[..read]);
-                    if String::from_utf8_lossy(&bytes).contains(end) {
-                        break;
-                    }
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(error) => panic!("read the answer: {error}"),
-            }
-        }
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-
-    #[tokio::test]
-    async fn the_page_is_never_an_error_while_clickhouse_is_down() {
-        let served = served().await;
-        served.fixture.down.store(true, Ordering::SeqCst);
-        let page = served.whole("/?corp=acme", "").await;
-        assert!(page.starts_with("HTTP/1.1 200") && page.contains("data-state=\"loading\""), "{page}");
-        let figures = served.whole("/api/v1/summary?corp=acme", "").await;
-        assert!(figures.starts_with("HTTP/1.1 503") && figures.contains("retry-after: 5"), "{figures}");
-    }
-
-    #[tokio::test]
-    async fn a_page_that_names_no_corp_shows_the_busiest() {
-        let page = served().await.whole("/", "").await;
-        assert!(
-            page.contains("data-n=\"adds\">30</b>") && page.contains("content-security-policy: default-src 'none'")
-        );
-    }
-
-    #[tokio::test]
-    async fn a_problem_names_the_field_and_what_is_allowed() {
-        let answer = served().await.whole("/api/v1/leaderboard?metric=best", "").await;
-        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("application/problem+json"), "{answer}");
-        assert!(answer.contains("\"field\":\"metric\"") && answer.contains("[\"adds\",\"net_adds\"]"), "{answer}");
-    }
-
-    #[tokio::test]
-    async fn answers_are_compressed_and_streams_are_not() {
-        let served = served().await;
-        let page = served.whole("/", "accept-encoding: gzip\r\n").await;
-        assert!(page.contains("content-encoding: gzip"));
-        let (_socket, stream) = served.get("/api/v1/stream", "accept-encoding: gzip\r\n", "event: snapshot").await;
-        assert!(stream.contains("text/event-stream") && !stream.contains("content-encoding"), "{stream}");
-        assert!(stream.contains("no-cache, no-transform") && stream.contains("x-accel-buffering: no"));
-    }
-
-    #[tokio::test]
-    async fn an_open_stream_ends_with_the_server() {
-        let served = served().await;
-        let (_open, _) = served.get("/api/v1/stream", "", "event: snapshot").await;
-        let before = tokio::time::Instant::now();
-        served.shutdown.cancel();
-        served.task.await.unwrap().unwrap();
-        assert!(before.elapsed() < Duration::from_secs(4), "the stream was cut by the deadline");
-    }
-
-    /// Status and text of every path that shows figures, for this viewer.
-    async fn answers(served: &Served, header: &str, query: &str) -> Vec<(String, String)> {
-        let mut answers = Vec::new();
-        for path in ["/", "/api/v1/summary", "/api/v1/leaderboard", "/api/v1/channels"] {
-            answers.push((path.to_owned(), served.whole(&format!("{path}?{query}"), header).await));
-        }
-        let (_, stream) = served.get(&format!("/api/v1/stream?{query}"), header, "\r\n\r\n").await;
-        answers.push(("/api/v1/stream".to_owned(), stream));
-        answers
-    }
-
-    #[tokio::test]
-    async fn nobody_sees_anything_without_a_link_that_is_good() {
-        let served = guarded().await;
-        let expired = cookie(Some("acme"), "corp", Role::Owner, -1);
-        let other = cookie(Some("acme"), "corp", Role::Owner, 60).replace("yinliu_board=", "yinliu_board=A");
-        for header in ["", &expired, &other] {
-            for (path, answer) in answers(&served, header, "corp=acme").await {
-                assert!(answer.starts_with("HTTP/1.1 401"), "{path}: {answer}");
-                assert!(!answer.contains("湖滨路") && !answer.contains("\"adds\""), "{path}: {answer}");
-            }
-        }
-        assert!(served.whole("/", &expired).await.contains("已过期"));
-        assert!(served.whole("/assets/board.css", "").await.starts_with("HTTP/1.1 200"));
-    }
-
-    #[tokio::test]
-    async fn a_link_shows_its_scope_and_without_a_parameter_just_that() {
-        let served = guarded().await;
-        let manager = cookie(Some("acme"), "store:S1", Role::Manager, 60);
-        for (path, answer) in answers(&served, &manager, "").await {
-            assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
-        }
-        let summary = served.whole("/api/v1/summary", &manager).await;
-        assert!(summary.contains(r#""scope":{"level":"store","id":"S1""#), "{summary}");
-        assert!(summary.contains("private, no-cache") && summary.contains("vary: cookie, authorization"), "{summary}");
-        let bearer = manager.replace("cookie: yinliu_board=", "authorization: Bearer ");
-        assert!(served.whole("/api/v1/summary", &bearer).await.starts_with("HTTP/1.1 200"));
-    }
-
-    #[tokio::test]
-    async fn another_scope_or_corp_is_denied_everywhere_and_its_name_told_nowhere() {
-        let served = guarded().await;
-        let manager = cookie(Some("acme"), "store:S1", Role::Manager, 60);
-        for query in ["scope=store:S2", "scope=corp", "scope=staff:z3", "corp=other", "scope=store:none"] {
-            for (path, answer) in answers(&served, &manager, query).await {
-                assert!(answer.starts_with("HTTP/1.1 403"), "{path}?{query}: {answer}");
-                assert!(!answer.contains("新街口") && !answer.contains("沈立群"), "{path}?{query}: {answer}");
-            }
-        }
-        let problem = served.whole("/api/v1/summary?scope=store:S2", &manager).await;
-        assert!(problem.contains(r#""scope":"store:S1""#) && problem.contains("region:R1"), "{problem}");
-        let page = served.whole("/?scope=store:S2", &manager).await;
-        assert!(page.contains("杭州湖滨路店") && page.contains("华东"), "{page}");
-    }
-
-    #[tokio::test]
-    async fn totals_of_siblings_are_ranks_and_nothing_else() {
-        let served = guarded().await;
-        let manager = cookie(Some("acme"), "store:S1", Role::Manager, 60);
-        let query = "scope=region:R1&level=store&view=rank";
-        let board = served.whole(&format!("/api/v1/leaderboard?{query}"), &manager).await;
-        assert!(board.contains("新街口") && board.contains(r#""mine":{"id":"S1""#), "{board}");
-        assert!(served.whole(&format!("/api/v1/summary?{query}"), &manager).await.starts_with("HTTP/1.1 403"));
-        let page = served.whole(&format!("/?{query}"), &manager).await;
-        assert!(page.starts_with("HTTP/1.1 200") && !page.contains("id=\"adds\">30"), "{page}");
-        let (_, stream) = served.get(&format!("/api/v1/stream?{query}"), &manager, "\n\n").await;
-        assert!(stream.contains("\"rows\"") && !stream.contains("\"figures\""), "{stream}");
-    }
-
-    #[tokio::test]
-    async fn staff_rank_among_neighbours_whose_losses_stay_hidden() {
-        let served = guarded().await;
-        let staff = cookie(Some("acme"), "staff:z1", Role::Staff, 60);
-        let board = served.whole("/api/v1/leaderboard?scope=store:S1&level=staff", &staff).await;
-        assert!(board.starts_with("HTTP/1.1 200") && board.contains("\"net_adds\":null"), "{board}");
-        let by_net = served.whole("/api/v1/leaderboard?scope=store:S1&level=staff&metric=net_adds", &staff).await;
-        assert!(by_net.starts_with("HTTP/1.1 400") && by_net.contains(r#""allowed":["adds"]"#), "{by_net}");
-    }
-
-    #[tokio::test]
-    async fn a_link_becomes_a_cookie_and_leaves_the_address() {
-        let served = guarded().await;
-        let cookie = cookie(Some("acme"), "store:S1", Role::Manager, 60);
-        let token = cookie.trim().strip_prefix("cookie: yinliu_board=").unwrap();
-        let answer = served.whole(&format!("/?lang=en&token={token}"), "").await;
-        assert!(answer.starts_with("HTTP/1.1 303") && answer.contains("location: ./?lang=en\r\n"), "{answer}");
-        assert!(
-            answer.contains(&format!("set-cookie: yinliu_board={token}; Path=/; Max-Age=60; HttpOnly")),
-            "{answer}"
-        );
-        let forged = served.whole(&format!("/?token={token}x"), "").await;
-        assert!(forged.starts_with("HTTP/1.1 401") && !forged.contains("set-cookie"), "{forged}");
-    }
-
-    #[tokio::test]
-    async fn a_link_without_a_corp_shows_the_only_one() {
-        let owner = cookie(None, "corp", Role::Owner, 60);
-        assert!(guarded().await.whole("/api/v1/summary", &owner).await.contains(r#""corp_id":"acme""#));
-        let served = guarded().await;
-        served.fixture.corps.store(2, Ordering::SeqCst);
-        assert!(
-            served.whole("/api/v1/summary", &owner).await.starts_with("HTTP/1.1 403"),
-            "of two corps it shows none"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_board_without_keys_says_that_it_shows_everything() {
-        let page = served().await.whole("/?corp=acme", "").await;
-        assert!(page.contains("id=\"open\""), "{page}");
-        let owner = cookie(Some("acme"), "corp", Role::Owner, 60);
-        assert!(!guarded().await.whole("/", &owner).await.contains("id=\"open\""));
-    }
-
-    #[tokio::test]
-    async fn a_stream_ends_when_its_link_expires() {
-        let served = guarded().await;
-        let owner = cookie(Some("acme"), "corp", Role::Owner, 1);
-        let (socket, _) = served.get("/api/v1/stream", &owner, "event: snapshot").await;
-        // The last chunk may come by itself.
-        let rest = tokio::time::timeout(Duration::from_secs(4), read_until(&socket, "0\r\n\r\n")).await;
-        assert!(rest.is_ok(), "the stream goes on");
-    }
-}
+mod tests;

@@ -10,12 +10,13 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, future};
 use serde_json::{Map, Value, json};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
 
 use super::channels::Channels;
 use super::delta::delta;
 use super::leaderboard::Leaderboard;
+use super::limits::Seat;
 use super::refresh::Reading;
 use super::snapshot::{Freshness, Snapshot};
 use super::summary::{Figures, Summary};
@@ -27,17 +28,17 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a browser waits before it connects again; readings come once a second.
 const RECONNECT: Duration = Duration::from_secs(3);
 
-/// Streams a view until `end` or until the viewer leaves; `permit` is held as long.
+/// Streams a view until `end` or until the viewer leaves; `seat` is held as long.
 #[must_use]
 pub fn stream(
     view: View,
     readings: watch::Receiver<Reading<Snapshot>>,
-    permit: OwnedSemaphorePermit,
+    seat: Seat,
     end: impl Future<Output = ()> + Send + 'static,
 ) -> Response {
     let mut sent: Option<Map<String, Value>> = None;
     let events = WatchStream::new(readings).filter_map(move |reading| {
-        let _held = &permit;
+        let _held = &seat;
         future::ready(reading.aged().and_then(|(snapshot, age)| event(&picture(&snapshot, &view, age), &mut sent)))
     });
     let events = events.map(Ok::<_, Infallible>).take_until(end);

@@ -213,8 +213,36 @@ impl Faults {
             let known = board::access::network::Network::read(address).is_some();
             self.require(known, &path, &format!("has `{address}`, which is neither an address nor a network"));
         }
-        let both = access.proxy_header.is_empty() == access.proxy_addresses.is_empty();
-        self.require(both, &path, "and `board.access.proxy_header` must be set together");
+        let trusted = access.proxy_header.is_empty() || !access.proxy_addresses.is_empty();
+        self.require(trusted, &path, "must say whose `board.access.proxy_header` is trusted");
+        self.limits(&board.limits);
+    }
+
+    fn limits(&mut self, limits: &board::limits::Config) {
+        let counts = [
+            ("requests_per_second", limits.requests_per_second),
+            ("streams", limits.streams),
+            ("streams_per_address", limits.streams_per_address),
+            ("connections", limits.connections),
+            ("connections_per_address", limits.connections_per_address),
+        ];
+        for (name, count) in counts {
+            self.range(&["board", "limits", name], &count, &(1..=1_000_000), "1 to 1000000");
+        }
+        // A page asks for so many things at once.
+        let burst = &limits.requests_burst;
+        self.range(&["board", "limits", "requests_burst"], burst, &(14..=1_000_000), "14 to 1000000");
+        let room = limits.connections >= limits.streams;
+        self.require(room, &["board", "limits", "connections"], "must be at least `board.limits.streams`");
+        let times = [
+            ("head_timeout", limits.head_timeout),
+            ("answer_timeout", limits.answer_timeout),
+            ("write_timeout", limits.write_timeout),
+        ];
+        let range = Duration::from_millis(100)..=Duration::from_mins(10);
+        for (name, time) in times {
+            self.range(&["board", "limits", name], &time, &range, "100ms to 10m");
+        }
     }
 
     fn listen(&mut self, config: &Config) {

@@ -272,14 +272,29 @@ fn keys_of_the_board_are_read_from_every_layer_and_shown_by_none() {
 }
 
 #[test]
+fn every_limit_of_the_board_has_its_range() {
+    let told = |text: &str| mistakes(file(&format!("[board.limits]\n{text}"))).join("\n");
+    for name in ["requests_per_second", "streams", "streams_per_address", "connections", "connections_per_address"] {
+        assert!(
+            told(&format!("{name} = 0")).contains(&format!("`board.limits.{name}` must be 1 to 1000000")),
+            "{name}"
+        );
+    }
+    assert!(told("requests_burst = 13").contains("must be 14 to 1000000"));
+    for name in ["head_timeout", "answer_timeout", "write_timeout"] {
+        assert!(told(&format!("{name} = '1ms'")).contains(&format!("`board.limits.{name}` must be 100ms to 10m")));
+    }
+    assert!(told("streams = 9000").contains("`board.limits.connections` must be at least `board.limits.streams`"));
+}
+
+#[test]
 fn every_mistake_of_the_access_to_the_board_is_told() {
     let number = mistakes(file("board.access.keys = {c = 3}"));
     assert_eq!(number, ["0.toml:1:26: `board.access.keys.c` must be text in quotation marks"]);
-    let told = mistakes(file("board.access.keys = {a = '1', b = '2', C = '3'}\nboard.access.proxy_addresses = 'here'"));
-    let told = told.join("\n");
-    for expected in
-        ["at most two", "32 bytes or more", "`here`, which is neither", "must be set together", "small letters"]
-    {
+    let keys = "board.access.keys = {a = '1', b = '2', C = '3'}";
+    let proxies = ["board.access.proxy_addresses = 'here'", "board.access.proxy_header = 'x-scope'"];
+    let told = proxies.map(|proxy| mistakes(file(&format!("{keys}\n{proxy}"))).join("\n")).join("\n");
+    for expected in ["at most two", "32 bytes or more", "`here`, which is neither", "must say whose", "small letters"] {
         assert!(told.contains(expected), "{expected}: {told}");
     }
 }
