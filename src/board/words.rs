@@ -111,6 +111,7 @@ words! {
     OfTarget = "of_target", "达成率", "% of target";
     Metrics = "metrics", "按什么排", "Ranked by";
     RowHeads = "row_heads", "{} 人，人均 {}", "{} staff, {} each";
+    RowFacts = "row_facts", "净增 {}，目标 {}，完成 {}", "net {}, target {}, done {}";
     RowQualified = "row_qualified", "有效 {}", "qual. {}";
     FlagSilent = "flag_silent", "没动静", "silent";
     FlagLoss = "flag_loss", "群发后流失", "losses";
@@ -287,6 +288,7 @@ const BROWSER: &[Word] = &[
     Word::Ahead,
     Word::Behindhand,
     Word::RowHeads,
+    Word::RowFacts,
     Word::RowQualified,
     Word::Up,
     Word::Down,

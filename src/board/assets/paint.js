@@ -8,6 +8,7 @@ import { isHeld } from './fresh.js';
 const { metric, level, query } = document.body.dataset;
 const kind = document.documentElement.dataset.page;
 const known = { figures: {}, rows: new Map(), order: [], channels: new Map() };
+const changed = new Set(); // Rows that are not painted yet: to look at all of them costs a phone the frame.
 const all = (selector) => document.querySelectorAll(selector);
 
 const merge = (map, items, identity) => {
@@ -23,6 +24,7 @@ export function take(picture, whole) {
   }
   Object.assign(known.figures, picture.figures);
   merge(known.rows, picture.rows, 'id');
+  picture.rows?.forEach(({ id }) => changed.add(id));
   merge(known.channels, picture.channels, 'channel');
   if (picture.order) known.order = picture.order;
 }
@@ -114,9 +116,8 @@ function fillRow(element, row) {
     mark(part('change'), metric === 'adds' ? change(row.adds, row.baseline_adds) : ['', '']);
   }
   widen(part('bar'), length(value, row.target));
-  put(part('net'), row.net_adds == null ? '—' : number(row.net_adds));
-  put(part('target'), row.target == null ? '—' : number(row.target));
-  put(part('progress'), share(row.adds, row.target) || '—');
+  const known = (value) => (value == null ? '—' : number(value));
+  put(part('facts'), fill(say.row_facts, known(row.net_adds), known(row.target), share(row.adds, row.target) || '—'));
 }
 
 function newRow(row) {
@@ -138,10 +139,11 @@ function paintRows() {
   const list = document.getElementById('rows');
   if (!list) return;
   const present = new Map([...list.children].map((element) => [element.dataset.id, element]));
-  for (const [id, element] of present) {
-    const row = known.rows.get(id);
-    if (row) fillRow(element, row);
+  for (const id of changed) {
+    const [element, row] = [present.get(id), known.rows.get(id)];
+    if (element && row) fillRow(element, row);
   }
+  changed.clear();
   const order = kind === 'wall' ? known.order.slice(0, 8) : known.order;
   if (isHeld() || !order.length || order.some((id) => !known.rows.has(id))) return;
   const elements = order.map((id) => {

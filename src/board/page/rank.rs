@@ -91,7 +91,7 @@ fn opening(page: &Context, row: Option<&Row>) -> Html {
     )
 }
 
-const OPENED: &str = "<div class=\"open\"><p class=\"keys num\"><span>{{:net_adds}} <b data-f=\"net\">{{net}}</b></span><span>{{:target}} <b data-f=\"target\">{{target}}</b></span><span>{{:progress}} <b data-f=\"progress\">{{progress}}</b></span></p><div data-f=\"inside\"></div><p class=\"acts\"><a class=\"btn go\" data-f=\"to\"{{href}}>{{to}}</a></p></div>";
+const OPENED: &str = "<div class=\"open\"><p class=\"note num\" data-f=\"facts\">{{facts}}</p><div data-f=\"inside\"></div><p class=\"acts\"><a class=\"btn go\" data-f=\"to\"{{href}}>{{to}}</a></p></div>";
 
 /// What a row shows when it is opened; its hours and its best come from its own page.
 fn opened(page: &Context, row: &Row) -> Html {
@@ -102,12 +102,11 @@ fn opened(page: &Context, row: &Row) -> Html {
         }
     };
     let progress = row.target.and_then(|target| share(row.adds, target));
+    let facts = [known(row.net_adds), known(row.target), progress.unwrap_or_else(|| NONE.to_owned())];
     page.fill(
         OPENED,
         &[
-            ("net", Html::text(&known(row.net_adds))),
-            ("target", Html::text(&known(row.target))),
-            ("progress", Html::text(progress.as_deref().unwrap_or(NONE))),
+            ("facts", page.words.with(Word::RowFacts, &facts.each_ref().map(String::as_str))),
             ("href", href(page, row, Page::Today)),
             ("to", to),
         ],

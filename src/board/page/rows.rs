@@ -61,11 +61,11 @@ pub(super) fn cells(page: &Context, row: Option<&Row>) -> Values {
     let ranks = page.view.page == Page::Rank;
     let Some(row) = row else {
         let seal = if ranks { provisional(page.words, None) } else { Html::default() };
-        return vec![("tick", tick(page)), ("bar", Html::text("0")), ("seal", seal)];
+        let change = if ranks { Html::default() } else { change_cell((Html::default(), Html::default())) };
+        return vec![("tick", tick(page)), ("bar", Html::text("0")), ("seal", seal), ("change", change)];
     };
     let value = measure(row, page.view.metric);
     let (move_class, moved, move_says) = if page.held() { Default::default() } else { moved(page, row) };
-    let (change_class, change) = changed(page, row);
     vec![
         ("id", Html::text(&row.id)),
         ("rank", Html::text(&row.rank.map(|rank| rank.to_string()).unwrap_or_default())),
@@ -79,8 +79,7 @@ pub(super) fn cells(page: &Context, row: Option<&Row>) -> Values {
         ("value", Html::text(&number(value))),
         ("done", if ranks { qualified(page, row) } else { done(row, value) }),
         ("seal", if ranks && row.qualified_adds.is_some() { provisional(page.words, None) } else { Html::default() }),
-        ("change_class", change_class),
-        ("change", if ranks { Html::default() } else { change }),
+        ("change", if ranks { Html::default() } else { change_cell(changed(page, row)) }),
         ("bar", bar(row, value)),
         ("tick", tick(page)),
     ]
@@ -114,7 +113,16 @@ fn flags(page: &Context, row: &Row) -> Html {
         "pass_rate" => Some(Word::FlagPassRate),
         _ => None,
     });
-    Html::join(known.flat_map(|word| [Html::text(page.words.comma()), page.words.text(word)]))
+    let words = Html::join(known.flat_map(|word| [Html::text(page.words.comma()), page.words.text(word)]));
+    // Most rows have none, and a page of ranks has a node to spare for nothing.
+    if row.flags.is_empty() { words } else { Html::fill("<span class=\"warn\">{{words}}</span>", &[("words", words)]) }
+}
+
+fn change_cell((class, change): (Html, Html)) -> Html {
+    Html::fill(
+        "<span class=\"w {{class}}\" data-f=\"change\">{{change}}</span>",
+        &[("class", class), ("change", change)],
+    )
 }
 
 fn qualified(page: &Context, row: &Row) -> Html {

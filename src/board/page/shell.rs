@@ -40,11 +40,12 @@ fn frame(words: Words, view: &View) -> Values {
         Theme::Dark => "<link rel=\"stylesheet\" href=\"assets/dark.css\">",
         Theme::System => "<link rel=\"stylesheet\" href=\"assets/dark.css\" media=\"(prefers-color-scheme: dark)\">",
     };
-    let wall = if view.page == Page::Wall { "<link rel=\"stylesheet\" href=\"assets/wall.css\">" } else { "" };
+    let sheet = if view.page == Page::Wall { "wall" } else { "phone" };
+    let sheet = format!("<link rel=\"stylesheet\" href=\"assets/{sheet}.css\">");
     vec![
         ("html_lang", Html::text(words.language.code())),
         ("page", Html::text(view.page.name())),
-        ("styles", Html::join([dark, wall].map(|link| Html::fill(link, &[])))),
+        ("styles", Html::join([&sheet, dark].map(|link| Html::fill(link, &[])))),
         ("words", Html::text(&Word::json(words.language))),
         ("query", Html::text(&view.query())),
         ("metric", Html::text(view.metric.name())),
