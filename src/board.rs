@@ -30,6 +30,7 @@ pub mod leaderboard;
 pub mod limits;
 pub mod organisation;
 pub mod page;
+pub mod pictures;
 pub mod problem;
 pub mod rank;
 pub mod reader;

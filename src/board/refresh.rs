@@ -73,6 +73,12 @@ impl<T> Default for Reading<T> {
 }
 
 impl<T> Reading<T> {
+    /// One that succeeded now.
+    #[cfg(test)]
+    pub(super) fn now(value: T) -> Self {
+        Self { known: Some((Arc::new(value), Instant::now())), tried_at: Some(Instant::now()) }
+    }
+
     /// The figures with their age.
     #[must_use]
     pub fn aged(&self) -> Option<(Arc<T>, Duration)> {

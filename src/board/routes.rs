@@ -20,6 +20,7 @@ use super::access::sight::Subject;
 use super::admission::{self, Admission};
 use super::api::{self, Part};
 use super::limits::{self, Client, Limits};
+use super::pictures::Pictures;
 use super::refresh::Refresher;
 use super::snapshot::Snapshot;
 use super::sources::{BusiestCorps, Organisations, Views};
@@ -43,6 +44,7 @@ const HEADERS: [(&str, &str); 6] = [
 struct Shared {
     views: Arc<Refresher<Views>>,
     admission: Arc<Admission>,
+    pictures: Arc<Pictures>,
     limits: Arc<Limits>,
     shutdown: CancellationToken,
 }
@@ -62,6 +64,7 @@ pub(super) fn router(board: Board, limits: Arc<Limits>, shutdown: CancellationTo
     let shared = Shared {
         views: Arc::new(Refresher::new(Views::new(board.reader, board.corps, organisations), shutdown.clone())),
         admission: Arc::clone(&admission),
+        pictures: Arc::default(),
         limits: Arc::clone(&limits),
         shutdown,
     };
@@ -118,8 +121,9 @@ async fn follow(
     let view = shared.admission.view(&grant, &uri, of_page).await?;
     let seat = shared.limits.streams.take(Some(client)).ok_or(Problem::Busy)?;
     let readings = shared.views.watch(&view.watched).await?;
+    let told = shared.pictures.follow(view, readings);
     let end = until(shared.shutdown.clone(), shared.admission.judged_for(&grant));
-    Ok(stream::stream(view, readings, seat, end))
+    Ok(stream::stream(told, seat, end))
 }
 
 /// Ends with the server, or when the viewer has to be judged again; browsers then connect anew.

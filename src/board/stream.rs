@@ -14,10 +14,9 @@ use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
 
 use super::channels::Channels;
-use super::delta::delta;
 use super::leaderboard::Leaderboard;
 use super::limits::Seat;
-use super::refresh::Reading;
+use super::pictures::Told;
 use super::snapshot::{Freshness, Snapshot};
 use super::summary::{Figures, Summary};
 use super::view::{Page, View};
@@ -28,18 +27,15 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a browser waits before it connects again; readings come once a second.
 const RECONNECT: Duration = Duration::from_secs(3);
 
-/// Streams a view until `end` or until the viewer leaves; `seat` is held as long.
+/// Streams the pictures of a view until `end` or until the viewer leaves; `seat` is held as long.
 #[must_use]
-pub fn stream(
-    view: View,
-    readings: watch::Receiver<Reading<Snapshot>>,
-    seat: Seat,
-    end: impl Future<Output = ()> + Send + 'static,
-) -> Response {
-    let mut sent: Option<Map<String, Value>> = None;
-    let events = WatchStream::new(readings).filter_map(move |reading| {
+pub fn stream(told: watch::Receiver<Told>, seat: Seat, end: impl Future<Output = ()> + Send + 'static) -> Response {
+    let mut seen = 0;
+    let events = WatchStream::new(told).filter_map(move |told| {
         let _held = &seat;
-        future::ready(reading.aged().and_then(|(snapshot, age)| event(&picture(&snapshot, &view, age), &mut sent)))
+        let event = event(&told, seen);
+        seen = told.number;
+        future::ready(event)
     });
     let events = events.map(Ok::<_, Infallible>).take_until(end);
     let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response();
@@ -49,20 +45,18 @@ pub fn stream(
     response
 }
 
-/// The next event: the first picture of a day is a snapshot.
-fn event(picture: &Map<String, Value>, sent: &mut Option<Map<String, Value>>) -> Option<Event> {
-    let before = sent.as_ref().filter(|sent| sent.get("business_date") == picture.get("business_date"));
-    let (name, data) = match before {
-        None => ("snapshot", Value::Object(picture.clone())),
-        Some(before) => ("delta", Value::Object(delta(before, picture))),
+/// The event for a viewer who has `seen` the picture of this number: who missed one gets the newest whole.
+fn event(told: &Told, seen: u64) -> Option<Event> {
+    let (name, data) = match &told.delta {
+        _ if told.number == seen => return None,
+        Some(delta) if seen > 0 && told.number == seen + 1 => ("delta", delta),
+        Some(_) | None => ("snapshot", &told.whole),
     };
-    *sent = Some(picture.clone());
-    let id = picture.get("revision").map(Value::to_string).unwrap_or_default();
-    Event::default().event(name).id(id).retry(RECONNECT).json_data(data).ok()
+    Some(Event::default().event(name).id(&told.revision).retry(RECONNECT).data(data))
 }
 
 /// All that a page shows of a view; the page of ranks shows its rows alone.
-fn picture(snapshot: &Snapshot, view: &View, age: Duration) -> Map<String, Value> {
+pub(super) fn picture(snapshot: &Snapshot, view: &View, age: Duration) -> Map<String, Value> {
     let freshness = snapshot.freshness(age);
     let board = Leaderboard::new(snapshot, view, &freshness);
     let order: Vec<_> = board.rows.iter().map(|row| row.id.clone()).collect();
@@ -99,6 +93,7 @@ fn of_the_scope(snapshot: &Snapshot, freshness: &Freshness) -> [(&'static str, V
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::board::delta::delta;
     use crate::board::fixture;
 
     #[test]
@@ -117,14 +112,19 @@ mod tests {
     }
 
     #[test]
-    fn the_first_picture_of_a_day_is_a_snapshot() {
-        let mut sent = None;
-        let view = fixture::view(&[]);
-        let mut first = picture(&fixture::snapshot(), &view, Duration::ZERO);
-        let text = |event: Option<Event>| format!("{:?}", event.unwrap());
-        assert!(text(event(&first, &mut sent)).contains("event: snapshot"));
-        assert!(text(event(&first, &mut sent)).contains("event: delta"));
-        first.insert("business_date".to_owned(), json!("2026-11-23"));
-        assert!(text(event(&first, &mut sent)).contains("event: snapshot"));
+    fn a_viewer_gets_what_changed_and_who_missed_a_picture_gets_it_whole() {
+        let told = |number, delta: Option<&str>| Told {
+            number,
+            revision: "7".to_owned(),
+            whole: "whole".into(),
+            delta: delta.map(Into::into),
+        };
+        let text = |told, seen| event(&told, seen).map(|event| format!("{event:?}"));
+        assert_eq!(text(told(0, None), 0), None);
+        assert!(text(told(5, Some("changed")), 0).unwrap().contains("event: snapshot"));
+        assert!(text(told(6, Some("changed")), 5).unwrap().contains("event: delta"));
+        assert!(text(told(7, Some("changed")), 5).unwrap().contains("event: snapshot"));
+        assert!(text(told(6, None), 5).unwrap().contains("event: snapshot"), "another day");
+        assert_eq!(text(told(6, Some("changed")), 6), None);
     }
 }
