@@ -33,7 +33,7 @@ const ASK: Duration = Duration::from_millis(50);
 const PROBE_EVERY: Duration = Duration::from_millis(310);
 
 /// Whatever takes longer than this is broken.
-const PATIENCE: Duration = Duration::from_mins(5);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A process that ends with this value.
 pub(crate) struct Program(Child);
@@ -50,7 +50,11 @@ impl Program {
         self.0.wait().expect("it was started")
     }
 
-    fn cpu(&self) -> f64 {
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub(crate) fn cpu(&self) -> f64 {
         measure::process_cpu(self.0.id())
     }
 }
@@ -88,7 +92,7 @@ impl Warehouse {
     }
 
     /// The pipeline alone, on this topic.
-    fn pipeline(&self, topic: &str, errors: Stdio) -> Program {
+    pub(crate) fn pipeline(&self, topic: &str, errors: Stdio) -> Program {
         let settings = [
             format!("kafka.brokers={}", shared().brokers()),
             format!("kafka.group=bench-{topic}"),
@@ -110,7 +114,7 @@ impl Warehouse {
         block_on(self.client.query_raw(sql).execute()).expect("the engine takes the statement");
     }
 
-    fn number(&self, sql: &str) -> u64 {
+    pub(crate) fn number(&self, sql: &str) -> u64 {
         block_on(self.client.query(sql).fetch_one::<u64>()).expect("the engine answers")
     }
 
@@ -123,7 +127,7 @@ impl Warehouse {
     }
 
     /// Waits until so many are.
-    fn wait_for(&self, records: u64) {
+    pub(crate) fn wait_for(&self, records: u64) {
         let began = Instant::now();
         while self.entered() < records {
             assert!(began.elapsed() < PATIENCE, "{} of {records} records arrived", self.entered());
@@ -162,7 +166,7 @@ pub(crate) fn throughput(scale: Scale, table: &mut Table) {
 }
 
 /// Live events at a steady rate, from the generator in a process of its own.
-fn live(topic: &str, rate: u32) -> Program {
+pub(crate) fn live(topic: &str, rate: u32) -> Program {
     let (rate, staff) = (rate.to_string(), STAFF.to_string());
     let brokers = format!("kafka.brokers={}", shared().brokers());
     let topic = format!("kafka.topics.input={topic}");
@@ -261,13 +265,13 @@ pub(crate) fn start(scale: Scale, table: &mut Table) {
     table.row("start on a caught-up log, from the assignment to entered, s", "≤ 3", times.text(2));
 }
 
-fn producer(kafka: &Kafka) -> BaseProducer {
+pub(crate) fn producer(kafka: &Kafka) -> BaseProducer {
     let mut settings = ClientConfig::new();
     settings.set("bootstrap.servers", kafka.brokers()).set("linger.ms", "0").create().expect("the settings are good")
 }
 
 /// One event of a corp of its own, found again by its member of staff.
-fn probe(producer: &BaseProducer, topic: &str, partition: Option<i32>, name: &str) {
+pub(crate) fn probe(producer: &BaseProducer, topic: &str, partition: Option<i32>, name: &str) {
     let now = wall_ms();
     let value = format!(
         r#"{{"event_id":"{name}-{now}","type":"friend.added","corp_id":"probe","occurred_at":{now},"staff_id":"{name}","customer_id":"c","channel":"store_qr"}}"#

@@ -3,6 +3,7 @@
 //!
 //! Invariant: a figure that is compared with another is measured beside it in the same run.
 
+mod board;
 mod child;
 mod engine;
 mod flat;
@@ -32,13 +33,14 @@ pub(crate) enum Scale {
 type Part = fn(Scale, &mut Table);
 
 /// The parts by name, in the order in which they run.
-const PARTS: [(&str, Part); 7] = [
+const PARTS: [(&str, Part); 8] = [
     ("flat", flat::run),
     ("null", null::run),
     ("engine", engine::throughput),
     ("freshness", engine::freshness),
     ("parts", engine::parts),
     ("start", engine::start),
+    ("board", board::run),
     ("verify", verify::run),
 ];
 

@@ -25,8 +25,17 @@ pub(crate) fn thread_cpu() -> Duration {
 
 /// The most memory that a process has held, in MB of 1,000,000 bytes.
 pub(crate) fn peak_memory(pid: u32) -> f64 {
+    of_status(pid, "VmHWM:")
+}
+
+/// The memory that a process holds now, likewise.
+pub(crate) fn memory(pid: u32) -> f64 {
+    of_status(pid, "VmRSS:")
+}
+
+fn of_status(pid: u32, field: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
     let kibibytes = line.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse::<f64>().ok());
     kibibytes.unwrap_or(0.0) * 1024.0 / 1e6
 }
