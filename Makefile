@@ -32,7 +32,7 @@ FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 FUZZ := RUSTFLAGS="$(FUZZ_FLAGS)" cargo test --release --locked --features fuzzing --test fuzz \
 	--target $(shell rustc -vV | sed -n 's/^host: //p') --target-dir target/fuzz
 
-.PHONY: demo test check bench chaos pressure bench-verify simulate mutants fuzz mutated
+.PHONY: demo test check bench chaos pressure browser bench-board bench-verify simulate mutants fuzz mutated
 
 # Everything embedded: broker, ClickHouse engine, generator, pipeline, board.
 demo:
@@ -41,11 +41,13 @@ demo:
 	cargo build --release --locked
 	target/release/yinliu demo $(ARGS)
 
-# All tests, against a real ClickHouse engine and a real Apache Kafka; of the benchmarks whether they run.
+# All tests, against a real ClickHouse engine, a real Apache Kafka and a real Chromium; of the benchmarks whether they run.
 test:
 	deploy/check-prerequisites.sh test
 	deploy/fetch-engine.sh
 	deploy/fetch-kafka.sh
+	deploy/fetch-browser.sh
+	deploy/fetch-schemathesis.sh
 	cargo test --release --locked
 	cargo test --release --locked --bench figures -- --quick
 
@@ -102,6 +104,19 @@ mutated:
 	deploy/fetch-kafka.sh
 	MUTATED_RECORDS=$(RECORDS) \
 		cargo test --release --locked --test integration -- mutated_records --nocapture
+
+# The board in a browser alone; the pictures of its pages are kept.
+browser:
+	deploy/fetch-engine.sh
+	deploy/fetch-kafka.sh
+	deploy/fetch-browser.sh
+	cargo test --release --locked --test integration -- --nocapture browser::
+
+# The board alone: 2,000 viewers of 400 stores at 20,000 events/s.
+bench-board:
+	deploy/fetch-engine.sh
+	deploy/fetch-kafka.sh
+	cargo test --release --locked --bench figures -- board
 
 # `verify` and `reconcile` alone, on a day of 20 million records.
 bench-verify:

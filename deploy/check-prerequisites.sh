@@ -9,6 +9,10 @@ if [[ $purpose != demo && $purpose != test ]]; then
     exit 2
 fi
 
+node_major() {
+    node --version | sed -n 's/^v\([0-9]*\).*/\1/p'
+}
+
 java_major() {
     java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1
 }
@@ -42,6 +46,15 @@ check() {
         if command -v java >/dev/null && [[ $(java_major) -lt 17 ]]; then
             echo "too old: java $(java_major), Apache Kafka needs 17; Debian: apt-get install openjdk-17-jre-headless" >&2
             packages+=(openjdk-17-jre-headless)
+        fi
+        if ! command -v node >/dev/null || [[ $(node_major) -lt 20 ]]; then
+            echo "missing: node 20 or later, it drives the browser of the tests; Debian 13: apt-get install nodejs, before it see https://nodejs.org" >&2
+            others+=(node)
+        fi
+        need python3 python3 "the API is tested with Schemathesis"
+        if command -v python3 >/dev/null && ! python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "missing: python3 3.11 or later with venv, the API is tested with Schemathesis; Debian: apt-get install python3-venv" >&2
+            packages+=(python3-venv)
         fi
     fi
 }

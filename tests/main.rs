@@ -4,11 +4,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where it cannot go on, its own functions as well")]
 
+mod boards;
+mod browser;
 mod burst;
 mod cases;
 mod catalogue;
 mod chaos;
 mod components;
+mod contract;
 mod corrections;
 mod dead_letters;
 mod engine_process;

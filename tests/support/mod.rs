@@ -2,6 +2,7 @@
 //!
 //! Invariant: no process outlives the test binary, however that ends.
 
+pub(crate) mod board;
 pub(crate) mod counting;
 pub(crate) mod engine;
 pub(crate) mod figures;
@@ -14,4 +15,5 @@ pub(crate) mod records;
 pub(crate) mod refreshed;
 pub(crate) mod shim;
 pub(crate) mod stage;
+pub(crate) mod told;
 pub(crate) mod yinliu;

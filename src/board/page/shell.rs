@@ -45,7 +45,7 @@ fn frame(words: Words, view: &View) -> Values {
     vec![
         ("html_lang", Html::text(words.language.code())),
         ("page", Html::text(view.page.name())),
-        ("styles", Html::join([&sheet, dark].map(|link| Html::fill(link, &[])))),
+        ("styles", Html::join([sheet.as_str(), dark].map(|link| Html::fill(link, &[])))),
         ("words", Html::text(&Word::json(words.language))),
         ("query", Html::text(&view.query())),
         ("metric", Html::text(view.metric.name())),

@@ -1,0 +1,108 @@
+// What is shown agrees with itself and with what the board answers.
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { address, api, given, number, untilState, visit } from '../stage.mjs';
+import { deltas, dice, fed, snapshot } from '../feed.mjs';
+
+const clockOf = (instant) => new Intl.DateTimeFormat('en-GB', { timeZone: given.zone, timeStyle: 'medium', hourCycle: 'h23' })
+  .format(new Date(instant));
+
+test('1. without JavaScript the page shows the adds and how far they are complete', () =>
+  visit({ javaScriptEnabled: false }, async (page) => {
+    await page.goto(address());
+    const { data, freshness } = await api('summary');
+    assert.equal(number(await page.locator('#adds').innerText()), data.adds);
+    const complete = await page.locator('#complete').innerText();
+    assert.match(complete, /^\d\d:\d\d:\d\d$/);
+    const apart = Date.parse(`1970-01-01T${clockOf(freshness.complete_through)}Z`) - Date.parse(`1970-01-01T${complete}Z`);
+    assert.ok(apart >= 0 && apart < 30_000, `${complete} on the page, ${freshness.complete_through} in the answer`);
+    assert.ok(await page.locator('#rows > li').count() > 1, 'ranks');
+    await page.goto(address('?view=rank'));
+    assert.ok(await page.locator('#rows > li').count() > 1, 'the page of ranks');
+  }));
+
+test('3. a phone whose clock is an hour ahead shows the same', async () => {
+  const shown = (init) => visit({ init }, async (page) => {
+    await page.goto(address());
+    await untilState(page, 'live');
+    await page.waitForFunction(() => performance.now() > 4_000);
+    const text = (id) => page.locator(id).innerText();
+    const [adds, age, words, complete] = [await text('#adds'), await text('#age'), await text('#fresh-words'), await text('#complete')];
+    const known = await page.evaluate(() => document.body.dataset.complete);
+    return { adds, words, late: number(age), off: Date.parse(known) && complete };
+  });
+  const ahead = {
+    script: (shift) => {
+      const Real = Date;
+      globalThis.Date = class extends Real {
+        constructor(...given) { super(...(given.length ? given : [Real.now() + shift])); }
+        static now() { return Real.now() + shift; }
+      };
+    },
+    value: 3_600_000,
+  };
+  const [right, wrong] = await Promise.all([shown(), shown(ahead)]);
+  assert.deepEqual([wrong.adds, wrong.words], [right.adds, right.words]);
+  assert.ok(wrong.late < 30, `${wrong.late} s behind by a wrong clock`);
+  const seconds = ({ off }) => off.split(':').reduce((sum, part) => sum * 60 + Number(part), 0);
+  assert.ok(Math.abs(seconds(wrong) - seconds(right)) < 5, `${wrong.off} by a wrong clock, ${right.off} by a right one`);
+});
+
+/** What is shown: total, sum of the rows, sum of the channel bars. */
+const sums = () => {
+  const number = (element) => Number(element.textContent.replace(/\D/g, ''));
+  const sum = (selector) => [...document.querySelectorAll(selector)].reduce((total, element) => total + number(element), 0);
+  return [number(document.getElementById('adds')), sum('#rows [data-f="value"]'), sum('#channels .bars b, .group .bars b')];
+};
+
+test('4. channels and children add up to the total shown, after each of 1,000 deltas', () =>
+  visit({ init: fed(true) }, async (page) => {
+    const query = 'level=store';
+    await page.addInitScript(`globalThis.sums = ${sums}`);
+    await page.goto(address(`?${query}`));
+    const picture = await snapshot(query);
+    const steps = deltas(picture, 1_000, dice(4));
+    const wrong = await page.evaluate(async ([picture, steps]) => {
+      const painted = async (revision) => {
+        const began = performance.now();
+        while (document.body.dataset.painted !== String(revision)) {
+          if (performance.now() - began > 10_000) throw new Error(`${revision} is not painted, but ${document.body.dataset.painted}`);
+          await new Promise((then) => setTimeout(then));
+        }
+      };
+      feed('snapshot', picture);
+      await painted(picture.revision);
+      const wrong = [];
+      for (const step of steps) {
+        feed('delta', step);
+        await painted(step.revision);
+        const [total, rows, channels] = sums();
+        if (total !== step.figures.adds || rows !== total || channels !== total) wrong.push([step.revision, total, rows, channels]);
+      }
+      return wrong;
+    }, [picture, steps]);
+    assert.deepEqual(wrong, []);
+  }));
+
+test('5. the base and the difference that are shown give the adds that are shown', async () => {
+  for (const lang of ['zh', 'en']) {
+    await visit({}, async (page) => {
+      await page.goto(address('', { lang }));
+      await untilState(page, 'live');
+      const adds = number(await page.locator('#adds').innerText());
+      const lines = await page.locator('[data-base]').all();
+      assert.equal(lines.length, 2, 'yesterday and last week');
+      for (const line of lines) {
+        const part = async (name) => line.locator(`[data-b="${name}"]`).innerText();
+        const change = await part('change');
+        const sign = /多|\+/.test(change) ? 1 : /少|−/.test(change) ? -1 : 0;
+        assert.equal(number(await part('base')) + sign * Math.abs(number(change)), adds, `${await part('label')}: ${change}`);
+      }
+      for (const row of await page.locator('#rows > li').all()) {
+        const value = number(await row.locator('[data-f="value"]').innerText());
+        assert.ok(value >= 0);
+      }
+    });
+  }
+});

@@ -1,0 +1,14 @@
+// The checks of the board's specification, section 7, in a real browser: one after the other, on one board.
+// Started by tests/browser.rs, which prepares the boards and says where they are.
+
+import { after } from 'node:test';
+import { stop } from './stage.mjs';
+
+import './checks/figures.mjs';
+import './checks/states.mjs';
+import './checks/hands.mjs';
+import './checks/looks.mjs';
+import './checks/budget.mjs';
+import './checks/access.mjs';
+
+after(stop);

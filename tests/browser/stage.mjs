@@ -1,0 +1,100 @@
+// The browser, the boards, and what makes their states.
+// Invariant: one browser for all; every page goes through a relay, and is closed by the test that opened it.
+
+import { createRequire } from 'node:module';
+import { mkdirSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+import { Relay } from './relay.mjs';
+
+/** What the test that starts this has prepared: addresses, links, the corp. */
+export const given = JSON.parse(process.env.YINLIU_BROWSER);
+export const axeSource = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+mkdirSync(given.pictures, { recursive: true });
+
+const browser = await chromium.launch({ executablePath: given.chromium, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+export const open = await Relay.start(given.open);
+export const guarded = await Relay.start(given.guarded);
+
+export async function stop() {
+  await browser.close();
+  open.stop();
+  guarded.stop();
+}
+
+export const PHONE = { width: 390, height: 844 };
+export const WALL = { width: 1920, height: 1080 };
+
+/** A browser of its own with one page; both are closed after `use`. */
+export async function visit(options, use) {
+  const { init, ...context } = options;
+  const own = await browser.newContext({ viewport: PHONE, ...context });
+  own.setDefaultTimeout(20_000);
+  try {
+    const page = await own.newPage();
+    page.failures = [];
+    page.on('pageerror', (error) => page.failures.push(String(error)));
+    page.on('console', (message) => {
+      // What a cut connection says is no failure of the page.
+      if (message.type() === 'error' && !/net::ERR|Failed to load resource/.test(message.text())) page.failures.push(message.text());
+    });
+    if (init) await page.addInitScript(init.script, init.value);
+    return await use(page);
+  } finally {
+    await own.close();
+  }
+}
+
+/** A page of the open board in a language and theme. */
+export const address = (path = '', { lang = 'zh', theme = 'light', ...more } = {}) => {
+  const [name, query] = path.split('?');
+  const all = new URLSearchParams({ corp: given.corp, lang, theme, ...Object.fromEntries(new URLSearchParams(query)), ...more });
+  return `${open.url}/${name}?${all}`;
+};
+
+export const until = async (what, limitMs, ask) => {
+  const began = performance.now();
+  for (;;) {
+    const found = await ask();
+    if (found) return found;
+    if (performance.now() - began > limitMs) throw new Error(`not within ${limitMs} ms: ${what}`);
+    await new Promise((then) => setTimeout(then, 50));
+  }
+};
+
+export const stateOf = (page) => page.evaluate(() => document.documentElement.dataset.state);
+export const untilState = (page, state, limitMs = 10_000) =>
+  until(`state ${state}`, limitMs, async () => (await stateOf(page)) === state);
+
+/** The JSON of the open board; while it has no figures it says when to ask again, as to everybody. */
+export const api = (part, query = '') => until(part, 20_000, async () => {
+  const answer = await fetch(`${given.open}/api/v1/${part}?corp=${given.corp}&${query}`);
+  if (answer.status === 503) return null;
+  if (!answer.ok) throw new Error(`${part}: ${answer.status}`);
+  return answer.json();
+});
+
+/** Asks the test that started this to do something beyond the browser. */
+export async function tell(order) {
+  const answer = await fetch(given.control, { method: 'POST', body: order });
+  if (!answer.ok) throw new Error(`${order}: ${answer.status}`);
+  return answer.text();
+}
+
+export async function sql(statement) {
+  const answer = await fetch(`${given.clickhouse}/?database=${given.database}`, { method: 'POST', body: statement });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${statement}: ${text}`);
+  return text;
+}
+
+// Far from those of the topic, and others in each run: what is complete through an instant never goes back.
+let partition = Math.floor(performance.timeOrigin / 1_000);
+/** A partition that is complete through so many seconds ago and stands still there, until it is freed. */
+export async function standStill(seconds) {
+  const own = ++partition;
+  const row = (at) => sql(`INSERT INTO progress (src_topic, src_partition, complete_through) VALUES ('${given.topic}', ${own}, ${at})`);
+  await row(`subtractSeconds(now64(3), ${seconds})`);
+  return () => row('addYears(now64(3), 10)');
+}
+
+export const number = (text) => Number(text.replace(/[^\d−-]/g, '').replace('−', '-'));

@@ -1,0 +1,170 @@
+//! The running board and its description in `schemas/openapi.yaml` say the same.
+//!
+//! Invariant: the description is read, not repeated here, so a new path or parameter is held to it at once.
+
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
+
+use serde_json::{Map, Value, json};
+use tokio::sync::OnceCell;
+
+use crate::support::{
+    board::Board,
+    engine::Engine,
+    kafka,
+    stage::Stage,
+    told::{CORP, Told},
+};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn description() -> Value {
+    let text = fs::read_to_string(root().join("schemas/openapi.yaml")).unwrap();
+    serde_yaml_ng::from_str(&text).unwrap()
+}
+
+/// A board with figures of the real pipeline; both tests ask the same one.
+async fn board() -> &'static Board {
+    static BOARD: OnceCell<(Board, Engine)> = OnceCell::const_new();
+    let (board, _) = BOARD
+        .get_or_init(|| async {
+            let engine = Engine::start();
+            let stage = Stage::new(kafka::shared(), engine.url(), "contract");
+            let mut told = Told::tell(&stage).await;
+            told.pipeline.stop();
+            // The tests ask faster than any viewers.
+            told.config["board"] = json!({ "limits": { "requests_per_second": 100_000, "requests_burst": 100_000 } });
+            (Board::start(&told.config), engine)
+        })
+        .await;
+    board
+}
+
+/// Follows references within the description.
+fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    match value["$ref"].as_str() {
+        Some(reference) => resolved(document, document.pointer(reference.trim_start_matches('#')).expect(reference)),
+        None => value,
+    }
+}
+
+fn object(value: &Value) -> &Map<String, Value> {
+    value.as_object().expect("an object")
+}
+
+/// The operations of the board: path and operation.
+fn operations(document: &Value) -> Vec<(&String, &Value)> {
+    let all = object(&document["paths"]).iter().map(|(path, item)| (path, &item["get"]));
+    let board: Vec<_> = all.filter(|(_, operation)| operation["tags"] == json!(["board"])).collect();
+    assert!(board.len() > 3, "the description names the paths of the board");
+    board
+}
+
+/// Values that a parameter must take, by its schema, and one that it must not.
+fn values(schema: &Value, name: &str) -> (Vec<String>, Option<&'static str>) {
+    if let Some(values) = schema["enum"].as_array() {
+        return (values.iter().map(|value| value.as_str().expect("a text").to_owned()).collect(), Some("other"));
+    }
+    match name {
+        "corp" => (vec![CORP.to_owned()], Some("a%2Fb")),
+        "scope" => (vec!["corp".to_owned()], Some("planet:mars")),
+        "day" => (vec!["2026-01-31".to_owned()], Some("2026-02-30")),
+        _ if schema["anyOf"][0]["type"] == "integer" => (vec!["0".to_owned(), "7".to_owned()], Some("-1")),
+        _ => (Vec::new(), None),
+    }
+}
+
+/// Whether an answer is one of those that the operation describes.
+fn check(document: &Value, operation: &Value, asked: &str, (status, answer): (u16, String)) {
+    let described = &operation["responses"][status.to_string()];
+    assert!(!described.is_null(), "{asked}: {status} is not described\n{answer}");
+    let described = resolved(document, described);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+    for header in described["headers"].as_object().into_iter().flatten().map(|(name, _)| name.to_lowercase()) {
+        assert!(field(&header).is_some() || header == "set-cookie", "{asked}: no {header}\n{head}");
+    }
+    let Some(content) = described["content"].as_object() else { return };
+    let kind = field("content-type").unwrap_or_default().split(';').next().unwrap_or_default();
+    let media = content.get(kind).unwrap_or_else(|| panic!("{asked}: {kind} is not described\n{head}"));
+    if kind.ends_with("json") {
+        let mut schema = media["schema"].clone();
+        schema["components"] = document["components"].clone();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let body: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{asked}: {error}\n{body}"));
+        let errors: Vec<_> = validator.iter_errors(&body).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{asked}: {errors:?}\n{body}");
+    }
+}
+
+#[tokio::test]
+async fn every_path_and_every_value_of_its_parameters_is_answered_as_described() {
+    let (document, board) = (description(), board().await);
+    for (path, operation) in operations(&document) {
+        let events = path.ends_with("/stream");
+        let ask = |query: &str, expected: u16| {
+            let asked = format!("{path}?{query}");
+            // Of a stream that is good the head is enough; the tests of the board read its events.
+            if events && expected == 200 {
+                return;
+            }
+            let (status, answer) = board.get(&asked, "").unwrap();
+            assert_eq!(status, expected, "{asked}: {answer}");
+            check(&document, operation, &asked, (status, answer));
+        };
+        ask("", 200);
+        let mut described = BTreeSet::new();
+        for parameter in operation["parameters"].as_array().unwrap() {
+            let parameter = resolved(&document, parameter);
+            let name = parameter["name"].as_str().unwrap();
+            if parameter["in"] != "query" {
+                continue;
+            }
+            described.insert(name);
+            let (good, bad) = values(&parameter["schema"], name);
+            assert!(!good.is_empty(), "{path}: no value of `{name}` is known to be good");
+            for value in good {
+                ask(&format!("corp={CORP}&{name}={value}"), 200);
+            }
+            if let Some(value) = bad {
+                ask(&format!("{name}={value}"), 400);
+            }
+        }
+        assert!(described.contains("corp") && described.contains("scope"), "{path} describes its parameters");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_known_is_not_sent_again_on_any_path_that_names_a_tag() {
+    let (document, board) = (description(), board().await);
+    for (path, operation) in operations(&document) {
+        if operation["responses"]["304"].is_null() {
+            continue;
+        }
+        let asked = format!("{path}?corp={CORP}&day=2026-01-31");
+        let (_, first) = board.get(&asked, "").unwrap();
+        let tag = first.lines().find_map(|line| line.strip_prefix("etag: ")).expect("a tag");
+        let again = board.get(&asked, &format!("If-None-Match: {tag}\r\n")).unwrap();
+        assert_eq!(again.0, 304, "{asked}: {}", again.1);
+    }
+}
+
+/// Streams do not end, and Schemathesis waits for the end of an answer.
+const UNENDING: &str = "/api/v1/stream";
+
+#[tokio::test]
+async fn schemathesis_finds_no_answer_that_is_not_described() {
+    let board = board().await;
+    let program = root().join(".cache/schemathesis/bin/schemathesis");
+    assert!(program.is_file(), "run deploy/fetch-schemathesis.sh, or `make test`");
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(program);
+    command.arg("run").arg(root().join("schemas/openapi.yaml")).args(["--url", &board.url()]);
+    command.args(["--include-tag", "board", "--exclude-path", UNENDING]);
+    command.args(["--checks", "all", "--exclude-checks", "ignored_auth,positive_data_acceptance"]);
+    command.args(["--max-examples", "40", "--seed", "1", "--generation-database", "none", "--no-color"]);
+    let output = command.current_dir(folder.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}

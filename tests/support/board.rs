@@ -1,0 +1,95 @@
+//! `yinliu run --only board` as a process of its own.
+//!
+//! Invariant: it has no Kafka to go to; it answers when `start` returns.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::process::Process;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_yinliu");
+
+/// A start takes a look at the schema; this allows for a busy machine.
+const READY_WAIT: Duration = Duration::from_secs(30);
+
+#[derive(Debug)]
+pub(crate) struct Board {
+    _process: Process,
+    folder: PathBuf,
+    address: SocketAddr,
+}
+
+impl Board {
+    /// Starts a board by these settings, to which its addresses are added.
+    pub(crate) fn start(config: &Value) -> Self {
+        // Removed by the guard of the process, which also sees the test binary die.
+        let folder = TempDir::new().unwrap().keep();
+        // Free now, and held until both are known; nobody else on this machine asks for these.
+        let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [address, admin] = free.map(|listener| listener.local_addr().unwrap());
+        let mut config = config.clone();
+        config["kafka"]["brokers"] = json!(["127.0.0.1:1"]);
+        config["admin"] = json!({ "listen": admin });
+        config["board"]["listen"] = json!(address);
+        let file = folder.join("yinliu.toml");
+        fs::write(&file, toml::to_string(&config).unwrap()).unwrap();
+        let words: [&OsStr; 5] =
+            ["run".as_ref(), "--only".as_ref(), "board".as_ref(), "--config".as_ref(), file.as_ref()];
+        let (process, mut output) = Process::start(OsStr::new(PROGRAM), words, &folder);
+        // It must not stop for a full pipe.
+        thread::spawn(move || output.read_to_end(&mut Vec::new()));
+        let board = Self { _process: process, folder, address };
+        let began = Instant::now();
+        while board.get("/assets/icon.svg", "").map(|(status, _)| status) != Ok(200) {
+            assert!(began.elapsed() < READY_WAIT, "the board does not answer");
+            thread::sleep(Duration::from_millis(50));
+        }
+        board
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The link that `yinliu token` prints for these words.
+    pub(crate) fn link(&self, words: &[&str]) -> String {
+        let mut command = Command::new(PROGRAM);
+        command.arg("token").args(words).arg("--config").arg(self.folder.join("yinliu.toml"));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Status and whole answer; `headers` are lines that end with CRLF.
+    pub(crate) fn get(&self, path: &str, headers: &str) -> Result<(u16, String), String> {
+        let ask = || {
+            let mut stream = TcpStream::connect(self.address)?;
+            stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: board\r\nConnection: close\r\n{headers}\r\n")?;
+            let mut bytes = Vec::new();
+            stream.read_to_end(&mut bytes)?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let text = ask().map_err(|error: std::io::Error| format!("{path}: {error}"))?;
+        let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or("no status")?;
+        Ok((status, text))
+    }
+
+    /// The JSON of a path under `/api/v1/`; an error while it is not answered with 200.
+    pub(crate) fn api(&self, path: &str) -> Result<Value, String> {
+        let (status, answer) = self.get(&format!("/api/v1/{path}"), "")?;
+        let (_, body) = answer.split_once("\r\n\r\n").filter(|_| status == 200).ok_or(&answer)?;
+        serde_json::from_str(body).map_err(|error| format!("{error}: {answer}"))
+    }
+}
