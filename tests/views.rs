@@ -82,6 +82,7 @@ async fn filters_reach_the_primary_key_through_every_view() {
         ("v_counts_1d", staff, 1),
         ("events", " AND type = 'friend.added' AND staff_id = 's1'", 1),
         ("v_episodes", " AND customer_id = 'x1'", 1),
+        ("v_requests", "", 1),
         ("v_cohorts_1d", staff, 1),
         ("v_cohort_figures_1d", staff, 1),
         ("v_qualified_adds_1d", staff, 1),

@@ -93,7 +93,10 @@ CREATE VIEW v_episodes (
     orders_7d UInt32 COMMENT '7 天内归属的支付订单 / orders paid within 7 d and credited to it',
     gmv_7d_fen UInt64 COMMENT '其金额（分） / their amount in 1/100 of the currency',
     orders_30d UInt32 COMMENT '30 天内归属的支付订单 / orders paid within 30 d and credited to it',
-    gmv_30d_fen UInt64 COMMENT '其金额（分） / their amount in 1/100 of the currency'
+    gmv_30d_fen UInt64 COMMENT '其金额（分） / their amount in 1/100 of the currency',
+    src_topic LowCardinality(String) COMMENT '开始事件的来源主题 / topic of the record that began it',
+    src_partition UInt32 COMMENT '开始事件的来源分区 / partition of the record that began it',
+    src_offset UInt64 COMMENT '开始事件的来源位点 / offset of the record that began it'
 )
 AS
 SELECT
@@ -104,8 +107,27 @@ SELECT
     if(lost_by = '', NULL, e.lost_at) AS lost_at, lost_by,
     if(opened_date = toDate(0), NULL, e.opened_at) AS opened_at,
     if(replied_date = toDate(0), NULL, e.replied_at) AS replied_at,
-    orders_7d, gmv_7d_fen, orders_30d, gmv_30d_fen
+    orders_7d, gmv_7d_fen, orders_30d, gmv_30d_fen, src_topic, src_partition, src_offset
 FROM episode_rows AS e FINAL
 WHERE begun_by != ''
 SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'DWD 好友关系分段：企业×员工×客户×第几段，不可变 / fct: episodes of friendship by corp, staff, customer and number';
+
+CREATE VIEW v_requests (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    business_date Date COMMENT '申请的业务日期 / business day of the request',
+    region_id LowCardinality(String) COMMENT '大区；未知为空 / region; empty if unknown',
+    store_id LowCardinality(String) COMMENT '门店；未知为空 / store; empty if unknown',
+    staff_id String COMMENT '员工 / member of staff',
+    channel LowCardinality(String) COMMENT '渠道键 / key of the channel',
+    requested_at DateTime64(3, 'UTC') COMMENT '申请时间 / when the member of staff asked',
+    accepted_at Nullable(DateTime64(3, 'UTC')) COMMENT '其后首次加粉；无则 NULL / first add of the two at or after it; NULL if none'
+)
+AS
+SELECT
+    corp_id, business_date, region_id, store_id, staff_id, channel, requested_at,
+    if(r.accepted_at >= toDateTime64('2299-01-01 00:00:00', 3, 'UTC'), NULL, r.accepted_at) AS accepted_at
+FROM request_rows AS r FINAL
+WHERE digest != 0
+SETTINGS do_not_merge_across_partitions_select_final = 1
+COMMENT 'DWD 员工申请及其结果：一行一申请 / fct: requests by staff and what became of them, one row for each';

@@ -200,17 +200,25 @@ CREATE VIEW v_silent_codes (
     last_add_at DateTime64(3, 'UTC') COMMENT '最近加粉时间 / its last add',
     silent_seconds UInt32 COMMENT '至今无加粉的秒数（按数据完整时刻） / seconds since, by the instant everything is counted through',
     usual_gap_seconds UInt32 COMMENT '近 14 天相邻加粉间隔的第 95 百分位 / 95th percentile of the gaps between its adds of the last 14 days',
-    adds_14d UInt64 COMMENT '近 14 天加粉数 / its adds of the last 14 days'
+    adds_14d UInt64 COMMENT '近 14 天加粉数 / its adds of the last 14 days',
+    region_id LowCardinality(String) COMMENT '其加粉所在大区；不止一个为空 / region of all its adds; empty if there are several',
+    store_id LowCardinality(String) COMMENT '其加粉所在门店；不止一个为空 / store of all its adds; empty if there are several',
+    staff_id String COMMENT '其加粉的员工；不止一人为空 / member of staff of all its adds; empty if there are several'
 )
 AS
 WITH
     ifNull((SELECT t.complete_through FROM v_complete_through AS t), toDateTime64(0, 3, 'UTC')) AS through
 SELECT
     a.corp_id AS corp_id, a.state AS state, l.label AS label, a.channel AS channel, a.last_add_at AS last_add_at,
-    a.silent_seconds AS silent_seconds, a.usual_gap_seconds AS usual_gap_seconds, a.adds AS adds_14d
+    a.silent_seconds AS silent_seconds, a.usual_gap_seconds AS usual_gap_seconds, a.adds AS adds_14d,
+    a.region AS region_id, a.store AS store_id, a.staff AS staff_id
 FROM (
     SELECT
-        corp_id, state, argMax(toString(f.channel), f.occurred_at) AS channel, max(f.occurred_at) AS last_add_at, count() AS adds,
+        corp_id, state,
+        if(min(f.region_id) = max(f.region_id), any(f.region_id), '') AS region,
+        if(min(f.store_id) = max(f.store_id), any(f.store_id), '') AS store,
+        if(min(f.staff_id) = max(f.staff_id), any(f.staff_id), '') AS staff,
+        argMax(toString(f.channel), f.occurred_at) AS channel, max(f.occurred_at) AS last_add_at, count() AS adds,
         toUInt32(greatest(0, dateDiff('second', last_add_at, through))) AS silent_seconds,
         toUInt32(arrayReduce('quantileExact(0.95)', arrayPopFront(arrayDifference(arraySort(groupArray(toUnixTimestamp(f.occurred_at))))))) AS usual_gap_seconds
     FROM facts AS f
@@ -239,21 +247,26 @@ CREATE VIEW v_corrections (
     before Int64 COMMENT '更正前 / figure before',
     after Int64 COMMENT '更正后 / figure after',
     recorded_at DateTime64(3, 'UTC') COMMENT '更正时间；晚到者为最后一条记录的时间 / when it was corrected; of late ones the timestamp of the last record',
-    is_closed Bool COMMENT '该业务日是否已结账 / the day is closed'
+    is_closed Bool COMMENT '该业务日是否已结账 / the day is closed',
+    occurred_from Nullable(DateTime64(3, 'UTC')) COMMENT '晚到者最早的发生时间；其余为 NULL / of late ones when the first had happened; NULL of others',
+    occurred_to Nullable(DateTime64(3, 'UTC')) COMMENT '晚到者最晚的发生时间；其余为 NULL / of late ones when the last had happened; NULL of others'
 )
 AS
 SELECT
     corp_id, business_date, reason, metric, region_id, store_id, staff_id, channel, before, after, recorded_at,
-    (corp_id, business_date) IN (SELECT corp_id, business_date FROM closings) AS is_closed
+    (corp_id, business_date) IN (SELECT corp_id, business_date FROM closings) AS is_closed,
+    occurred_from, occurred_to
 FROM (
     SELECT
         corp_id, business_date, toString(reason) AS reason, toString(metric) AS metric, region_id, store_id, staff_id, channel,
-        before, after, recorded_at
+        before, after, recorded_at,
+        CAST(NULL, 'Nullable(DateTime64(3, \'UTC\'))') AS occurred_from, CAST(NULL, 'Nullable(DateTime64(3, \'UTC\'))') AS occurred_to
     FROM amendments
     UNION ALL
     SELECT
         corp_id, business_date, 'late', 'adds', region_id, store_id, staff_id, channel,
-        toInt64(countIf(NOT late)) AS before, toInt64(count()) AS after, maxIf(e.recorded_at, late) AS recorded_at
+        toInt64(countIf(NOT late)) AS before, toInt64(count()) AS after, maxIf(e.recorded_at, late) AS recorded_at,
+        toNullable(minIf(e.occurred_at, late)), toNullable(maxIf(e.occurred_at, late))
     FROM (
         SELECT *, dateDiff('millisecond', occurred_at, recorded_at) > 900000 AS late
         FROM events
