@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where it cannot go on, its own functions as well")]
 
+mod board;
 mod boards;
 mod browser;
 mod burst;

@@ -14,7 +14,7 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 
 use super::access::grant::{Basis, Grant};
-use super::access::sight::{self, Sight, Subject, WallNames};
+use super::access::sight::{self, Names, Sight, Subject};
 use super::access::{self, Access};
 use super::organisation::Organisation;
 use super::problem::Problem;
@@ -116,7 +116,7 @@ impl Admission {
         if grant.basis != Basis::Open && view.watched.corp != own.corp {
             return Err(sight::denied(grant, &Organisation::default()));
         }
-        let names = if self.access.wall_names() { WallNames::Shown } else { WallNames::Hidden };
+        let names = if self.access.wall_names() { Names::Shown } else { Names::Hidden };
         let known = self.organisations.newest(&view.watched.corp).await?;
         let places = known.as_ref().map(|(places, _)| Arc::clone(places)).unwrap_or_default();
         let judged = sight::judge(grant, subject(&view), &view.watched, &places, names);
@@ -124,7 +124,7 @@ impl Admission {
         view.viewer = judged.map_err(|problem| if known.is_none() { Problem::NoFigures } else { problem })?;
         match (&view.viewer.sight, view.metric) {
             // An order by what the rows do not show would show it.
-            (Sight::Around { .. } | Sight::Wall, Metric::NetAdds) => {
+            (Sight::Around { .. } | Sight::Wall, Metric::NetAdds | Metric::QualifiedAdds) => {
                 Err(Problem::Parameter { field: "metric", allowed: vec![Metric::Adds.name().to_owned()] })
             }
             _ => Ok(view),

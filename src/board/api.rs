@@ -2,44 +2,91 @@
 //!
 //! Invariant: the tag of an answer changes whenever its content does, but for the age that every reader keeps itself.
 
+mod table;
+
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::Value;
 
+use self::table::Table;
+use super::access::sight::Subject;
 use super::channels::Channels;
 use super::leaderboard::Leaderboard;
-use super::snapshot::Snapshot;
+use super::losses::Losses;
+use super::problem::Problem;
+use super::snapshot::{Freshness, Snapshot};
 use super::summary::{Envelope, Summary};
-use super::view::{Format, View};
-use crate::event::{Counter, named};
+use super::trend::Trend;
+use super::view::{Format, Level, View};
+use super::{attention, contests, corrections, definitions, person, search};
+use crate::event::named;
 
 named! {
-    /// What can be asked for.
-    Part { Summary = "summary", Leaderboard = "leaderboard", Channels = "channels" }
+    /// What can be asked for, by its path under `/api/v1/`.
+    Part {
+        Summary = "summary",
+        Leaderboard = "leaderboard",
+        Channels = "channels",
+        Trend = "trend",
+        Attention = "attention",
+        Losses = "losses",
+        Corrections = "corrections",
+        Contests = "contests",
+        MyAdds = "me/adds",
+        Search = "search",
+        Definitions = "definitions",
+    }
 }
 
-/// Spreadsheets read UTF-8 only behind this mark.
-const BYTE_ORDER_MARK: &str = "\u{feff}";
+impl Part {
+    /// What of a scope it tells.
+    #[must_use]
+    pub fn subject(self) -> Subject {
+        match self {
+            Self::Leaderboard => Subject::Ranks,
+            Self::MyAdds => Subject::Person,
+            Self::Summary
+            | Self::Channels
+            | Self::Trend
+            | Self::Attention
+            | Self::Losses
+            | Self::Corrections
+            | Self::Contests
+            | Self::Search
+            | Self::Definitions => Subject::Figures,
+        }
+    }
+}
 
 /// Answers one request from figures that were read `age` ago.
-#[must_use]
-pub fn answer(part: Part, view: &View, snapshot: &Snapshot, age: Duration, request: &HeaderMap) -> Response {
+///
+/// # Errors
+/// [`Problem::Parameter`] where the part needs a parameter that is not there, [`Problem::NoFigures`] where what it tells
+/// could not be read.
+pub fn answer(
+    part: Part,
+    view: &View,
+    snapshot: &Snapshot,
+    age: Duration,
+    request: &HeaderMap,
+) -> Result<Response, Problem> {
+    needs(part, view)?;
     let freshness = snapshot.freshness(age);
     let tag = format!("W/\"{}-{}\"", snapshot.revision, freshness.state.name());
     let known = request.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
     let mut response = if known.is_some_and(|known| known.split(',').any(|known| known.trim() == tag)) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        match (part, view.format) {
-            (Part::Summary, Format::Json) => json(snapshot, age, Summary::new(snapshot)),
-            (Part::Leaderboard, Format::Json) => json(snapshot, age, Leaderboard::new(snapshot, view, &freshness)),
-            (Part::Channels, Format::Json) => json(snapshot, age, Channels::new(snapshot, &freshness)),
-            (part, Format::Csv) => csv(part, view, snapshot, age),
-        }
+        let made = match view.format {
+            Format::Json => json(part, view, snapshot, age),
+            Format::Csv => {
+                Table::of(part, view, snapshot, &freshness).map(|table| csv(part, snapshot, &table, &freshness))
+            }
+        };
+        made.ok_or(Problem::NoFigures)?
     };
     let headers = response.headers_mut();
     // What one viewer may see another may not: neither a shared cache nor the next one at this browser gets it.
@@ -48,43 +95,46 @@ pub fn answer(part: Part, view: &View, snapshot: &Snapshot, age: Duration, reque
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, tag);
     }
-    response
+    Ok(response)
 }
 
-fn json<T: Serialize>(snapshot: &Snapshot, age: Duration, data: T) -> Response {
+/// What a part cannot do without.
+fn needs(part: Part, view: &View) -> Result<(), Problem> {
+    let problem = |field, allowed: &str| Err(Problem::Parameter { field, allowed: vec![allowed.to_owned()] });
+    match part {
+        Part::MyAdds if view.watched.scope.level != Level::Staff => problem("scope", "staff:ID"),
+        Part::Search if view.text.is_empty() => problem("q", "a part of a name or id, 1 to 64 characters"),
+        _ => Ok(()),
+    }
+}
+
+/// The data of a part in their envelope; absent where they could not be read.
+fn json(part: Part, view: &View, snapshot: &Snapshot, age: Duration) -> Option<Response> {
+    let freshness = snapshot.freshness(age);
+    Some(match part {
+        Part::Summary => enveloped(snapshot, age, Summary::new(snapshot, &freshness)),
+        Part::Leaderboard => enveloped(snapshot, age, Leaderboard::new(snapshot, view, &freshness)),
+        Part::Channels => enveloped(snapshot, age, Channels::new(snapshot, &freshness)),
+        Part::Trend => enveloped(snapshot, age, Trend::new(snapshot, view.step_seconds, &freshness)?),
+        Part::Attention => enveloped(snapshot, age, attention::attention(snapshot, &view.viewer, &freshness)?),
+        Part::Losses => enveloped(snapshot, age, Losses::new(snapshot)),
+        Part::Corrections => enveloped(snapshot, age, corrections::corrections(snapshot)?),
+        Part::Contests => enveloped(snapshot, age, contests::contests(snapshot, view, &freshness)?),
+        Part::MyAdds => enveloped(snapshot, age, person::adds(snapshot)?),
+        Part::Search => {
+            enveloped(snapshot, age, search::search(&view.text, &view.viewer, &snapshot.directory.organisation))
+        }
+        Part::Definitions => enveloped(snapshot, age, definitions::items()),
+    })
+}
+
+fn enveloped<T: Serialize>(snapshot: &Snapshot, age: Duration, data: T) -> Response {
     axum::Json(Envelope::new(snapshot, age, data)).into_response()
 }
 
-/// A table of the same figures, each row with the instant up to which it is complete.
-fn csv(part: Part, view: &View, snapshot: &Snapshot, age: Duration) -> Response {
-    let freshness = snapshot.freshness(age);
-    let (columns, rows) = match part {
-        Part::Summary => summary_table(snapshot),
-        Part::Leaderboard => {
-            let columns = [
-                "rank",
-                "id",
-                "name",
-                "adds",
-                "net_adds",
-                "qualified_adds",
-                "baseline_adds",
-                "staff_active",
-                "target",
-                "last_add_at",
-            ];
-            (columns.to_vec(), values(&Leaderboard::new(snapshot, view, &freshness).rows))
-        }
-        Part::Channels => {
-            let columns = ["channel", "group", "zh", "en", "adds", "baseline_adds", "qualified_adds"];
-            (columns.to_vec(), values(&Channels::new(snapshot, &freshness).rows))
-        }
-    };
-    let complete_through = freshness.complete_through.unwrap_or_default();
-    let Ok(table) = table(&columns, &rows, &complete_through) else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    let name = format!("attachment; filename=\"{}-{}.csv\"", part.name(), snapshot.day);
+fn csv(part: Part, snapshot: &Snapshot, table: &Table, freshness: &Freshness) -> Response {
+    let Ok(bytes) = table.write(freshness) else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let name = format!("attachment; filename=\"{}-{}.csv\"", part.name().replace('/', "-"), snapshot.day);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")),
         (
@@ -92,55 +142,31 @@ fn csv(part: Part, view: &View, snapshot: &Snapshot, age: Duration) -> Response 
             HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("attachment")),
         ),
     ];
-    (headers, Bytes::from(table)).into_response()
-}
-
-/// The day and its baselines, one below the other.
-fn summary_table(snapshot: &Snapshot) -> (Vec<&'static str>, Vec<Value>) {
-    let mut columns = vec!["business_date", "until"];
-    columns.extend(Counter::ALL.iter().map(|counter| counter.name()));
-    columns.extend(["net_adds", "opened", "qualified_adds"]);
-    let summary = Summary::new(snapshot);
-    let mut rows = values(&[&summary.figures]);
-    for row in &mut rows {
-        row["business_date"] = snapshot.day.to_string().into();
-        row["until"] = super::snapshot::rfc3339(snapshot.instants.now.until).into();
-    }
-    rows.extend(values(&summary.baselines));
-    (columns, rows)
-}
-
-fn values<T: Serialize>(rows: &[T]) -> Vec<Value> {
-    rows.iter().map(|row| serde_json::json!(row)).collect()
-}
-
-fn table(columns: &[&str], rows: &[Value], complete_through: &str) -> Result<Vec<u8>, csv::Error> {
-    let mut writer = csv::Writer::from_writer(BYTE_ORDER_MARK.as_bytes().to_vec());
-    writer.write_record(columns.iter().chain(&["complete_through"]))?;
-    for row in rows {
-        let cells = columns.iter().map(|column| cell(&row[*column]));
-        writer.write_record(cells.chain([complete_through.to_owned()]))?;
-    }
-    writer.into_inner().map_err(|error| error.into_error().into())
-}
-
-/// The text of a cell. Text that a spreadsheet would take for a formula is quoted, for names come from outside.
-fn cell(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}"),
-        Value::String(text) => text.clone(),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
-    }
+    (headers, Bytes::from(bytes)).into_response()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::board::fixture;
 
+    /// A view that the part can be asked of, with its figures.
+    fn of(part: Part, parameters: &[(&str, &str)]) -> (View, Snapshot) {
+        let mut parameters = parameters.to_vec();
+        match part {
+            Part::MyAdds => parameters.extend([("scope", "staff:z1"), ("level", "staff")]),
+            Part::Search => parameters.push(("q", "店")),
+            _ => {}
+        }
+        let view = fixture::view(&parameters);
+        let snapshot = if part == Part::MyAdds { fixture::snapshot_of_person() } else { fixture::snapshot() };
+        (view, snapshot)
+    }
+
     fn ask(part: Part, parameters: &[(&str, &str)], headers: &HeaderMap) -> Response {
-        answer(part, &fixture::view(parameters), &fixture::snapshot(), Duration::ZERO, headers)
+        answer(part, &of(part, parameters).0, &of(part, parameters).1, Duration::ZERO, headers).unwrap()
     }
 
     async fn body(response: Response) -> String {
@@ -157,11 +183,10 @@ mod tests {
             assert_eq!(answer["business_date"], "2026-11-22");
             assert_eq!(answer["time_zone"], "Asia/Shanghai");
             assert_eq!(answer["day_state"], "open");
-            assert_eq!(answer["scope"]["level"], "corp");
-            assert_eq!(answer["scope"]["stores"], 3);
+            assert_eq!(answer["scope"]["level"], if *part == Part::MyAdds { "staff" } else { "corp" });
             assert_eq!(answer["freshness"]["state"], "live");
             assert_eq!(answer["freshness"]["complete_through"], "2026-11-22T06:32:15Z");
-            assert!(answer["data"].is_object());
+            assert!(!answer["data"].is_null(), "{part:?}");
         }
     }
 
@@ -170,7 +195,8 @@ mod tests {
         let first = ask(Part::Summary, &[], &HeaderMap::new());
         let known = HeaderMap::from_iter([(header::IF_NONE_MATCH, first.headers()[header::ETAG].clone())]);
         assert_eq!(ask(Part::Summary, &[], &known).status(), StatusCode::NOT_MODIFIED);
-        let stale = answer(Part::Summary, &fixture::view(&[]), &fixture::snapshot(), Duration::from_mins(10), &known);
+        let later = Duration::from_mins(10);
+        let stale = answer(Part::Summary, &fixture::view(&[]), &fixture::snapshot(), later, &known).unwrap();
         assert_eq!(stale.status(), StatusCode::OK);
     }
 
@@ -179,9 +205,9 @@ mod tests {
         let text = body(ask(Part::Channels, &[("format", "csv")], &HeaderMap::new())).await;
         assert!(text.starts_with("\u{feff}channel,group,zh,en,adds,"));
         assert!(text.contains("\nbadge,"));
-        assert!(text.trim_end().ends_with("2026-11-22T06:32:15Z"));
-        assert_eq!(cell(&Value::from("=1+1")), "'=1+1");
-        assert_eq!(cell(&Value::from(-3)), "-3");
+        assert!(text.trim_end().ends_with("2026-11-22T06:32:15Z,live"));
+        assert_eq!(table::cell(&Value::from("=1+1")), "'=1+1");
+        assert_eq!(table::cell(&Value::from(-3)), "-3");
     }
 
     #[tokio::test]
@@ -189,5 +215,52 @@ mod tests {
         let text = body(ask(Part::Summary, &[("format", "csv")], &HeaderMap::new())).await;
         assert_eq!(text.lines().count(), 4);
         assert!(text.lines().nth(2).unwrap().starts_with("2026-11-21,2026-11-21T06:32:15Z,"));
+    }
+
+    #[tokio::test]
+    async fn every_part_is_a_table_whose_provisional_figures_carry_their_seal_in_words() {
+        let sealed = [
+            (Part::Summary, 2, "qualified_adds_seal", "provisional"),
+            (Part::Summary, 2, "forecast_seal", "estimate"),
+            (Part::Leaderboard, 2, "qualified_adds_seal", "provisional"),
+            (Part::Channels, 2, "qualified_adds_seal", "provisional"),
+            (Part::Trend, 89, "adds_seal", "In progress"),
+            (Part::Attention, 3, "value_seal", "provisional"),
+            (Part::Losses, 2, "deleted_24h_seal", "provisional"),
+            (Part::Corrections, 2, "after_seal", "revised"),
+            (Part::Contests, 2, "value_seal", "provisional"),
+            (Part::MyAdds, 2, "status_seal", "provisional"),
+        ];
+        for (part, line, column, word) in sealed {
+            let text = body(ask(part, &[("format", "csv"), ("lang", "en")], &HeaderMap::new())).await;
+            let mut reader = csv::Reader::from_reader(text.as_bytes());
+            let at = reader.headers().unwrap().iter().position(|name| name.trim_start_matches('\u{feff}') == column);
+            let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+            assert_eq!(&rows[line - 2][at.unwrap()], word, "{part:?}: {text}");
+        }
+        for part in Part::ALL {
+            let text = body(ask(*part, &[("format", "csv")], &HeaderMap::new())).await;
+            assert!(text.starts_with('\u{feff}') && text.lines().count() > 1, "{part:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_a_problem_and_not_an_empty_answer() {
+        let mut snapshot = fixture::snapshot();
+        snapshot.details = crate::board::details::Details::default();
+        for part in [Part::Trend, Part::Attention, Part::Corrections, Part::Contests] {
+            let answer = answer(part, &fixture::view(&[]), &snapshot, Duration::ZERO, &HeaderMap::new());
+            assert_eq!(answer.unwrap_err(), Problem::NoFigures, "{part:?}");
+        }
+    }
+
+    #[test]
+    fn a_part_that_needs_a_parameter_says_which() {
+        let field =
+            |part| match answer(part, &fixture::view(&[]), &fixture::snapshot(), Duration::ZERO, &HeaderMap::new()) {
+                Err(Problem::Parameter { field, .. }) => field,
+                other => panic!("{other:?}"),
+            };
+        assert_eq!([Part::MyAdds, Part::Search].map(field), ["scope", "q"]);
     }
 }

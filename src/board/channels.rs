@@ -6,8 +6,10 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use super::attention;
+use super::details::codes::Code;
 use super::reader::Minutes;
-use super::snapshot::{Freshness, Snapshot};
+use super::snapshot::{Freshness, Snapshot, rfc3339};
 use crate::directory::channels;
 use crate::event::Counter;
 
@@ -21,7 +23,7 @@ pub struct Channels {
     pub total: u64,
     /// By adds, largest first; `unattributed` last.
     pub rows: Vec<Row>,
-    /// Codes without adds for longer than is usual; `null` until the usual gap of a code is read.
+    /// Codes without adds for longer than is usual; `null` where they could not be read, and when the figures are stale.
     pub silent: Option<Vec<Silent>>,
 }
 
@@ -30,10 +32,12 @@ pub struct Channels {
 pub struct Silent {
     pub state: String,
     pub label: Option<String>,
+    pub channel: String,
     /// RFC 3339, UTC.
     pub last_add_at: Option<String>,
-    pub silent_seconds: Option<u64>,
-    pub usual_gap_seconds: Option<u64>,
+    pub silent_seconds: u64,
+    /// Nineteen in twenty of its gaps of the last 14 days were no longer.
+    pub usual_gap_seconds: u64,
 }
 
 /// One channel.
@@ -48,7 +52,7 @@ pub struct Row {
     pub adds: u64,
     /// `null` while comparisons are held.
     pub baseline_adds: Option<u64>,
-    /// A cohort figure, which no view holds by the moment yet: always `null`.
+    /// `null` until the cohorts have reached the day.
     pub qualified_adds: Option<u64>,
 }
 
@@ -80,7 +84,9 @@ impl Channels {
                     en: label(|channel| &channel.en),
                     adds,
                     baseline_adds: (!held).then_some(baseline),
-                    qualified_adds: None,
+                    qualified_adds: snapshot
+                        .cohorts()
+                        .and_then(|cohorts| cohorts.channels.get(channel).copied().unwrap_or_default().qualified(adds)),
                 }
             })
             .collect();
@@ -88,8 +94,20 @@ impl Channels {
             let last = |row: &Row| row.channel == UNATTRIBUTED;
             last(a).cmp(&last(b)).then(b.adds.cmp(&a.adds)).then_with(|| a.channel.cmp(&b.channel))
         });
-        Self { total: rows.iter().map(|row| row.adds).sum(), rows, silent: None }
+        Self { total: rows.iter().map(|row| row.adds).sum(), rows, silent: if held { None } else { silent(snapshot) } }
     }
+}
+
+fn silent(snapshot: &Snapshot) -> Option<Vec<Silent>> {
+    let silent = |(code, silent_seconds): (&Code, u64)| Silent {
+        state: code.state.clone(),
+        label: Some(code.label.clone()).filter(|label| !label.is_empty()),
+        channel: code.channel.clone(),
+        last_add_at: rfc3339(code.last_add_at),
+        silent_seconds,
+        usual_gap_seconds: code.usual_gap_seconds,
+    };
+    Some(attention::silent_codes(snapshot)?.into_iter().map(silent).collect())
 }
 
 #[cfg(test)]
@@ -113,7 +131,32 @@ mod tests {
         let snapshot = fixture::snapshot();
         let mix = Channels::new(&snapshot, &snapshot.freshness(Duration::ZERO));
         let sum: u64 = mix.rows.iter().filter_map(|row| row.baseline_adds).sum();
-        assert_eq!(sum, crate::board::summary::Summary::new(&snapshot).baselines[0].figures.adds());
+        assert_eq!(
+            sum,
+            crate::board::summary::Summary::new(&snapshot, &snapshot.freshness(Duration::ZERO)).baselines[0]
+                .figures
+                .adds()
+        );
+    }
+
+    #[test]
+    fn silent_codes_are_listed_and_go_when_the_figures_are_stale() {
+        let snapshot = fixture::snapshot();
+        let silent = |age| Channels::new(&snapshot, &snapshot.freshness(Duration::from_secs(age))).silent;
+        let code = &silent(0).unwrap()[0];
+        assert_eq!((code.state.as_str(), code.silent_seconds, code.usual_gap_seconds), ("qr-7", 2835, 240));
+        assert_eq!(silent(600), None);
+    }
+
+    #[test]
+    fn the_qualified_adds_of_the_channels_add_up_to_those_of_the_total() {
+        let snapshot = fixture::snapshot();
+        let mix = Channels::new(&snapshot, &snapshot.freshness(Duration::ZERO));
+        let qualified: Option<u64> = mix.rows.iter().map(|row| row.qualified_adds).sum();
+        assert_eq!(
+            qualified,
+            crate::board::summary::Summary::new(&snapshot, &snapshot.freshness(Duration::ZERO)).figures.qualified_adds
+        );
     }
 
     #[test]

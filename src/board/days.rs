@@ -15,7 +15,10 @@ const MINUTE_MS: i64 = 60_000;
 /// Moves in the ranks are told over the last hour, as the page says.
 const MOVED_MS: i64 = 3_600_000;
 /// Losses of a day's adds count against it for 24 h, so it settles for as long after its end.
-const SETTLING_MS: i64 = 86_400_000;
+pub const SETTLING_MS: i64 = 86_400_000;
+
+/// What is usual is told from at most so many weeks: longer ago, seasons and stores were others.
+pub const LIKE_WEEKDAYS: usize = 8;
 
 named! {
     /// How final a business day is: it goes on, it is over but its cohorts are not final, or 24 h have passed since.
@@ -61,6 +64,12 @@ pub struct Instants {
     pub hour_ago: Moment,
     /// The same time of day on the day before and a week before.
     pub baselines: [Moment; 2],
+    /// The same time of day on the like weekdays before, the nearest first.
+    pub like_weekdays: [Moment; LIKE_WEEKDAYS],
+    /// The bounds of the day itself, in ms since the epoch: from the first to before the second.
+    pub bounds: (i64, i64),
+    /// Those of the day before.
+    pub day_before: (i64, i64),
     pub state: DayState,
 }
 
@@ -97,10 +106,17 @@ pub fn instants(day: Date, complete_through: i64, now: i64, zone: &TimeZone) -> 
     } else {
         DayState::Closed
     };
+    let mut like_weekdays = [Moment { day, until }; LIKE_WEEKDAYS];
+    for (weeks, moment) in (1..).zip(&mut like_weekdays) {
+        *moment = before(weeks * 7)?;
+    }
     Some(Instants {
         now: Moment { day, until },
         hour_ago: Moment { day, until: (until - MOVED_MS).max(start_ms) },
-        baselines: [before(1)?, before(7)?],
+        baselines: [before(1)?, like_weekdays[0]],
+        like_weekdays,
+        bounds: (start_ms, end_ms),
+        day_before: (midnight(day.checked_sub(1.day()).ok()?, zone)?.timestamp().as_millisecond(), start_ms),
         state,
     })
 }
@@ -135,6 +151,8 @@ mod tests {
         assert_eq!(found.baselines[0], moment("2026-11-21", "2026-11-21T06:32:05.500Z"));
         assert_eq!(found.baselines[1], moment("2026-11-15", "2026-11-15T06:32:05.500Z"));
         assert_eq!(found.state, DayState::Open);
+        assert_eq!(found.bounds, (at("2026-11-21T16:00:00Z"), at("2026-11-22T16:00:00Z")));
+        assert_eq!(found.like_weekdays[7], moment("2026-09-27", "2026-09-27T06:32:05.500Z"));
     }
 
     #[test]

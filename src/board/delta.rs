@@ -10,7 +10,7 @@ const LISTS: [(&str, &str); 2] = [("rows", "id"), ("channels", "channel")];
 /// The fields of `new` that differ from `old`.
 ///
 /// `revision` and `freshness` are always there. Items of `rows` and `channels` carry their identity and the fields that
-/// changed; `figures` carries the figures that changed.
+/// changed; `figures` carries the figures that changed, `trend` the steps that did.
 #[must_use]
 pub fn delta(old: &Map<String, Value>, new: &Map<String, Value>) -> Map<String, Value> {
     let mut delta = Map::new();
@@ -25,6 +25,9 @@ pub fn delta(old: &Map<String, Value>, new: &Map<String, Value>) -> Map<String, 
             (Some(identity), Value::Array(before), Value::Array(items)) => items_changed(before, items, identity),
             (None, Value::Object(before), Value::Object(after)) if field == "figures" => {
                 Value::Object(fields_changed(before, after))
+            }
+            (None, Value::Object(before), Value::Object(after)) if field == "trend" => {
+                Value::Object(steps_changed(before, after))
             }
             (Some(_) | None, _, value) => value.clone(),
         };
@@ -48,6 +51,19 @@ fn items_changed(before: &[Value], items: &[Value], identity: &str) -> Value {
         }
     }
     Value::Array(changed)
+}
+
+/// Of a trend the fields that changed; a list that is as long as before by its changed steps alone, `{"87": 12}`.
+fn steps_changed(before: &Map<String, Value>, after: &Map<String, Value>) -> Map<String, Value> {
+    let mut changed = fields_changed(before, after);
+    for (field, value) in &mut changed {
+        let (Some(Value::Array(before)), Value::Array(steps)) = (before.get(field), &*value) else { continue };
+        if before.len() == steps.len() {
+            let steps = steps.iter().zip(before).enumerate().filter(|(_, (step, before))| step != before);
+            *value = Value::Object(steps.map(|(at, (step, _))| (at.to_string(), step.clone())).collect());
+        }
+    }
+    changed
 }
 
 fn fields_changed(before: &Map<String, Value>, after: &Map<String, Value>) -> Map<String, Value> {
@@ -83,6 +99,16 @@ mod tests {
             json!({"revision": 1, "freshness": 0, "order": ["a"], "rows": [{"id": "a", "adds": 3}]}),
             json!({"revision": 2, "freshness": 0, "order": ["b"], "rows": [{"id": "b", "adds": 4}]}),
             &json!({"revision": 2, "freshness": 0, "order": ["b"], "rows": [{"id": "b", "adds": 4}]}),
+        );
+    }
+
+    #[test]
+    fn of_a_trend_the_changed_steps_are_sent_and_of_another_length_all() {
+        let trend = |adds: Value, before: Value| json!({"revision": 1, "freshness": 0, "trend": {"step_seconds": 600, "adds": adds, "baseline_adds": before}});
+        check(
+            trend(json!([1, 2, null]), json!([5])),
+            trend(json!([1, 4, 1]), json!([])),
+            &json!({"revision": 1, "freshness": 0, "trend": {"adds": {"1": 4, "2": 1}, "baseline_adds": []}}),
         );
     }
 

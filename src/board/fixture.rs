@@ -3,6 +3,7 @@
 //! Invariant: 30 adds today and 22 by the same moment yesterday, over three stores and what belongs to none.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::future::BoxFuture;
@@ -10,11 +11,21 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::days::{self, Instants};
+use super::details::broadcasts::{Broadcasts, Sent, Usual};
+use super::details::codes::{Code, Codes};
+use super::details::cohorts::{Cohort, Cohorts};
+use super::details::contests::{Contestant, Contests};
+use super::details::corrections::{Corrected, Corrections};
+use super::details::course::{Course, Minute};
+use super::details::history::{History, LikeDay};
+use super::details::person::{Added, Fate, Month, Person};
+use super::details::requests::{Passed, Requests};
+use super::details::{Details, Key};
 use super::organisation::{Member, Organisation};
 use super::reader::{Clock, Counters, Day, Directory, Earlier, EarlierChild, Error, Minutes, Reader};
 use super::snapshot::Snapshot;
 use super::sources::Slow;
-use super::view::{Defaults, Level, View, Watched};
+use super::view::{Defaults, Level, Scope, View, Watched};
 use crate::event::Counter;
 
 /// 14:32:15 in Shanghai.
@@ -40,9 +51,21 @@ pub(super) fn snapshot() -> Snapshot {
         counts: counts(),
         earlier: earlier(),
         directory: directory(),
+        details: details(),
+        news: super::news::News::default(),
         revision: clock.now,
         slow: Slow::now(day, instants.now.minute()),
+        derived: super::snapshot::Derived::default(),
     }
+    .with_derived()
+}
+
+/// The same of one member of staff.
+pub(super) fn snapshot_of_person() -> Snapshot {
+    let mut snapshot = snapshot();
+    snapshot.watched = view(&[("scope", "staff:z1"), ("level", "staff")]).watched;
+    snapshot.details.person = Some(Arc::new(person()));
+    snapshot
 }
 
 fn clock() -> Clock {
@@ -123,6 +146,172 @@ fn directory() -> Directory {
     }
 }
 
+fn details() -> Details {
+    Details {
+        cohorts: Some(Arc::new(cohorts())),
+        course: Some(Arc::new(course())),
+        history: Some(Arc::new(history())),
+        broadcasts: Some(Arc::new(broadcasts())),
+        requests: Some(Arc::new(requests())),
+        corrections: Some(Arc::new(corrections())),
+        contests: Some(Arc::new(contests())),
+        codes: Some(Arc::new(codes())),
+        person: None,
+    }
+}
+
+/// Midnight in Shanghai.
+const DAY_START: i64 = COMPLETE_THROUGH - 52_335_000;
+
+/// 20 adds at 10:00, of which 2 came late, 7 at 11:40 and 3 in the minute that runs; the day before 20 at 10:00 and 15 in
+/// the evening.
+fn course() -> Course {
+    let minute =
+        |start: i64, minutes: i64, adds, late_adds| Minute { start: start + minutes * 60_000, adds, late_adds };
+    let before = DAY_START - 86_400_000;
+    Course {
+        day: vec![minute(DAY_START, 600, 20, 2), minute(DAY_START, 700, 7, 0), minute(DAY_START, 872, 3, 0)],
+        day_before: vec![minute(before, 600, 20, 0), minute(before, 1200, 15, 0)],
+    }
+}
+
+/// Three Sundays of 100 adds, of which 40, 50 and 45 came in the morning.
+fn history() -> History {
+    let day = |(weeks, morning): (i64, u64)| {
+        let start = DAY_START - weeks * 7 * 86_400_000;
+        let minute = |minutes: i64| u32::try_from(start / 60_000 + minutes).unwrap();
+        LikeDay {
+            day: jiff::Timestamp::from_millisecond(start)
+                .unwrap()
+                .to_zoned(TimeZone::get("Asia/Shanghai").unwrap())
+                .date(),
+            minutes: vec![(minute(600), morning), (minute(1200), 100 - morning)],
+            children: [("S1".to_owned(), 60), ("S3".to_owned(), 40)].into(),
+        }
+    };
+    History { days: [(1, 40), (2, 50), (3, 45)].map(day).to_vec() }
+}
+
+/// 4 of the 30 adds are not new and 2 of the others are lost.
+fn cohorts() -> Cohorts {
+    let cohort = |not_new, lost, opened| Cohort { not_new, lost, opened };
+    let named = |rows: &[(&str, Cohort)]| rows.iter().map(|(id, cohort)| ((*id).to_owned(), *cohort)).collect();
+    Cohorts {
+        complete_through: COMPLETE_THROUGH - 45_000,
+        children: named(&[("S1", cohort(3, 1, 7)), ("S2", cohort(1, 1, 5))]),
+        channels: named(&[("badge", cohort(3, 2, 9)), ("search", cohort(1, 0, 3))]),
+    }
+}
+
+/// Of 900 who got the one task 15 have left, 12 of them in S1; 1 in 100 is usual.
+fn broadcasts() -> Broadcasts {
+    let sent = |task: &str, name: &str, child: &str, hours: i64, audience, deleted_24h| Sent {
+        task_id: task.to_owned(),
+        name: name.to_owned(),
+        child: child.to_owned(),
+        sent_at: DAY_START + hours * 3_600_000,
+        audience,
+        deleted_24h,
+        is_provisional: child != "S2",
+    };
+    Broadcasts {
+        sent: vec![
+            sent("t1", "双11预热", "S2", 11, 500, 3),
+            sent("t1", "双11预热", "S1", 10, 400, 12),
+            sent("t2", "", "S1", 13, 100, 0),
+        ],
+        usual: Usual { audience: 10_000, deleted_24h: 100, tasks: 9 },
+    }
+}
+
+/// In S2 2 of 40 requests were accepted, where 2 in 5 are usual.
+fn requests() -> Requests {
+    let passed = |sent, accepted| Passed { sent, accepted, usual_sent: 200, usual_accepted: 80 };
+    Requests { children: [("S1".to_owned(), passed(30, 11)), ("S2".to_owned(), passed(40, 2))].into() }
+}
+
+/// Of the day before: 3 adds came late, 1 of them of S1, and 1 was taken out.
+fn corrections() -> Corrections {
+    let yesterday = DAY_START - 86_400_000;
+    let corrected = |reason: &str, store: &str, staff: &str, before, after| Corrected {
+        day: "2026-11-21".parse().unwrap(),
+        reason: reason.to_owned(),
+        metric: "adds".to_owned(),
+        region_id: "R1".to_owned(),
+        store_id: store.to_owned(),
+        staff_id: staff.to_owned(),
+        before,
+        after,
+        occurred: (reason == "late").then_some(match store {
+            "S1" => (yesterday + 620 * 60_000, yesterday + 640 * 60_000),
+            _ => (yesterday + 630 * 60_000, yesterday + 650 * 60_000),
+        }),
+        received_at: DAY_START + 3_600_000,
+        is_closed: store == "S2",
+    };
+    Corrections {
+        rows: vec![
+            corrected("late", "S1", "z1", 7, 8),
+            corrected("late", "S2", "z3", 5, 7),
+            corrected("duplicate", "S2", "z3", 9, 8),
+        ],
+    }
+}
+
+/// Two stores of one region, two members of staff of two stores, two stores of which one is nowhere.
+fn contests() -> Contests {
+    let side = |contest: &str, scope: &str, value| Contestant {
+        contest_id: contest.to_owned(),
+        name: "人均加粉".to_owned(),
+        scope: Scope::read(scope).unwrap(),
+        metric: "adds".to_owned(),
+        basis: "per_head".to_owned(),
+        bounds: (DAY_START, DAY_START + 18 * 3_600_000),
+        value,
+    };
+    Contests {
+        rows: vec![
+            side("k1", "store:S1", 9),
+            side("k1", "store:S2", 7),
+            side("k2", "staff:z1", 5),
+            side("k2", "staff:z3", 4),
+            side("k3", "store:S9", 3),
+            side("k3", "store:S1", 2),
+        ],
+    }
+}
+
+/// One code of S1, silent since 13:45:00.
+fn codes() -> Codes {
+    let code = |state: &str, store: &str, minutes: i64| Code {
+        state: state.to_owned(),
+        label: "工牌·湖滨".to_owned(),
+        channel: "badge".to_owned(),
+        region_id: "R1".to_owned(),
+        store_id: store.to_owned(),
+        staff_id: String::new(),
+        last_add_at: DAY_START + minutes * 60_000,
+        usual_gap_seconds: 240,
+    };
+    // The other had an add since it was read.
+    Codes { silent: vec![code("qr-7", "S1", 825), code("qr-8", "S1", 870)] }
+}
+
+fn person() -> Person {
+    let added = |offset, minutes: i64, fate| Added {
+        at: DAY_START + minutes * 60_000,
+        recorded_at: DAY_START + minutes * 60_000 + 500,
+        channel: "badge".to_owned(),
+        record: ("yinliu.friend.v1".to_owned(), 3, offset),
+        fate,
+    };
+    Person {
+        adds: vec![added(41, 600, Fate::Friend), added(42, 610, Fate::NotNew), added(43, 700, Fate::Left)],
+        month: Month { qualified: 31, qualified_final: 25, adjusted: -2 },
+        complete_through: COMPLETE_THROUGH - 45_000,
+    }
+}
+
 /// Answers with the fixture while it is up, and counts the readings.
 #[derive(Debug)]
 pub(super) struct Fixture {
@@ -183,5 +372,41 @@ impl Reader for Fixture {
 
     fn directory<'a>(&'a self, _: &'a Watched, _: Date) -> BoxFuture<'a, Result<Directory, Error>> {
         self.answer(directory())
+    }
+
+    fn cohorts<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Cohorts, Error>> {
+        self.answer(cohorts())
+    }
+
+    fn course<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Course, Error>> {
+        self.answer(course())
+    }
+
+    fn history<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<History, Error>> {
+        self.answer(history())
+    }
+
+    fn broadcasts<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Broadcasts, Error>> {
+        self.answer(broadcasts())
+    }
+
+    fn requests<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Requests, Error>> {
+        self.answer(requests())
+    }
+
+    fn corrections<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Corrections, Error>> {
+        self.answer(corrections())
+    }
+
+    fn contests<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Contests, Error>> {
+        self.answer(contests())
+    }
+
+    fn codes<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Codes, Error>> {
+        self.answer(codes())
+    }
+
+    fn person<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Person, Error>> {
+        self.answer(person())
     }
 }

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use super::access::sight::Sight;
+use super::attention::{self, Finding, Kind};
 use super::days::Moment;
 use super::rank::{self, Place, Score};
 use super::reader::{Counters, EarlierChild};
 use super::snapshot::{Freshness, Snapshot, rfc3339};
-use super::view::{Level, Metric, Order, View};
+use super::view::{Filter, Metric, Order, Scope, View};
 use crate::event::Counter;
 
 /// Rows of one page: about six screens of a phone, and a page stays well below 1,500 nodes.
@@ -49,7 +50,7 @@ pub struct Row {
     pub adds: u64,
     /// `null` where the losses of a person are not for the viewer.
     pub net_adds: Option<i64>,
-    /// A cohort figure, which no view holds by the moment yet: always `null`.
+    /// `null` until the cohorts have reached the day.
     pub qualified_adds: Option<u64>,
     pub baseline_adds: Option<u64>,
     /// Active staff as of now.
@@ -57,7 +58,8 @@ pub struct Row {
     pub target: Option<u64>,
     /// Start of the minute of the last add, RFC 3339, UTC.
     pub last_add_at: Option<String>,
-    pub flags: Vec<String>,
+    /// What is the matter with it.
+    pub flags: Vec<Kind>,
 }
 
 /// The viewer's own row.
@@ -73,6 +75,7 @@ pub struct Mine {
 struct Child {
     id: String,
     counters: Counters,
+    qualified_adds: Option<u64>,
     earlier: EarlierChild,
     staff_active: u64,
     target: Option<u64>,
@@ -83,6 +86,7 @@ impl Leaderboard {
     #[must_use]
     pub fn new(snapshot: &Snapshot, view: &View, freshness: &Freshness) -> Self {
         let held = freshness.holds_comparisons();
+        let findings = attention::findings(snapshot, freshness);
         let level = snapshot.watched.level;
         let children = children(snapshot, view.metric);
         let scores: Vec<_> = children.iter().map(|child| child.score(view)).collect();
@@ -91,12 +95,18 @@ impl Leaderboard {
         let before: HashMap<usize, Option<u32>> = before.iter().map(|place| (place.row, place.rank)).collect();
         let own = view.viewer.own.as_ref().filter(|own| own.level == level);
         let own = own.and_then(|own| places.iter().position(|place| children[place.row].id == own.id));
+        let listed: Vec<_> = places
+            .iter()
+            .enumerate()
+            .filter(|(_, place)| children[place.row].passes(view.filter))
+            .map(|(at, _)| at)
+            .collect();
         let row = |place: &Place| {
             let child = &children[place.row];
             let rank_before = if held { None } else { before.get(&place.row).copied().flatten() };
-            child.row(snapshot, place, rank_before, held)
+            child.row(snapshot, place, rank_before, held, &findings)
         };
-        let shown = shown(view, own, places.len());
+        let shown = shown(view, own, &listed);
         let rows = shown.iter().map(|&at| restricted(row(&places[at]), view.viewer.sight, own == Some(at))).collect();
         let mine = own.map(|at| Mine { row: row(&places[at]), gap_next: rank::gap_next(&scores, &places, at) });
         let end = view.from.saturating_add(shown.len());
@@ -107,22 +117,24 @@ impl Leaderboard {
             order: view.order.name(),
             moved_since: if held { None } else { rfc3339(snapshot.instants.hour_ago.minute()) },
             held,
-            total: children.len(),
+            total: listed.len(),
             rows,
             mine,
-            next: (pages && end < children.len() && end > view.from).then_some(end),
+            next: (pages && end < listed.len() && end > view.from).then_some(end),
         }
     }
 }
 
-/// The positions, in order of rank, of the rows that are shown.
-fn shown(view: &View, own: Option<usize>, total: usize) -> Vec<usize> {
+/// Of the positions that are listed, in order of rank, those of this page.
+fn shown(view: &View, own: Option<usize>, listed: &[usize]) -> Vec<usize> {
     match view.viewer.sight {
-        Sight::Whole | Sight::Siblings | Sight::Wall => (view.from..total).take(PAGE_ROWS).collect(),
+        Sight::Whole | Sight::Siblings | Sight::Wall => {
+            listed.iter().skip(view.from).take(PAGE_ROWS).copied().collect()
+        }
         Sight::Nameless => Vec::new(),
         Sight::Around { first } => {
             let near = |at: usize| at < first || own.is_some_and(|own| own.abs_diff(at) <= 1);
-            (0..total).filter(|at| near(*at)).collect()
+            listed.iter().copied().filter(|at| near(*at)).collect()
         }
     }
 }
@@ -141,7 +153,14 @@ fn restricted(row: Row, sight: Sight, is_own: bool) -> Row {
 }
 
 impl Child {
-    fn row(&self, snapshot: &Snapshot, place: &Place, rank_before: Option<u32>, held: bool) -> Row {
+    fn row(
+        &self,
+        snapshot: &Snapshot,
+        place: &Place,
+        rank_before: Option<u32>,
+        held: bool,
+        findings: &[Finding],
+    ) -> Row {
         let level = snapshot.watched.level;
         Row {
             name: if self.id.is_empty() { String::new() } else { snapshot.directory.name(level, &self.id) },
@@ -151,30 +170,33 @@ impl Child {
             rank_before,
             adds: self.counters.get(Counter::Adds),
             net_adds: Some(self.counters.net_adds()),
-            qualified_adds: None,
+            qualified_adds: self.qualified_adds,
             baseline_adds: (!held).then(|| self.baseline_adds(&snapshot.instants.baselines[0])),
             staff_active: self.staff_active,
             target: self.target,
             last_add_at: self.earlier.last_add_at.and_then(rfc3339),
-            flags: Vec::new(),
+            flags: attention::flags(findings, &Scope { level, id: self.id.clone() }),
         }
     }
 
-    fn value(&self, metric: Metric) -> i128 {
+    fn value(&self, metric: Metric) -> Option<i128> {
         match metric {
-            Metric::Adds => i128::from(self.counters.get(Counter::Adds)),
-            Metric::NetAdds => i128::from(self.counters.net_adds()),
+            Metric::Adds => Some(i128::from(self.counters.get(Counter::Adds))),
+            Metric::NetAdds => Some(i128::from(self.counters.net_adds())),
+            Metric::QualifiedAdds => self.qualified_adds.map(i128::from),
         }
     }
 
     fn score(&self, view: &View) -> Option<Score> {
-        self.ratio(view.order, self.value(view.metric), self.earlier.last_add_at)
+        self.ratio(view.order, self.value(view.metric)?, self.earlier.last_add_at)
     }
 
+    /// Absent for qualified adds: what was known of them an hour ago nobody wrote down.
     fn score_hour_ago(&self, view: &View) -> Option<Score> {
         let value = match view.metric {
             Metric::Adds => i128::from(self.earlier.adds_hour_ago),
             Metric::NetAdds => i128::from(self.earlier.net_adds_hour_ago),
+            Metric::QualifiedAdds => return None,
         };
         self.ratio(view.order, value, None)
     }
@@ -189,6 +211,13 @@ impl Child {
         ranked.then_some(Score { numerator, denominator, reached_at })
     }
 
+    fn passes(&self, filter: Filter) -> bool {
+        match filter {
+            Filter::All => true,
+            Filter::Zero => !self.id.is_empty() && self.counters.get(Counter::Adds) == 0,
+        }
+    }
+
     fn baseline_adds(&self, moment: &Moment) -> u64 {
         let (whole, running) = self.earlier.baseline_adds;
         moment.count(whole, running)
@@ -200,23 +229,24 @@ fn children(snapshot: &Snapshot, metric: Metric) -> Vec<Child> {
     let level = snapshot.watched.level;
     let mut staff_active: BTreeMap<&str, u64> = BTreeMap::new();
     for member in snapshot.directory.organisation.active(&snapshot.watched.scope) {
-        let id = match level {
-            Level::Corp => continue,
-            Level::Region => &member.region_id,
-            Level::Store => &member.store_id,
-            Level::Staff => &member.staff_id,
-        };
-        *staff_active.entry(id).or_default() += 1;
+        if let Some(id) = member.id_at(level) {
+            *staff_active.entry(id).or_default() += 1;
+        }
     }
     let mut counted: BTreeMap<&str, Counters> = BTreeMap::new();
-    for id in staff_active.keys().filter(|id| !id.is_empty()) {
+    for id in staff_active.keys() {
         counted.insert(id, Counters::default());
     }
     for (id, counters) in &snapshot.counts.children {
         counted.insert(id, *counters);
     }
+    let cohorts = snapshot.cohorts();
+    let qualified = |id: &str, counters: &Counters| {
+        cohorts?.children.get(id).copied().unwrap_or_default().qualified(counters.get(Counter::Adds))
+    };
     let child = |(id, counters): (&str, Counters)| Child {
         id: id.to_owned(),
+        qualified_adds: qualified(id, &counters),
         counters,
         earlier: snapshot.earlier.children.get(id).copied().unwrap_or_default(),
         staff_active: staff_active.get(id).copied().unwrap_or(0),
@@ -270,6 +300,26 @@ mod tests {
         assert!(stale.held && stale.moved_since.is_none());
         assert_eq!((stale.rows[0].rank_before, stale.rows[0].baseline_adds), (None, None));
         assert_eq!(stale.rows[0].adds, live.rows[0].adds);
+    }
+
+    #[test]
+    fn qualified_adds_rank_without_moves_and_by_nothing_where_they_are_not_known() {
+        let qualified = board(&[("metric", "qualified_adds")], 0);
+        assert_eq!(ranks(&qualified)[..3], [("S1", Some(1)), ("S2", Some(2)), ("S3", Some(3))]);
+        assert_eq!(qualified.rows[0].qualified_adds, Some(12));
+        assert_eq!(qualified.rows.iter().filter_map(|row| row.qualified_adds).sum::<u64>(), 24, "that of the scope");
+        assert!(qualified.rows.iter().all(|row| row.rank_before.is_none()));
+        let mut snapshot = fixture::snapshot();
+        snapshot.details.cohorts = None;
+        let view = fixture::view(&[("metric", "qualified_adds")]);
+        let unknown = Leaderboard::new(&snapshot, &view, &snapshot.freshness(Duration::ZERO));
+        assert!(unknown.rows.iter().all(|row| row.rank.is_none() && row.qualified_adds.is_none()));
+    }
+
+    #[test]
+    fn the_filter_leaves_those_without_an_add_and_their_ranks() {
+        let board = board(&[("filter", "zero")], 0);
+        assert_eq!((ranks(&board), board.total), (vec![("S3", Some(3))], 1));
     }
 
     #[test]

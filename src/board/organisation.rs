@@ -16,6 +16,20 @@ pub struct Member {
     pub active: bool,
 }
 
+impl Member {
+    /// The place of this member at a level; absent for the corp, and where the directory names none.
+    #[must_use]
+    pub fn id_at(&self, level: Level) -> Option<&str> {
+        let id = match level {
+            Level::Corp => return None,
+            Level::Region => &self.region_id,
+            Level::Store => &self.store_id,
+            Level::Staff => &self.staff_id,
+        };
+        Some(id.as_str()).filter(|id| !id.is_empty())
+    }
+}
+
 /// The organisation of a corp as of now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Organisation {

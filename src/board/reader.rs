@@ -10,6 +10,16 @@ use futures_util::future::BoxFuture;
 use jiff::civil::Date;
 
 use super::days::{Instants, Moment};
+use super::details::Key;
+use super::details::broadcasts::Broadcasts;
+use super::details::codes::Codes;
+use super::details::cohorts::Cohorts;
+use super::details::contests::Contests;
+use super::details::corrections::Corrections;
+use super::details::course::Course;
+use super::details::history::History;
+use super::details::person::Person;
+use super::details::requests::Requests;
 use super::organisation::Organisation;
 use super::view::{Level, Watched};
 use crate::event::Counter;
@@ -33,6 +43,33 @@ pub trait Reader: Debug + Send + Sync + 'static {
 
     /// Targets of `day`, and channels of the corp's own; without the organisation, which is read for all views at once.
     fn directory<'a>(&'a self, watched: &'a Watched, day: Date) -> BoxFuture<'a, Result<Directory, Error>>;
+
+    /// What became of the adds of a day.
+    fn cohorts<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Cohorts, Error>>;
+
+    /// The adds of a day by the minute, and of the day before.
+    fn course<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Course, Error>>;
+
+    /// How the like weekdays of the weeks before went.
+    fn history<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<History, Error>>;
+
+    /// Broadcasts of a day, and who left after them.
+    fn broadcasts<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Broadcasts, Error>>;
+
+    /// Requests by staff and their answers.
+    fn requests<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Requests, Error>>;
+
+    /// What was changed after it was shown.
+    fn corrections<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Corrections, Error>>;
+
+    /// Contests of the corp.
+    fn contests<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Contests, Error>>;
+
+    /// Codes that fell silent.
+    fn codes<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Codes, Error>>;
+
+    /// The adds of one member of staff.
+    fn person<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Person, Error>>;
 }
 
 #[derive(Debug, thiserror::Error)]

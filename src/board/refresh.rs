@@ -46,6 +46,8 @@ const RETRY: Duration = Duration::from_secs(1);
 const FRESH: Duration = Duration::from_secs(2);
 /// How long a page waits for a first reading before it shows what it has.
 const WAIT: Duration = Duration::from_secs(6);
+/// How long one who only glances waits for the first attempt: the figures that stand without it are waiting too.
+const GLANCE: Duration = Duration::from_secs(1);
 /// What nobody watches is kept this long, as the last known figures if ClickHouse fails meanwhile.
 const KEEP: Duration = Duration::from_mins(10);
 /// At about 100 kB for a view of 500 rows, this keeps all views together near 100 MB.
@@ -134,6 +136,14 @@ impl<S: Source> Refresher<S> {
         Ok(receiver.borrow().aged())
     }
 
+    /// What is known of a key with its age, without waiting for more than the first attempt; absent where nothing is.
+    pub async fn glance(self: &Arc<Self>, key: &S::Key) -> Option<(Arc<S::Value>, Duration)> {
+        // As many different keys are watched as this process can hold: then this one is not.
+        let mut receiver = self.subscribe(key).ok()?;
+        let _ = timeout(GLANCE, receiver.wait_for(|reading| reading.tried_at.is_some())).await;
+        receiver.borrow().aged()
+    }
+
     /// From this reading to the next.
     fn interval(reading: &Reading<S::Value>) -> Duration {
         reading.known.as_ref().map_or(RETRY, |(value, _)| S::interval_after(value))
@@ -169,13 +179,12 @@ impl<S: Source> Refresher<S> {
 
     async fn run(&self, key: &S::Key, entry: &Entry<S::Value>) {
         loop {
-            while entry.sender.receiver_count() == 0 {
-                if timeout(KEEP, entry.wake.notified()).await.is_err() {
-                    let mut watched = self.watched();
-                    if entry.sender.receiver_count() == 0 {
-                        watched.remove(key);
-                        return;
-                    }
+            // Whoever only glanced since the last reading wants the next one too, though they are gone by now.
+            while entry.sender.receiver_count() == 0 && timeout(KEEP, entry.wake.notified()).await.is_err() {
+                let mut watched = self.watched();
+                if entry.sender.receiver_count() == 0 {
+                    watched.remove(key);
+                    return;
                 }
             }
             let began = Instant::now();
@@ -210,6 +219,7 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use super::*;
+    use crate::board::details::Readings;
     use crate::board::fixture::{self, Fixture};
     use crate::board::sources::{BusiestCorps, Organisations, Views};
     use crate::corp::Corps;
@@ -220,7 +230,9 @@ mod tests {
         let shutdown = CancellationToken::new();
         let organisations = Organisations::new(Arc::<Fixture>::clone(&fixture));
         let organisations = Arc::new(Refresher::new(organisations, shutdown.clone()));
-        let views = Views::new(Arc::<Fixture>::clone(&fixture), corps, organisations);
+        let reader: Arc<dyn crate::board::reader::Reader> = Arc::<Fixture>::clone(&fixture);
+        let details = Readings::new(&reader, &shutdown);
+        let views = Views::new(reader, corps, organisations, details);
         (Arc::new(Refresher::new(views, shutdown)), fixture)
     }
 
@@ -246,6 +258,20 @@ mod tests {
         drop(refresher.watch(&fixture::view(&[]).watched).await.unwrap());
         tokio::time::timeout(Duration::from_mins(1), std::future::pending::<()>()).await.unwrap_err();
         assert_eq!(fixture.readings.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_glanced_at_is_read_once_an_interval_and_no_longer_when_nobody_looks() {
+        let (refresher, fixture) = refresher();
+        let watched = fixture::view(&[]).watched;
+        for _ in 0..40 {
+            assert!(refresher.glance(&watched).await.is_some());
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        let readings = fixture.readings.load(Ordering::SeqCst);
+        assert!((10..=11).contains(&readings), "{readings} readings in 10 s");
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        assert!(fixture.readings.load(Ordering::SeqCst) <= readings + 1);
     }
 
     #[tokio::test(start_paused = true)]

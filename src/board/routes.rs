@@ -19,6 +19,7 @@ use super::access::grant::Grant;
 use super::access::sight::Subject;
 use super::admission::{self, Admission};
 use super::api::{self, Part};
+use super::details::Readings;
 use super::limits::{self, Client, Limits};
 use super::pictures::Pictures;
 use super::refresh::Refresher;
@@ -61,8 +62,10 @@ pub(super) fn router(board: Board, limits: Arc<Limits>, shutdown: CancellationTo
         busiest: Arc::new(Refresher::new(corps, shutdown.clone())),
         organisations: Arc::clone(&organisations),
     });
+    let details = Readings::new(&board.reader, &shutdown);
+    let views = Views::new(board.reader, board.corps, organisations, details);
     let shared = Shared {
-        views: Arc::new(Refresher::new(Views::new(board.reader, board.corps, organisations), shutdown.clone())),
+        views: Arc::new(Refresher::new(views, shutdown.clone())),
         admission: Arc::clone(&admission),
         pictures: Arc::default(),
         limits: Arc::clone(&limits),
@@ -73,7 +76,7 @@ pub(super) fn router(board: Board, limits: Arc<Limits>, shutdown: CancellationTo
         .route("/me", get(show))
         .route("/wall", get(show))
         .route("/api/v1/stream", get(follow))
-        .route("/api/v1/{part}", get(ask))
+        .route("/api/v1/{*part}", get(ask))
         .layer(middleware::from_fn_with_state(admission, admission::admit))
         .route(
             "/assets/{name}",
@@ -103,13 +106,9 @@ async fn ask(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let part = Part::from_name(&part).ok_or(Problem::NotFound)?;
-    let subject = match part {
-        Part::Leaderboard => Subject::Ranks,
-        Part::Summary | Part::Channels => Subject::Figures,
-    };
-    let view = shared.admission.view(&grant, &uri, |_| subject).await?;
+    let view = shared.admission.view(&grant, &uri, |_| part.subject()).await?;
     let (snapshot, age) = shared.figures(&view).await?;
-    Ok(api::answer(part, &view, &snapshot, age, &headers))
+    api::answer(part, &view, &snapshot, age, &headers)
 }
 
 async fn follow(

@@ -7,7 +7,12 @@ use std::time::Duration;
 use jiff::civil::Date;
 use serde::{Serialize, Serializer};
 
-use super::days::Instants;
+use super::attention::{self, Finding};
+use super::days::{DayState, Instants};
+use super::details::Details;
+use super::details::cohorts::Cohorts;
+use super::details::history::Progress;
+use super::news::News;
 use super::reader::{Clock, Counters, Day, Directory, Earlier};
 use super::sources::Slow;
 use super::view::Watched;
@@ -49,10 +54,22 @@ pub struct Snapshot {
     pub counts: Day,
     pub earlier: Earlier,
     pub directory: Directory,
+    pub details: Details,
+    pub news: News,
+    pub derived: Derived,
     /// The server's clock in ms when these figures were first seen: it grows with every change, across restarts too.
     pub revision: i64,
     /// When `earlier` and `directory` were read.
     pub slow: Slow,
+}
+
+/// What follows from the figures of a snapshot: computed once for all who look at it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Derived {
+    /// How far the like weekdays had come by now; none where the day is over or the history was not read.
+    pub like_weekdays: Vec<Progress>,
+    /// What needs a person, while the figures are not stale.
+    pub findings: Vec<Finding>,
 }
 
 /// How fresh a snapshot is at the moment of an answer.
@@ -82,6 +99,22 @@ impl Snapshot {
             total.add(counters);
         }
         total
+    }
+
+    /// The cohorts of the day, if they have reached what is counted of it.
+    #[must_use]
+    pub fn cohorts(&self) -> Option<&Cohorts> {
+        self.details.cohorts.as_deref().filter(|cohorts| cohorts.reach(&self.instants))
+    }
+
+    /// The same with what follows from it.
+    #[must_use]
+    pub fn with_derived(mut self) -> Self {
+        let history = self.details.history.as_ref().filter(|_| self.instants.state == DayState::Open);
+        let like_weekdays = history.map(|history| history.progress(&self.instants.like_weekdays));
+        self.derived = Derived { like_weekdays: like_weekdays.unwrap_or_default(), findings: Vec::new() };
+        self.derived.findings = attention::find(&self);
+        self
     }
 
     /// The freshness `age` after the snapshot was read: the lag grows while ClickHouse does not answer.
@@ -117,6 +150,8 @@ impl Snapshot {
             && self.counts == other.counts
             && self.earlier == other.earlier
             && self.directory == other.directory
+            && self.details == other.details
+            && self.news.items == other.news.items
     }
 }
 

@@ -10,10 +10,12 @@ use jiff::civil::Date;
 use tokio::time::Instant;
 
 use super::days;
+use super::details::Readings;
+use super::news::News;
 use super::organisation::Organisation;
 use super::reader::{Error, Reader};
 use super::refresh::{Refresher, Source};
-use super::snapshot::Snapshot;
+use super::snapshot::{Derived, Snapshot};
 use super::view::Watched;
 use crate::corp::Corps;
 
@@ -80,6 +82,7 @@ pub struct Views {
     reader: Arc<dyn Reader>,
     corps: Corps,
     organisations: Arc<Refresher<Organisations>>,
+    details: Readings,
 }
 
 /// For when what is read at the slower pace was read.
@@ -104,8 +107,13 @@ impl Slow {
 
 impl Views {
     #[must_use]
-    pub fn new(reader: Arc<dyn Reader>, corps: Corps, organisations: Arc<Refresher<Organisations>>) -> Self {
-        Self { reader, corps, organisations }
+    pub fn new(
+        reader: Arc<dyn Reader>,
+        corps: Corps,
+        organisations: Arc<Refresher<Organisations>>,
+        details: Readings,
+    ) -> Self {
+        Self { reader, corps, organisations, details }
     }
 
     async fn snapshot(&self, watched: &Watched, before: Option<&Snapshot>) -> Result<Snapshot, Error> {
@@ -114,23 +122,43 @@ impl Views {
         let complete_through = clock.complete_through.unwrap_or(i64::MIN);
         let day = watched.day.or_else(|| days::day_of(clock.now, zone)).unwrap_or_default();
         let instants = days::instants(day, complete_through, clock.now, zone).ok_or(Error::Day { day })?;
-        let counts = self.reader.day(watched, day).await?;
         let minute = instants.now.minute();
         let recent = before.filter(|before| before.slow.is_for(day, minute));
-        let (slow, earlier, mut directory) = if let Some(before) = recent {
-            (before.slow, before.earlier.clone(), before.directory.clone())
-        } else {
+        let counted = async {
+            let counts = self.reader.day(watched, day).await?;
+            if let Some(before) = recent {
+                return Ok::<_, Error>((counts, before.slow, before.earlier.clone(), before.directory.clone()));
+            }
             let earlier = self.reader.earlier(watched, &instants).await?;
-            (Slow::now(day, minute), earlier, self.reader.directory(watched, day).await?)
+            let directory = self.reader.directory(watched, day).await?;
+            Ok((counts, Slow::now(day, minute), earlier, directory))
         };
+        // At the same time, for the first viewer of a scope waits for both.
+        let (details, counted) = tokio::join!(self.details.glance(watched, &instants), counted);
+        let (counts, slow, earlier, mut directory) = counted?;
         // Without an organisation places are shown by their ids.
         if let Ok(Some((organisation, _))) = self.organisations.newest(&watched.corp).await {
             directory.organisation = organisation;
         }
         let time_zone = zone.iana_name().unwrap_or("UTC").to_owned();
-        let (watched, revision) = (watched.clone(), clock.now);
-        let mut snapshot =
-            Snapshot { watched, day, time_zone, clock, instants, counts, earlier, directory, revision, slow };
+        let (watched, revision, news) = (watched.clone(), clock.now, News::default());
+        let mut snapshot = Snapshot {
+            watched,
+            day,
+            time_zone,
+            clock,
+            instants,
+            counts,
+            earlier,
+            directory,
+            details,
+            news,
+            derived: Derived::default(),
+            revision,
+            slow,
+        }
+        .with_derived();
+        snapshot.news = News::next(before, &snapshot);
         if let Some(before) = before {
             let same = snapshot.shows_the_same_as(before);
             // The clock of a server may be set back; a revision never is.

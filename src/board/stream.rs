@@ -17,8 +17,9 @@ use super::channels::Channels;
 use super::leaderboard::Leaderboard;
 use super::limits::Seat;
 use super::pictures::Told;
-use super::snapshot::{Freshness, Snapshot};
+use super::snapshot::{Freshness, Snapshot, State};
 use super::summary::{Figures, Summary};
+use super::trend::Trend;
 use super::view::{Page, View};
 use crate::event::Counter;
 
@@ -71,23 +72,30 @@ pub(super) fn picture(snapshot: &Snapshot, view: &View, age: Duration) -> Map<St
         ("held", json!(board.held)),
     ];
     if view.page != Page::Rank {
-        fields.extend(of_the_scope(snapshot, &freshness));
+        fields.extend(of_the_scope(snapshot, view, &freshness));
     }
     fields.push(("freshness", json!(freshness)));
     fields.into_iter().map(|(field, value)| (field.to_owned(), value)).collect()
 }
 
 /// What a picture tells of the whole scope.
-fn of_the_scope(snapshot: &Snapshot, freshness: &Freshness) -> [(&'static str, Value); 4] {
-    let summary = Summary::new(snapshot);
+fn of_the_scope(snapshot: &Snapshot, view: &View, freshness: &Freshness) -> [(&'static str, Value); 4] {
+    let summary = Summary::new(snapshot, freshness);
     let channels = Channels::new(snapshot, freshness);
     let baseline = |day: &str, until: &Option<String>, figures: &Figures| json!({"business_date": day, "until": until, "adds": figures.adds(), "net_adds": figures.net_adds});
     let mut figures = json!(summary.figures);
     figures["target"] = json!(summary.target);
     figures["baselines"] = summary.baselines.iter().map(|b| baseline(&b.business_date, &b.until, &b.figures)).collect();
     debug_assert_eq!(channels.total, summary.figures.counters.0.get(Counter::Adds), "the channels add up to the total");
-    // Charts and news come with the full board; the names are taken.
-    [("figures", figures), ("channels", json!(channels.rows)), ("trend", json!({})), ("news", json!([]))]
+    figures["forecast"] = json!(summary.forecast);
+    let trend = Trend::new(snapshot, view.step_seconds, freshness);
+    let news = if freshness.state == State::Live { snapshot.news.items.as_slice() } else { &[] };
+    [
+        ("figures", figures),
+        ("channels", json!(channels.rows)),
+        ("trend", trend.map_or_else(|| json!({}), |trend| json!(trend))),
+        ("news", json!(news)),
+    ]
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::days::{DayState, Moment};
+use super::details::cohorts::Cohort;
+use super::pace::{self, Forecast};
 use super::reader::{Counters, Minutes};
 use super::snapshot::{Freshness, Snapshot, rfc3339};
 use super::view::{Level, Metric, Scope};
@@ -112,7 +114,7 @@ pub struct Figures {
     #[serde(flatten)]
     pub counters: Named,
     pub net_adds: i64,
-    /// Cohort figures, which no view holds by the moment yet: always `null`.
+    /// Of the adds, by the day of the add: `null` until the cohorts have reached the day, and of a part of a day.
     pub opened: Option<u64>,
     pub qualified_adds: Option<u64>,
     pub qualified_final: Option<bool>,
@@ -131,6 +133,20 @@ impl Figures {
             qualified_final: None,
             not_new_adds: None,
             lost_adds: None,
+        }
+    }
+
+    /// With what became of the adds, as far as it is known.
+    #[must_use]
+    pub fn with_cohort(self, cohort: &Cohort, is_final: bool) -> Self {
+        let Some(qualified) = cohort.qualified(self.adds()) else { return self };
+        Self {
+            opened: Some(cohort.opened),
+            qualified_adds: Some(qualified),
+            qualified_final: Some(is_final),
+            not_new_adds: Some(cohort.not_new),
+            lost_adds: Some(cohort.lost),
+            ..self
         }
     }
 
@@ -166,20 +182,9 @@ impl Figures {
 pub struct Target {
     pub metric: &'static str,
     pub target: u64,
-    /// The usual share of a day by now; `null` until like weekdays are read.
+    /// The usual share of a day by now; `null` where there are too few like weekdays, and when the figures are stale.
     pub usual_numerator: Option<u64>,
     pub usual_denominator: Option<u64>,
-}
-
-/// Where the day is likely to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Forecast {
-    pub adds: u64,
-    /// The range that holds four days in five.
-    pub low: u64,
-    pub high: u64,
-    /// Like weekdays that it is made from.
-    pub basis_days: u32,
 }
 
 /// The same figures at the same time of day on an earlier day.
@@ -198,24 +203,38 @@ pub struct Summary {
     #[serde(flatten)]
     pub figures: Figures,
     pub target: Option<Target>,
-    /// `null` until like weekdays are read.
+    /// `null` for staff, early in the day, where there are too few like weekdays, and when the figures are stale.
     pub forecast: Option<Forecast>,
     /// The day before, then the day a week before.
     pub baselines: Vec<Baseline>,
 }
 
 impl Summary {
+    /// The figures of a snapshot; `freshness` decides whether pace and forecast are held.
     #[must_use]
-    pub fn new(snapshot: &Snapshot) -> Self {
+    pub fn new(snapshot: &Snapshot, freshness: &Freshness) -> Self {
         let scope = &snapshot.watched.scope;
         let metric = Metric::Adds.name();
+        let like = if freshness.holds_comparisons() { &[] } else { snapshot.derived.like_weekdays.as_slice() };
+        let pace = pace::usual(like);
         let target = snapshot.directory.target(scope.level, &scope.id, metric);
         let baselines = snapshot.instants.baselines.iter().zip(&snapshot.earlier.baselines);
+        let figures = Figures::new(snapshot.total());
+        let figures = match snapshot.cohorts() {
+            Some(cohorts) => figures.with_cohort(&cohorts.total(), cohorts.are_final(&snapshot.instants)),
+            None => figures,
+        };
         Self {
-            figures: Figures::new(snapshot.total()),
-            target: target.map(|target| Target { metric, target, usual_numerator: None, usual_denominator: None }),
-            forecast: None,
+            target: target.map(|target| Target {
+                metric,
+                target,
+                usual_numerator: pace.map(|pace| pace.numerator),
+                usual_denominator: pace.map(|pace| pace.denominator),
+            }),
+            // A single person's day is too small to be told in advance.
+            forecast: if scope.level == Level::Staff { None } else { pace::forecast(figures.adds(), like) },
             baselines: baselines.map(|(moment, channels)| Baseline::new(moment, channels.values())).collect(),
+            figures,
         }
     }
 }
@@ -233,13 +252,43 @@ impl Baseline {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::board::details::cohorts::Cohorts;
     use crate::board::fixture;
 
+    fn summary(snapshot: &Snapshot, age_seconds: u64) -> Summary {
+        Summary::new(snapshot, &snapshot.freshness(Duration::from_secs(age_seconds)))
+    }
+
     #[test]
-    fn figures_that_no_view_holds_are_null() {
-        let summary = serde_json::to_value(Summary::new(&fixture::snapshot())).unwrap();
-        for field in ["opened", "qualified_adds", "qualified_final", "not_new_adds", "lost_adds", "forecast"] {
+    fn pace_and_forecast_come_of_like_weekdays_and_go_when_the_figures_are_stale() {
+        let mut snapshot = fixture::snapshot();
+        let live = summary(&snapshot, 0);
+        let target = live.target.unwrap();
+        assert_eq!((target.usual_numerator, target.usual_denominator), (Some(135), Some(300)));
+        assert_eq!(live.forecast, Some(Forecast { adds: 67, low: 61, high: 73, basis_days: 3 }));
+        let stale = summary(&snapshot, 600);
+        assert_eq!((stale.target.unwrap().usual_numerator, stale.forecast), (None, None));
+        snapshot.watched.scope = Scope { level: Level::Staff, id: "z1".to_owned() };
+        assert_eq!(summary(&snapshot, 0).forecast, None, "of staff none is made");
+    }
+
+    #[test]
+    fn a_day_that_is_over_has_no_forecast() {
+        let mut snapshot = fixture::snapshot();
+        snapshot.instants.state = DayState::Settling;
+        assert_eq!(summary(&snapshot.with_derived(), 0).forecast, None);
+    }
+
+    #[test]
+    fn cohort_figures_are_null_until_the_refresh_has_reached_the_day() {
+        let mut snapshot = fixture::snapshot();
+        let cohorts = Cohorts { complete_through: snapshot.instants.bounds.0, ..Cohorts::default() };
+        snapshot.details.cohorts = Some(Arc::new(cohorts));
+        let summary = serde_json::to_value(summary(&snapshot, 0)).unwrap();
+        for field in ["opened", "qualified_adds", "qualified_final", "not_new_adds", "lost_adds"] {
             assert!(summary[field].is_null(), "{field}");
         }
         assert_eq!(summary["adds"], 30);
@@ -248,8 +297,17 @@ mod tests {
     }
 
     #[test]
+    fn shown_adds_less_not_new_less_lost_are_the_shown_qualified() {
+        let summary = serde_json::to_value(summary(&fixture::snapshot(), 0)).unwrap();
+        let figure = |name: &str| summary[name].as_i64().unwrap();
+        assert_eq!(figure("qualified_adds"), 24);
+        assert_eq!(figure("adds") - figure("not_new_adds") - figure("lost_adds"), figure("qualified_adds"));
+        assert_eq!((figure("opened"), &summary["qualified_final"]), (12, &serde_json::json!(false)));
+    }
+
+    #[test]
     fn a_baseline_counts_whole_minutes_and_the_share_of_the_running_one() {
-        let baseline = &Summary::new(&fixture::snapshot()).baselines[0];
+        let baseline = &summary(&fixture::snapshot(), 0).baselines[0];
         assert_eq!(baseline.business_date, "2026-11-21");
         assert_eq!(baseline.until.as_deref(), Some("2026-11-21T06:32:15Z"));
         assert_eq!(baseline.figures.adds(), 20 + 2);

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 
 use super::access::sight::Viewer;
 use super::problem::Problem;
+use super::trend::{STEP_SECONDS, STEPS_SECONDS};
 use crate::event::named;
 
 named! {
@@ -17,7 +18,16 @@ named! {
 
 named! {
     /// What a leaderboard ranks.
-    Metric { Adds = "adds", NetAdds = "net_adds" }
+    Metric { Adds = "adds", NetAdds = "net_adds", QualifiedAdds = "qualified_adds" }
+}
+
+named! {
+    /// Which rows of a leaderboard are listed.
+    Filter {
+        All = "all",
+        /// Those without an add on the day.
+        Zero = "zero",
+    }
 }
 
 named! {
@@ -142,12 +152,17 @@ pub struct View {
     pub watched: Watched,
     pub metric: Metric,
     pub order: Order,
+    pub filter: Filter,
+    /// Of the trend.
+    pub step_seconds: u64,
     /// Rows of the leaderboard before the page that is shown.
     pub from: usize,
     pub language: Language,
     /// Absent: as the page is by itself, dark on the wall and like the device elsewhere.
     pub theme: Option<Theme>,
     pub format: Format,
+    /// What is searched for.
+    pub text: String,
     pub page: Page,
     /// Who looks; until that is judged, as one who sees everything.
     pub viewer: Viewer,
@@ -194,7 +209,14 @@ impl View {
         };
         let day = given("day").map(|day| day_of(day).ok_or_else(|| problem("day", ["YYYY-MM-DD"]))).transpose()?;
         let from = given("from").map_or(Some(0), |from| from.parse().ok().filter(|from| *from <= ROWS_MAX));
+        let step = given("step_seconds")
+            .map_or(Some(STEP_SECONDS), |step| STEPS_SECONDS.into_iter().find(|allowed| allowed.to_string() == step));
+        let text = given("q").unwrap_or_default();
+        if text.chars().count() > ID_BYTES_MAX || text.contains('\0') {
+            return Err(problem("q", ["a part of a name or id, 1 to 64 characters"]));
+        }
         Ok(Self {
+            text: text.to_owned(),
             watched: Watched { corp: corp.to_owned(), day, scope, level },
             metric: choice(
                 "metric",
@@ -210,6 +232,14 @@ impl View {
                 Order::from_name,
                 Order::ALL.iter().map(|o| o.name()),
             )?,
+            filter: choice(
+                "filter",
+                given("filter"),
+                Filter::All,
+                Filter::from_name,
+                Filter::ALL.iter().map(|f| f.name()),
+            )?,
+            step_seconds: step.ok_or_else(|| problem("step_seconds", STEPS_SECONDS.iter().map(u64::to_string)))?,
             from: from.ok_or_else(|| problem("from", ["a number of rows, 0 to 1000000"]))?,
             language: choice(
                 "lang",
@@ -281,6 +311,9 @@ impl View {
         }
         if self.order != Order::Total {
             pairs.push(("order", self.order.name().to_owned()));
+        }
+        if self.filter != Filter::All {
+            pairs.push(("filter", self.filter.name().to_owned()));
         }
         if self.from > 0 {
             pairs.push(("from", self.from.to_string()));
@@ -359,7 +392,8 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_refused_with_the_values_that_are_allowed() {
-        assert_eq!(refused("metric", "qualified_adds"), ["adds", "net_adds"]);
+        assert_eq!(refused("metric", "best"), ["adds", "net_adds", "qualified_adds"]);
+        assert_eq!(refused("filter", "none"), ["all", "zero"]);
         assert_eq!(refused("order", "best"), ["total", "per_head", "target"]);
         assert_eq!(refused("scope", "shop:1")[2], "store:ID");
         assert_eq!(refused("scope", "store:")[0], "corp");
@@ -368,6 +402,7 @@ mod tests {
         assert_eq!(refused("day", "2026-11-24T00:00:00"), ["YYYY-MM-DD"]);
         assert_eq!(refused("level", "corp"), ["region", "store", "staff"]);
         assert_eq!(refused("from", "-1").len(), 1);
+        assert_eq!(refused("step_seconds", "601").len(), 6);
         assert_eq!(refused("lang", "fr"), ["zh", "en"]);
     }
 
@@ -386,6 +421,7 @@ mod tests {
             ("level", "staff"),
             ("metric", "net_adds"),
             ("order", "per_head"),
+            ("filter", "zero"),
             ("from", "50"),
             ("lang", "en"),
             ("view", "rank"),

@@ -2,6 +2,13 @@
 //!
 //! Invariant: only names of the contract's section 5 are read, never a physical table, and nothing is written.
 
+mod cohorts;
+mod contests;
+mod course;
+mod history;
+mod operations;
+mod person;
+
 use std::collections::HashMap;
 
 use clickhouse::query::Query;
@@ -11,6 +18,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::days::{Instants, Moment};
+use super::details;
 use super::organisation::{Member, Organisation};
 use super::reader::{Clock, Counters, Day, Directory, Earlier, EarlierChild, Error, Minutes, Reader};
 use super::view::{Level, Scope, Watched};
@@ -109,6 +117,48 @@ impl Reader for Warehouse {
             let (targets, groups) = tokio::try_join!(self.targets(watched, day), self.groups(&watched.corp))?;
             Ok(Directory { targets, groups, ..Directory::default() })
         })
+    }
+
+    fn cohorts<'a>(&'a self, key: &'a details::Key) -> BoxFuture<'a, Result<details::cohorts::Cohorts, Error>> {
+        Box::pin(self.read_cohorts(key))
+    }
+
+    fn course<'a>(&'a self, key: &'a details::Key) -> BoxFuture<'a, Result<details::course::Course, Error>> {
+        Box::pin(self.read_course(key))
+    }
+
+    fn history<'a>(&'a self, key: &'a details::Key) -> BoxFuture<'a, Result<details::history::History, Error>> {
+        Box::pin(self.read_history(key))
+    }
+
+    fn broadcasts<'a>(
+        &'a self,
+        key: &'a details::Key,
+    ) -> BoxFuture<'a, Result<details::broadcasts::Broadcasts, Error>> {
+        Box::pin(self.read_broadcasts(key))
+    }
+
+    fn requests<'a>(&'a self, key: &'a details::Key) -> BoxFuture<'a, Result<details::requests::Requests, Error>> {
+        Box::pin(self.read_requests(key))
+    }
+
+    fn corrections<'a>(
+        &'a self,
+        key: &'a details::Key,
+    ) -> BoxFuture<'a, Result<details::corrections::Corrections, Error>> {
+        Box::pin(self.read_corrections(key))
+    }
+
+    fn contests<'a>(&'a self, key: &'a details::Key) -> BoxFuture<'a, Result<details::contests::Contests, Error>> {
+        Box::pin(self.read_contests(key))
+    }
+
+    fn codes<'a>(&'a self, key: &'a details::Key) -> BoxFuture<'a, Result<details::codes::Codes, Error>> {
+        Box::pin(self.read_codes(key))
+    }
+
+    fn person<'a>(&'a self, key: &'a details::Key) -> BoxFuture<'a, Result<details::person::Person, Error>> {
+        Box::pin(self.read_person(key))
     }
 }
 

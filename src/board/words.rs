@@ -76,6 +76,10 @@ words! {
     Provisional = "provisional", "暂", "prov.";
     ProvisionalWord = "provisional_word", "（暂定）", "(provisional)";
     ProvisionalSays = "provisional_says", "暂定：满 24 小时后定数", "provisional until 24 h have passed";
+    ProvisionalInTable = "provisional_in_table", "暂定", "provisional";
+    EstimateWord = "estimate_word", "估计", "estimate";
+    RevisedWord = "revised_word", "改过", "revised";
+    CompleteWord = "complete_word", "完整", "complete";
     Estimate = "estimate", "估", "est.";
     Revised = "revised", "改", "rev.";
     SealHeld = "seal_held", "停", "held";
@@ -91,12 +95,13 @@ words! {
     Behindhand = "behindhand", "慢 {} 个百分点", "{} pts behind";
     Attention = "attention", "要留意", "Needs someone";
     NothingToDo = "nothing_to_do", "现在没有要人处理的事。", "Nothing needs anybody now.";
+    HeldToDo = "held_to_do", "等数据恢复后再看。", "Held until the data are complete again.";
     SilentFor = "silent_for", "{} {} 分钟没有加粉", "{} silent for {} min";
     SilentUsual = "silent_usual", "平时 {} 分钟一个；最后一个 {}", "usually one every {} min; last at {}";
     FewPassed = "few_passed", "{}：发出 {} 个申请，只通过 {} 个", "{}: {} sent, {} accepted";
-    PassUsual = "pass_usual", "{}，平时同龄 {}%", "{}, usually {}% at this age";
+    PassUsual = "pass_usual", "{}，平时同龄 {}", "{}, usually {} at this age";
     LeftAfter = "left_after", "{}：群发后流失 {} 人", "{}: {} left after a broadcast";
-    LossUsual = "loss_usual", "{} 群发 {} 人，流失 {}，平时 {}%", "{} to {}; {} left, usually {}%";
+    LossUsual = "loss_usual", "{} 群发 {} 人，流失 {}，平时 {}", "{} to {}; {} left, usually {}";
     NoAdds = "no_adds", "{}：今天还没有加粉", "{}: no adds today";
     UsualBy = "usual_by", "平时此刻 {} 个", "usually {} by now";
     Leaderboard = "leaderboard", "榜单", "Leaderboard";
@@ -109,6 +114,7 @@ words! {
     Total = "total", "总数", "Total";
     PerHead = "per_head", "人均", "Per head";
     OfTarget = "of_target", "达成率", "% of target";
+    WithoutAdds = "without_adds", "0 加粉", "0 adds";
     Metrics = "metrics", "按什么排", "Ranked by";
     RowHeads = "row_heads", "{} 人，人均 {}", "{} staff, {} each";
     RowFacts = "row_facts", "净增 {}，目标 {}，完成 {}", "net {}, target {}, done {}";
@@ -234,6 +240,10 @@ words! {
     MoreThanI = "more_than_i", "比我多 {}", "{} more";
     FewerThanI = "fewer_than_i", "比我少 {}", "{} fewer";
     Month = "month", "本月有效", "Qualified this month";
+    MonthFinal = "month_final", "已定", "Final";
+    MonthPending = "month_pending", "待定", "Pending";
+    MonthAdjusted = "month_adjusted", "调整", "Adjusted";
+    MonthAdjustedSays = "month_adjusted_says", "封账后记录", "after closing";
     MyAdds = "my_adds", "我的流水", "My adds, one by one";
     MyAddsSay = "my_adds_say", "只记时间和渠道，不显示客户是谁。对不上？点开一条，把编号发给店长复核。", "Time and channel only, never the customer. Something missing? Open a line and send its number to your manager.";
     Receipt = "receipt", "编号", "Number";
@@ -250,6 +260,13 @@ words! {
     ContestHeld = "contest_held", "数据恢复后继续，不影响胜负", "resumes with the data; the result is not affected";
     EndsAt = "ends_at", "{} 结束", "ends {}";
     News = "news", "播报", "News";
+    NewsNone = "news_none", "还没有播报。", "Nothing to report yet.";
+    NewsPassed = "news_passed", "{} 今天加粉满 {}", "{} has reached {} adds today";
+    NewsTarget = "news_target", "{} 完成今天的目标 {}", "{} has reached its target of {}";
+    NewsFirst = "news_first", "{} 升到第 1，加粉 {}", "{} is now first with {}";
+    Search = "search", "搜索", "Search";
+    SearchSays = "search_says", "大区、门店、员工的名字或编号", "Name or id of a region, store or person";
+    SearchNone = "search_none", "你的可看范围里没有。", "Nothing in what you may see.";
     Now = "now", "现在 {}", "now {}";
     OpenToAll = "open_to_all", "未设访问密钥：能打开此地址的人都能看到全部。", "No access keys: whoever opens this address sees everything.";
     Denied = "denied", "这一页不在你的可看范围", "This page is not for your link";
@@ -297,6 +314,10 @@ const BROWSER: &[Word] = &[
     Word::NotYet,
     Word::Copied,
     Word::Now,
+    Word::NewsPassed,
+    Word::NewsTarget,
+    Word::NewsFirst,
+    Word::SearchNone,
 ];
 
 impl Word {

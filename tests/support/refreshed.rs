@@ -132,7 +132,7 @@ pub(crate) struct Episode {
 pub(crate) struct Refreshed {
     pub(crate) config: config::Config,
     pub(crate) client: Client,
-    corps: Corps,
+    pub(crate) corps: Corps,
     sink: ClickHouse,
     partitions: Vec<Partition>,
 }
@@ -140,11 +140,17 @@ pub(crate) struct Refreshed {
 impl Refreshed {
     /// A new database on the engine that all of these share. A corp whose id begins with `ny` lives in New York.
     pub(crate) async fn new(name: &str, corps: &[&str]) -> Self {
+        let new_york = corps.iter().filter(|corp| corp.starts_with("ny"));
+        Self::with_zones(name, &new_york.map(|corp| (*corp, "America/New_York")).collect::<Vec<_>>()).await
+    }
+
+    /// The same with the zones of these corps.
+    pub(crate) async fn with_zones(name: &str, zones: &[(&str, &str)]) -> Self {
         static ENGINE: OnceCell<Engine> = OnceCell::const_new();
         let engine = ENGINE.get_or_init(|| async { Engine::start() }).await;
         let clickhouse = sink::Config { url: engine.url(), database: name.to_owned(), ..Default::default() };
-        let new_york = || yinliu::corp::Config { time_zone: "America/New_York".to_owned(), ..Default::default() };
-        let corp = corps.iter().filter(|corp| corp.starts_with("ny")).map(|corp| ((*corp).to_owned(), new_york()));
+        let of = |zone: &str| yinliu::corp::Config { time_zone: zone.to_owned(), ..Default::default() };
+        let corp = zones.iter().map(|(corp, zone)| ((*corp).to_owned(), of(zone)));
         let config = config::Config { clickhouse, corp: corp.collect(), ..Default::default() };
         migrate::run(&config.clickhouse, &config.chunk).await.unwrap();
         let sink = ClickHouse::new(&config.clickhouse);
@@ -158,6 +164,11 @@ impl Refreshed {
 
     /// Counts the events, each in the partition of its member of staff, and flushes.
     pub(crate) async fn count(&mut self, events: &[Happening]) {
+        self.count_after(events, 500).await;
+    }
+
+    /// The same, each so many milliseconds after it happened.
+    pub(crate) async fn count_after(&mut self, events: &[Happening], delay_ms: i64) {
         let (directory, mut calendar, mut scratch) = (Directory::default(), Calendar::new(), Vec::new());
         let mut batch = Batch::default();
         for event in events {
@@ -170,7 +181,7 @@ impl Refreshed {
             };
             let number = usize::from(event.staff.bytes().last().unwrap_or(0)) % self.partitions.len();
             let (partition, json) = (&mut self.partitions[number], event.json());
-            let (offset, timestamp) = (partition.position(), Some(event.at_ms + 500));
+            let (offset, timestamp) = (partition.position(), Some(event.at_ms + delay_ms));
             let record = Record { offset, timestamp, key: None, value: Some(json.as_bytes()), headers: &[] };
             let outcome = partition.fold(&record, &mut rules, &mut batch);
             assert!(matches!(outcome, Outcome::Counted(_) | Outcome::Duplicate), "{json}: {outcome:?}");

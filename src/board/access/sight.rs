@@ -34,12 +34,34 @@ pub enum Sight {
     Wall,
 }
 
+/// Beside what lies within their own place, whose totals a viewer may see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// Everybody's.
+    #[default]
+    Everything,
+    /// Those of the own place's siblings.
+    Siblings,
+    /// Nobody's.
+    Own,
+}
+
+/// Whether members of staff are named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Names {
+    #[default]
+    Shown,
+    Hidden,
+}
+
 /// Who looks, as far as a view depends on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Viewer {
     pub sight: Sight,
     /// The viewer's own place, whose row is pinned.
     pub own: Option<Scope>,
+    pub reach: Reach,
+    pub names: Names,
     /// Nobody has to sign in on this board, which its pages say.
     pub open: bool,
 }
@@ -47,14 +69,7 @@ pub struct Viewer {
 /// Of their store, staff see as many of the best (board, section 5).
 const FIRST: usize = 3;
 
-/// Whether walls name members of staff.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WallNames {
-    Shown,
-    Hidden,
-}
-
-/// What `grant` shows of a view; `corp` is the tenant of the grant.
+/// What `grant` shows of a view; `wall_names` says whether walls name members of staff.
 ///
 /// # Errors
 /// [`Problem::Denied`], which says what the grant shows and who can widen it.
@@ -63,10 +78,16 @@ pub fn judge(
     subject: Subject,
     watched: &Watched,
     places: &Organisation,
-    wall_names: WallNames,
+    wall_names: Names,
 ) -> Result<Viewer, Problem> {
     let own = (grant.scope.level != Level::Corp).then(|| grant.scope.clone());
-    let viewer = |sight| Viewer { sight, own: own.clone(), open: grant.basis == Basis::Open };
+    let (reach, names) = match grant.role {
+        Role::Owner => (Reach::Everything, Names::Shown),
+        Role::Manager => (Reach::Siblings, Names::Shown),
+        Role::Staff => (Reach::Own, Names::Shown),
+        Role::Wall => (Reach::Own, wall_names),
+    };
+    let viewer = |sight| Viewer { sight, own: own.clone(), reach, names, open: grant.basis == Basis::Open };
     let denied = || denied(grant, places);
     let of_staff = watched.level == Level::Staff;
     let inside = places.contains(&grant.scope, &watched.scope);
@@ -82,8 +103,8 @@ pub fn judge(
         }
         (Role::Wall, Subject::Figures | Subject::Ranks) if inside && watched.scope.level != Level::Staff => {
             match (of_staff, wall_names) {
-                (true, WallNames::Hidden) => Sight::Nameless,
-                (true, WallNames::Shown) => Sight::Wall,
+                (true, Names::Hidden) => Sight::Nameless,
+                (true, Names::Shown) => Sight::Wall,
                 (false, _) => Sight::Whole,
             }
         }
@@ -122,7 +143,7 @@ mod tests {
         let watched = Watched { corp: "acme".to_owned(), day: None, scope: Scope::read(scope).unwrap(), level };
         let found = SUBJECTS.map(|subject| {
             let places = fixture::organisation();
-            judge(&grant, subject, &watched, &places, WallNames::Hidden).ok().map(|viewer| viewer.sight)
+            judge(&grant, subject, &watched, &places, Names::Hidden).ok().map(|viewer| viewer.sight)
         });
         assert_eq!(&found, expected, "{grant:?} asks for {scope} by {level:?}");
     }

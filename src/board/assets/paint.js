@@ -27,7 +27,11 @@ export function take(picture, whole) {
   picture.rows?.forEach(({ id }) => changed.add(id));
   merge(known.channels, picture.channels, 'channel');
   if (picture.order) known.order = picture.order;
+  if (picture.news) known.news = picture.news;
 }
+
+/** What happened, the newest first; nothing while the figures are not live. */
+export const news = () => known.news ?? [];
 
 /** Forgets all, where the page was taken anew: what it shows is newer. */
 export function forget() {
@@ -94,7 +98,7 @@ function paintTarget(done, { adds, target }) {
 
 function fillRow(element, row) {
   const part = (field) => element.querySelector(`[data-f="${field}"]`);
-  const value = row[metric] ?? 0;
+  const value = row[metric];
   put(part('rank'), row.rank == null ? '–' : number(row.rank));
   part('rank').dataset.rank = row.rank ?? '';
   const up = row.rank == null || row.rank_before == null ? null : row.rank_before - row.rank;
@@ -105,17 +109,17 @@ function fillRow(element, row) {
   cell.classList.toggle('down', move[0] === 'down');
   put(part('move-says'), !up ? '' : fill(up > 0 ? say.up : say.down, Math.abs(up)));
   put(part('name'), row.id === '' ? say.unassigned : row.name);
-  if (level !== 'staff' && row.staff_active > 0) {
+  if (level !== 'staff' && row.staff_active > 0 && value != null) {
     put(part('sub'), fill(say.row_heads, number(row.staff_active), tenths(value, row.staff_active)));
   }
-  put(part('value'), number(value), true);
+  put(part('value'), value == null ? '—' : number(value), true);
   if (kind === 'rank') {
     put(part('done'), row.qualified_adds == null ? '' : fill(say.row_qualified, number(row.qualified_adds)));
   } else {
-    put(part('done'), share(value, row.target));
+    put(part('done'), share(value ?? 0, row.target));
     mark(part('change'), metric === 'adds' ? change(row.adds, row.baseline_adds) : ['', '']);
   }
-  widen(part('bar'), length(value, row.target));
+  widen(part('bar'), length(value ?? 0, row.target));
   const known = (value) => (value == null ? '—' : number(value));
   put(part('facts'), fill(say.row_facts, known(row.net_adds), known(row.target), share(row.adds, row.target) || '—'));
 }

@@ -5,7 +5,7 @@ import { arrange } from './write.js';
 
 const WAIT_MS = 5_000;
 /** What the viewer or the stream owns. */
-const OWN = '#status, #news, #clock, #copied, #readout, [data-f="inside"], input, .fresh *';
+const OWN = '#status, #news, #clock, #copied, #readout, [data-f="inside"], input, #found, #found-none, .fresh *';
 
 /** The page as the server renders it now; throws where it cannot be had. */
 export async function takePage() {

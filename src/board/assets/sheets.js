@@ -4,7 +4,7 @@
 import { say } from './text.js';
 
 const byId = (id) => document.getElementById(id);
-const { level } = document.body.dataset;
+const { level, query } = document.body.dataset;
 
 function open(id) {
   const sheet = byId(id);
@@ -32,6 +32,7 @@ export function listen(refresh) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, dialog')) return;
     const click = (selector) => document.querySelector(selector)?.click();
     const keys = {
+      '/': () => open('search'),
       '?': () => open('def-adds'),
       t: () => click('[data-tab="today"]'),
       r: () => click('[data-tab="rank"]'),
@@ -43,12 +44,39 @@ export function listen(refresh) {
     keys[event.key]();
   });
   byId('copy')?.addEventListener('click', copy);
+  byId('q')?.addEventListener('input', () => { clearTimeout(typed); typed = setTimeout(find, TYPED_MS); });
   document.addEventListener('toggle', (event) => {
     const inside = event.target.open && event.target.querySelector?.('[data-f="inside"]');
     if (inside) look(event.target, inside);
   }, true);
   document.querySelector('main')?.addEventListener('pointermove', readout);
   document.querySelector('main')?.addEventListener('pointerdown', readout);
+}
+
+const TYPED_MS = 200; // One question for a word, not one for each letter.
+let typed = 0;
+
+/** Lists what the viewer's text finds, as links to its page. */
+async function find() {
+  const text = byId('q').value.trim();
+  const to = new URLSearchParams(query);
+  const corp = to.get('corp');
+  const answer = text ? await fetch(`api/v1/search?${new URLSearchParams({ corp, q: text })}`).catch(() => null) : null;
+  if (byId('q').value.trim() !== text) return;
+  const found = answer?.ok ? (await answer.json()).data : [];
+  ['level', 'from', 'view', 'metric', 'order', 'filter'].forEach((field) => to.delete(field));
+  byId('found').replaceChildren(...found.map(({ level: kind, id, name, path }) => {
+    to.set('scope', `${kind}:${id}`);
+    const link = Object.assign(document.createElement('a'), { href: `./?${to}`, className: 'plain' });
+    link.append(
+      Object.assign(document.createElement('b'), { textContent: name }),
+      Object.assign(document.createElement('small'), { textContent: path.slice(0, -1).map((step) => step.name).join(' › ') }),
+    );
+    const item = document.createElement('li');
+    item.append(link);
+    return item;
+  }));
+  byId('found-none').textContent = text && !found.length ? say.search_none : '';
 }
 
 async function copy() {

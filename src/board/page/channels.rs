@@ -2,7 +2,7 @@
 //!
 //! Invariant: unattributed is part of the list, so what is shown adds up to the total.
 
-use super::text::{known, length, percent};
+use super::text::{length, percent};
 use super::{Context, figures, hero, link, provisional};
 use crate::board::channels::{Channels, Row, Silent};
 use crate::board::html::{Html, number};
@@ -105,7 +105,7 @@ fn silent(page: &Context, mix: &Channels) -> Html {
 
 fn code_line(page: &Context, code: &Silent) -> Html {
     let name = code.label.as_deref().filter(|label| !label.is_empty()).unwrap_or(&code.state);
-    let minutes = |seconds: Option<u64>| known(seconds.map(|seconds| (seconds / 60).max(1)));
+    let minutes = |seconds: u64| number((seconds / 60).max(1).into());
     let last = page.time(code.last_add_at.as_deref(), "%H:%M:%S");
     Html::fill(
         "<li><span>{{name}}<small class=\"num\">{{usual}}</small></span><b class=\"num\">{{silent}}</b></li>",

@@ -2,8 +2,8 @@
 //!
 //! Invariant: every change of a past day is listed with its reason; nothing is changed in silence.
 
-use super::facts::Correction;
 use super::{Context, SEAL_REVISED};
+use crate::board::corrections::{Correction, Reason};
 use crate::board::html::{Html, number};
 use crate::board::words::Word;
 
@@ -19,14 +19,20 @@ pub(super) fn section(page: &Context) -> Html {
             value: Html::fill("+<span data-n=\"late_adds\">{{late}}</span>", &[("late", page.shown("late_adds"))]),
         },
     );
-    let (lines, note) = match &page.facts.corrections {
-        None => (Html::default(), page.words.text(Word::NotKnown)),
-        Some(corrections) if corrections.is_empty() => (Html::default(), page.words.text(Word::NoCorrections)),
+    // What came late today stands in the first line already.
+    let is_past = |correction: &&Correction| {
+        correction.reason != Reason::Late || correction.business_date != page.facts.frame.business_date
+    };
+    let (lines, says) = match &page.facts.corrections {
+        None => (Vec::new(), Word::NotKnown),
         Some(corrections) => {
-            let lines = corrections.iter().take(LINES_MAX).map(|correction| line(page, &Line::new(page, correction)));
-            (Html::join(lines), Html::default())
+            let shown = corrections.iter().filter(|correction| correction.metric == "adds").filter(is_past);
+            let lines = shown.take(LINES_MAX).map(|correction| line(page, &Line::new(page, correction)));
+            (lines.collect(), Word::NoCorrections)
         }
     };
+    let note = if lines.is_empty() { page.words.text(says) } else { Html::default() };
+    let lines = Html::join(lines);
     page.fill(
         "<section id=\"corrections\" aria-labelledby=\"corrections-title\"><h2 id=\"corrections-title\">{{:corrections}}</h2><ul class=\"kv\">{{today}}{{lines}}</ul><p class=\"note\">{{note}}</p></section>",
         &[("today", today), ("lines", lines), ("note", note)],
@@ -42,15 +48,15 @@ struct Line {
 impl Line {
     fn new(page: &Context, correction: &Correction) -> Self {
         let day = correction.business_date.parse().map(|day| page.words.day(day)).unwrap_or_default();
-        let reason = match correction.reason.as_str() {
-            "late" => Word::ReasonLate,
-            "replay" => Word::ReasonReplay,
-            "channel" => Word::ReasonChannel,
-            _ => Word::ReasonFold,
+        let reason = match correction.reason {
+            Reason::Late => Word::ReasonLate,
+            Reason::Replay => Word::ReasonReplay,
+            Reason::Fold => Word::ReasonFold,
+            Reason::Channel => Word::ReasonChannel,
         };
-        let (before, after) = (correction.before.unwrap_or(0), correction.after.unwrap_or(0));
+        let (before, after) = (correction.before, correction.after);
         let (was, is) = (number(before.into()), number(after.into()));
-        let closed = if correction.closed == Some(true) { Word::ClosedDay.text(page.words.language) } else { "" };
+        let closed = if correction.closed { Word::ClosedDay.text(page.words.language) } else { "" };
         let says = page.words.with(Word::Became, &[reason.text(page.words.language), &was, &is]);
         let apart = after.saturating_sub(before);
         let sign = if apart >= 0 { "+" } else { "" };

@@ -2,10 +2,10 @@
 //!
 //! Invariant: stages are counts of different people, so no rate from one to the next is shown.
 
-use super::facts::Broadcast;
 use super::text::{NONE, known, percent, share};
 use super::{Context, provisional};
-use crate::board::html::Html;
+use crate::board::html::{Html, number};
+use crate::board::losses::Broadcast;
 use crate::board::words::Word;
 
 /// The stages in order: the figure, and what explains it.
@@ -56,15 +56,11 @@ pub(super) fn stages(page: &Context) -> Html {
 
 /// Who left, after what, and who only changed the colleague.
 pub(super) fn losses(page: &Context) -> Html {
-    let broadcasts = page.facts.losses.as_ref().map_or_else(
-        || line(page, Word::AfterBroadcasts, Word::NotKnown, &Html::text(NONE)),
-        |losses| {
-            if losses.broadcasts.is_empty() {
-                return line(page, Word::AfterBroadcasts, Word::NoBroadcasts, &Html::text("0"));
-            }
-            Html::join(losses.broadcasts.iter().take(BROADCASTS_MAX).map(|sent| broadcast(page, sent)))
-        },
-    );
+    let broadcasts = match page.facts.losses.as_ref().and_then(|losses| losses.broadcasts.as_deref()) {
+        None => line(page, Word::AfterBroadcasts, Word::NotKnown, &Html::text(NONE)),
+        Some([]) => line(page, Word::AfterBroadcasts, Word::NoBroadcasts, &Html::text("0")),
+        Some(sent) => Html::join(sent.iter().take(BROADCASTS_MAX).map(|sent| broadcast(page, sent))),
+    };
     page.fill(
         include_str!("losses.html"),
         &[
@@ -89,13 +85,12 @@ fn line(page: &Context, word: Word, says: Word, value: &Html) -> Html {
 }
 
 fn broadcast(page: &Context, sent: &Broadcast) -> Html {
-    let name = sent.name.as_deref().unwrap_or_default();
-    let (audience, left) = (known(sent.audience), known(sent.deleted_24h));
-    let rate = sent.deleted_24h.zip(sent.audience).and_then(|(left, audience)| share(left, audience));
-    let seal = provisional(page.words, sent.provisional.map(|provisional| !provisional));
+    let (audience, left) = (number(sent.audience.into()), number(sent.deleted_24h.into()));
+    let rate = share(sent.deleted_24h, sent.audience);
+    let seal = provisional(page.words, Some(!sent.provisional));
     page.fill("<li><span>{{:after_broadcasts}} {{seal}}<small class=\"num\">{{says}}</small></span><b class=\"num\">{{left}}</b></li>", &[
         ("seal", seal),
-        ("says", page.words.with(Word::SentTo, &[&page.time(sent.sent_at.as_deref(), "%H:%M"), name, &audience])),
+        ("says", page.words.with(Word::SentTo, &[&page.time(sent.sent_at.as_deref(), "%H:%M"), &sent.name, &audience])),
         ("left", page.words.with(Word::People, &[&left, &rate.unwrap_or_default()])),
     ])
 }

@@ -5,11 +5,11 @@
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use super::facts::Trend;
 use super::text::{local, percent, share};
 use super::{Context, link, provisional};
 use crate::board::html::{Html, number};
 use crate::board::summary::Baseline;
+use crate::board::trend::Trend;
 use crate::board::view::{Level, Scope, View};
 use crate::board::words::Word;
 

@@ -7,6 +7,7 @@ use crate::board::html::Html;
 /// Name and strokes, on a square of 20.
 const ICONS: &[(&str, &str)] = &[
     ("share", "<path d=\"M10 12V3m0 0L6.500 6.500M10 3l3.500 3.500M4 11v5h12v-5\"/>"),
+    ("search", "<circle cx=\"9\" cy=\"9\" r=\"5\"/><path d=\"m13 13 4 4\"/>"),
     ("next", "<path d=\"m7 4 5 6-5 6\"/>"),
     ("down", "<path d=\"m5 8 5 5 5-5\"/>"),
     ("today", "<path d=\"M3 16h14M5 13V9m5 4V4m5 9V7\"/>"),

@@ -4,11 +4,11 @@
 
 use jiff::ToSpan;
 
-use super::facts::MyAdd;
-use super::text::{NONE, local, many};
+use super::text::{local, many};
 use super::{Context, SEAL_PROVISIONAL, SEAL_REVISED, channels, hero, rows, target};
 use crate::board::html::{Html, number};
 use crate::board::leaderboard::Row;
+use crate::board::person::{Add, Status};
 use crate::board::view::{Level, Scope};
 use crate::board::words::Word;
 use crate::directory::channels as keys;
@@ -70,18 +70,21 @@ fn hero(page: &Context) -> Html {
 }
 
 /// What became of an add, from its status.
-fn kind(add: &MyAdd) -> &'static str {
-    match add.status.as_str() {
-        "not_new" => "old",
-        "left" | "purged" => "left",
-        _ => "qualified",
+fn kind(add: &Add) -> &'static str {
+    match add.status {
+        Status::NotNew => "old",
+        Status::Left | Status::Purged => "left",
+        Status::Pending | Status::Final => "qualified",
     }
 }
 
 /// One tick per add: solid where qualified, short where not new, hollow where the customer left.
-fn barcode(page: &Context, adds: &[MyAdd]) -> Html {
-    let minute = |add: &MyAdd| {
-        local(&add.added_at, &page.zone).map_or(0, |at| i64::from(at.hour()) * 60 + i64::from(at.minute()))
+fn barcode(page: &Context, adds: &[Add]) -> Html {
+    let minute = |add: &Add| {
+        add.added_at
+            .as_deref()
+            .and_then(|at| local(at, &page.zone))
+            .map_or(0, |at| i64::from(at.hour()) * 60 + i64::from(at.minute()))
     };
     let now = page
         .complete_through()
@@ -120,9 +123,9 @@ fn barcode(page: &Context, adds: &[MyAdd]) -> Html {
 }
 
 /// When the first and the last add of the day become final.
-fn final_says(page: &Context, adds: &[MyAdd]) -> Html {
+fn final_says(page: &Context, adds: &[Add]) -> Html {
     let mut finals: Vec<_> =
-        adds.iter().filter(|add| add.status == "pending").filter_map(|add| add.final_at.as_deref()).collect();
+        adds.iter().filter(|add| add.status == Status::Pending).filter_map(|add| add.final_at.as_deref()).collect();
     finals.sort_unstable();
     let day = hero::business_day(page).and_then(|day| day.checked_add(1.day()).ok());
     match (finals.first(), day) {
@@ -172,36 +175,50 @@ fn rung(page: &Context, row: &Row, own: &str, own_adds: u64) -> Html {
 
 /// What is final of the month, what is not yet, and what was adjusted after closing.
 fn month(page: &Context) -> Html {
-    page.fill("<section id=\"month\"><h2>{{:month}}</h2><p class=\"note\">{{:not_known}}</p></section>", &[])
+    let Some(month) = &page.facts.month else {
+        return page
+            .fill("<section id=\"month\"><h2>{{:month}}</h2><p class=\"note\">{{:not_known}}</p></section>", &[]);
+    };
+    let template = format!(
+        "<section id=\"month\"><h2>{{{{:month}}}}</h2><div class=\"trio\"><div><span class=\"k\">{{{{:month_final}}}}</span><b class=\"v num\">{{{{last}}}}</b><span class=\"s\"></span></div><div><span class=\"k\">{{{{:month_pending}}}} {SEAL_PROVISIONAL}</span><b class=\"v num\">{{{{pending}}}}</b><span class=\"s\">{{{{:final_after_day}}}}</span></div><div><span class=\"k\">{{{{:month_adjusted}}}} {SEAL_REVISED}</span><b class=\"v num\">{{{{adjusted}}}}</b><span class=\"s\">{{{{:month_adjusted_says}}}}</span></div></div></section>"
+    );
+    page.fill(
+        &template,
+        &[
+            ("last", Html::text(&number(month.qualified_final.into()))),
+            ("pending", Html::text(&number(month.pending.into()))),
+            ("adjusted", Html::text(&number(month.adjusted.into()))),
+        ],
+    )
 }
 
 fn flow(page: &Context) -> Html {
     let adds = page.facts.my_adds.as_deref();
-    let mut newest: Vec<&MyAdd> = adds.unwrap_or_default().iter().collect();
+    let mut newest: Vec<&Add> = adds.unwrap_or_default().iter().collect();
     newest.sort_by(|a, b| b.added_at.cmp(&a.added_at));
     let lines = newest.into_iter().map(|add| add_line(page, add));
     page.fill("<section id=\"flow\" aria-labelledby=\"flow-title\"><h2 id=\"flow-title\">{{:my_adds}}</h2><ol class=\"flow\">{{lines}}</ol><p class=\"note\">{{:my_adds_say}}</p></section>", &[("lines", Html::join(lines))])
 }
 
-fn add_line(page: &Context, add: &MyAdd) -> Html {
+fn add_line(page: &Context, add: &Add) -> Html {
     let known = keys::table().channels.iter().find(|key| key.key == add.channel);
     let channel = known.map_or(add.channel.as_str(), |key| page.words.either(&key.zh, &key.en));
-    let (word, seal) = match (add.status.as_str(), &add.received_late_at) {
-        ("not_new", _) => (Word::StatusNotNew, ""),
-        ("left", _) => (Word::StatusLeft, ""),
-        ("purged", _) => (Word::StatusPurged, ""),
-        ("final", None) => (Word::StatusFinal, ""),
-        (_, Some(_)) => (Word::StatusLate, SEAL_REVISED),
-        (_, None) => (Word::StatusPending, SEAL_PROVISIONAL),
+    let (word, seal) = match (add.status, &add.received_late_at) {
+        (Status::NotNew, _) => (Word::StatusNotNew, ""),
+        (Status::Left, _) => (Word::StatusLeft, ""),
+        (Status::Purged, _) => (Word::StatusPurged, ""),
+        (Status::Final, None) => (Word::StatusFinal, ""),
+        (Status::Final | Status::Pending, Some(_)) => (Word::StatusLate, SEAL_REVISED),
+        (Status::Pending, None) => (Word::StatusPending, SEAL_PROVISIONAL),
     };
     let late = page.time(add.received_late_at.as_deref(), "%H:%M");
     page.fill(
         &format!("<li><details><summary><span class=\"tm num\">{{{{time}}}}</span><span>{{{{channel}}}}</span><span class=\"st\">{{{{says}}}} {seal}</span></summary><p class=\"note num\">{{{{:receipt}}}} {{{{receipt}}}}</p></details></li>"),
         &[
-            ("time", Html::text(&page.time(Some(&add.added_at), "%H:%M"))),
+            ("time", Html::text(&page.time(add.added_at.as_deref(), "%H:%M"))),
             ("channel", Html::text(channel)),
             ("says", page.words.with(word, &[&late])),
-            ("receipt", Html::text(add.receipt.as_deref().unwrap_or(NONE))),
+            ("receipt", Html::text(&add.receipt)),
         ],
     )
 }

@@ -3,9 +3,9 @@
 //! Invariant: a bar is solid only where its step is complete.
 
 use super::Context;
-use super::facts::Trend;
 use super::text::length;
 use crate::board::html::{Html, number};
+use crate::board::trend::Trend;
 use crate::board::words::Word;
 
 /// A chart of a trend; `label` says in words what it shows.

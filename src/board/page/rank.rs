@@ -7,7 +7,7 @@ use super::text::{NONE, known, many, share};
 use super::{Context, hero, link, provisional};
 use crate::board::html::{Html, number};
 use crate::board::leaderboard::{Mine, Row};
-use crate::board::view::{Level, Metric, Order, Page, View};
+use crate::board::view::{Filter, Level, Metric, Order, Page, View};
 use crate::board::words::Word;
 
 pub(super) fn main(page: &Context) -> Html {
@@ -41,6 +41,7 @@ fn metric_word(metric: Metric) -> Word {
     match metric {
         Metric::Adds => Word::Adds,
         Metric::NetAdds => Word::NetAdds,
+        Metric::QualifiedAdds => Word::Qualified,
     }
 }
 
@@ -63,7 +64,13 @@ fn metrics(page: &Context) -> Html {
     let orders = orders.map(|(order, word)| {
         choice(&View { order, from: 0, ..view.clone() }, page.words.text(word), order == view.order)
     });
-    Html::join(metrics.chain([divider]).chain(orders))
+    let filter = match view.filter {
+        Filter::All => Filter::Zero,
+        Filter::Zero => Filter::All,
+    };
+    let zero = View { filter, from: 0, ..view.clone() };
+    let zero = choice(&zero, page.words.text(Word::WithoutAdds), view.filter == Filter::Zero);
+    Html::join(metrics.chain([divider.clone()]).chain(orders).chain([divider, zero]))
 }
 
 fn choice(to: &View, word: Html, chosen: bool) -> Html {

@@ -2,8 +2,9 @@
 //!
 //! Invariant: the browser makes new rows from the same templates, so a row looks alike whoever made it.
 
-use super::text::{length, share};
+use super::text::{known, length, share};
 use super::{Context, Values, link, provisional};
+use crate::board::attention::Kind;
 use crate::board::html::{Html, number, tenths};
 use crate::board::leaderboard::Row;
 use crate::board::view::{Level, Metric, Page, Scope, View};
@@ -64,7 +65,7 @@ pub(super) fn cells(page: &Context, row: Option<&Row>) -> Values {
         let change = if ranks { Html::default() } else { change_cell((Html::default(), Html::default())) };
         return vec![("tick", tick(page)), ("bar", Html::text("0")), ("seal", seal), ("change", change)];
     };
-    let value = measure(row, page.view.metric);
+    let value = measure(row, page.view.metric).unwrap_or(0);
     let (move_class, moved, move_says) = if page.held() { Default::default() } else { moved(page, row) };
     vec![
         ("id", Html::text(&row.id)),
@@ -76,7 +77,7 @@ pub(super) fn cells(page: &Context, row: Option<&Row>) -> Values {
         ("name", name(page, row)),
         ("sub", sub(page, row)),
         ("flag", flags(page, row)),
-        ("value", Html::text(&number(value))),
+        ("value", Html::text(&known(measure(row, page.view.metric)))),
         ("done", if ranks { qualified(page, row) } else { done(row, value) }),
         ("seal", if ranks && row.qualified_adds.is_some() { provisional(page.words, None) } else { Html::default() }),
         ("change", if ranks { Html::default() } else { change_cell(changed(page, row)) }),
@@ -89,10 +90,11 @@ pub(super) fn name(page: &Context, row: &Row) -> Html {
     if row.id.is_empty() { page.words.text(Word::Unassigned) } else { Html::text(&row.name) }
 }
 
-fn measure(row: &Row, metric: Metric) -> i128 {
+fn measure(row: &Row, metric: Metric) -> Option<i128> {
     match metric {
-        Metric::Adds => row.adds.into(),
-        Metric::NetAdds => row.net_adds.unwrap_or(0).into(),
+        Metric::Adds => Some(row.adds.into()),
+        Metric::NetAdds => row.net_adds.map(i128::from),
+        Metric::QualifiedAdds => row.qualified_adds.map(i128::from),
     }
 }
 
@@ -101,19 +103,19 @@ fn sub(page: &Context, row: &Row) -> Html {
     if page.view.watched.level == Level::Staff || row.staff_active == 0 {
         return Html::default();
     }
-    let each = tenths(measure(row, page.view.metric), row.staff_active);
+    let Some(value) = measure(row, page.view.metric) else { return Html::default() };
+    let each = tenths(value, row.staff_active);
     page.words.with(Word::RowHeads, &[&number(row.staff_active.into()), &each])
 }
 
 /// What is the matter with a row, in words.
 fn flags(page: &Context, row: &Row) -> Html {
-    let known = row.flags.iter().filter_map(|flag| match flag.as_str() {
-        "silent" | "quiet" => Some(Word::FlagSilent),
-        "loss" => Some(Word::FlagLoss),
-        "pass_rate" => Some(Word::FlagPassRate),
-        _ => None,
+    let words = row.flags.iter().map(|flag| match flag {
+        Kind::Silent | Kind::Zero => Word::FlagSilent,
+        Kind::Loss => Word::FlagLoss,
+        Kind::PassRate => Word::FlagPassRate,
     });
-    let words = Html::join(known.flat_map(|word| [Html::text(page.words.comma()), page.words.text(word)]));
+    let words = Html::join(words.flat_map(|word| [Html::text(page.words.comma()), page.words.text(word)]));
     // Most rows have none, and a page of ranks has a node to spare for nothing.
     if row.flags.is_empty() { words } else { Html::fill("<span class=\"warn\">{{words}}</span>", &[("words", words)]) }
 }
@@ -169,6 +171,6 @@ fn moved(page: &Context, row: &Row) -> (Html, Html, Html) {
 fn changed(page: &Context, row: &Row) -> (Html, Html) {
     match (page.view.metric, row.baseline_adds) {
         (Metric::Adds, Some(before)) if !page.held() => page.words.change(row.adds, before),
-        (Metric::Adds | Metric::NetAdds, _) => (Html::default(), Html::default()),
+        (Metric::Adds | Metric::NetAdds | Metric::QualifiedAdds, _) => (Html::default(), Html::default()),
     }
 }

@@ -6,6 +6,7 @@ use jiff::ToSpan;
 
 use super::text::{known, length};
 use super::{Context, hero, provisional};
+use crate::board::definitions::{Basis, DEFINITIONS, Definition};
 use crate::board::html::{Html, number};
 use crate::board::words::Word;
 
@@ -13,7 +14,7 @@ use crate::board::words::Word;
 const DAYS: i32 = 14;
 
 pub(super) fn all(page: &Context) -> Html {
-    Html::join([definitions(page), days(page), share(page)])
+    Html::join([definitions(page), days(page), share(page), search(page)])
 }
 
 /// A sheet with a title; the parts are HTML already.
@@ -21,82 +22,12 @@ fn sheet(page: &Context, id: &str, title: Html, body: Html) -> Html {
     page.fill(include_str!("sheet.html"), &[("id", Html::text(id)), ("title", title), ("body", body)])
 }
 
-/// One definition: its key, its words, and the terms of its equation.
-struct Definition {
-    key: &'static str,
-    title: Word,
-    says: Word,
-    basis: Word,
-    when: Word,
-    /// The sign before each figure; none where it is added.
-    terms: &'static [(Word, &'static str, &'static str)],
-}
-
-const DEFINITIONS: &[Definition] = &[
-    Definition {
-        key: "complete_through",
-        title: Word::CompleteThrough,
-        says: Word::DefComplete,
-        basis: Word::ByEvent,
-        when: Word::WhenComplete,
-        terms: &[],
-    },
-    Definition {
-        key: "adds",
-        title: Word::Today,
-        says: Word::DefAdds,
-        basis: Word::ByEvent,
-        when: Word::WhenAdds,
-        terms: &[],
-    },
-    Definition {
-        key: "net_adds",
-        title: Word::NetAdds,
-        says: Word::DefNet,
-        basis: Word::ByEvent,
-        when: Word::WhenNet,
-        terms: &[
-            (Word::Today, "adds", ""),
-            (Word::ByCustomer, "deletes_by_customer", "−"),
-            (Word::ByStaff, "deletes_by_staff", "−"),
-            (Word::NetAdds, "net_adds", ""),
-        ],
-    },
-    Definition {
-        key: "qualified_adds",
-        title: Word::Qualified,
-        says: Word::DefQualified,
-        basis: Word::ByAdd,
-        when: Word::WhenQualified,
-        terms: &[
-            (Word::Today, "adds", ""),
-            (Word::NotNew, "not_new_adds", "−"),
-            (Word::LeftAlready, "lost_adds", "−"),
-            (Word::Qualified, "qualified_adds", ""),
-        ],
-    },
-    Definition {
-        key: "opened",
-        title: Word::Opened,
-        says: Word::DefOpened,
-        basis: Word::ByAdd,
-        when: Word::WhenQualified,
-        terms: &[],
-    },
-    Definition {
-        key: "target",
-        title: Word::Target,
-        says: Word::DefTarget,
-        basis: Word::ByEvent,
-        when: Word::WhenTarget,
-        terms: &[],
-    },
-];
-
 fn definitions(page: &Context) -> Html {
     Html::join(DEFINITIONS.iter().map(|definition| {
-        let uncertain = definition.basis.text(page.words.language) == Word::ByAdd.text(page.words.language);
-        let seal = if uncertain { provisional(page.words, page.qualified_final()) } else { Html::default() };
+        let seal = match definition.basis {
+            Basis::Add => provisional(page.words, page.qualified_final()),
+            Basis::Event => Html::default(),
+        };
         let title = Html::join([page.words.text(definition.title), Html::text(" "), seal]);
         let at = page.time(page.complete_through(), "%Y-%m-%d %H:%M:%S");
         let body = page.fill(
@@ -105,7 +36,7 @@ fn definitions(page: &Context) -> Html {
                 ("says", page.words.text(definition.says)),
                 ("parts", if definition.key == "qualified_adds" { parts(page) } else { Html::default() }),
                 ("terms", equation(page, definition)),
-                ("basis", page.words.text(definition.basis)),
+                ("basis", page.words.text(definition.basis.word())),
                 ("when", page.words.text(definition.when)),
                 ("at", Html::text(&at)),
                 ("zone", Html::text(&page.facts.frame.time_zone)),
@@ -179,6 +110,11 @@ fn days(page: &Context) -> Html {
         &[("steps", Html::join(steps.into_iter().flatten())), ("items", Html::join(items))],
     );
     sheet(page, "days", page.words.text(Word::ChooseDay), body)
+}
+
+fn search(page: &Context) -> Html {
+    let body = page.fill(include_str!("search.html"), &[]);
+    sheet(page, "search", page.words.text(Word::Search), body)
 }
 
 fn share(page: &Context) -> Html {

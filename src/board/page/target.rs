@@ -5,7 +5,8 @@
 use super::text::{length, share};
 use super::{Context, SEAL_ESTIMATE};
 use crate::board::html::{Html, number, tenths};
-use crate::board::summary::{Forecast, Target};
+use crate::board::pace::Forecast;
+use crate::board::summary::Target;
 use crate::board::words::Word;
 
 pub(super) fn section(page: &Context) -> Html {

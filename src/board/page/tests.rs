@@ -45,6 +45,56 @@ fn a_stale_page_withdraws_comparisons_and_says_at_least() {
 }
 
 #[test]
+fn the_day_shows_what_the_api_answers_with_the_marks_of_its_certainty() {
+    let html = check(&[("lang", "en")], 0);
+    for part in [
+        "data-n=\"qualified_adds\">24</b><span class=\"s\">final after 24 h</span>",
+        "Forecast <b class=\"num\">67</b> <span class=\"seal\">est.</span>",
+        "usual by now 45.0%",
+        "Adds per 10 minutes",
+        "工牌·湖滨 silent for 47 min",
+        "&lt;b&gt;南京&amp;新街口店: 40 sent, 2 accepted",
+        "15, 1.7%",
+        "late events: 12 became 15; closed, kept as an adjustment",
+    ] {
+        assert!(html.contains(part), "{part}: {html}");
+    }
+    let equation =
+        ["−<span data-n=\"not_new_adds\">4", "−<span data-n=\"lost_adds\">2", "data-n=\"qualified_adds\">24"];
+    assert!(equation.iter().all(|term| html.contains(term)), "the sheet subtracts: {html}");
+}
+
+#[test]
+fn a_stale_page_withdraws_forecast_pace_silence_contests_and_news() {
+    for html in pages(&[("lang", "en")], 200) {
+        for part in ["Forecast <b", "usual by now 4", "silent for", "accepted", "4.5</b>"] {
+            assert!(!html.contains(part), "{part}: {html}");
+        }
+    }
+}
+
+#[test]
+fn ones_own_page_shows_each_add_and_the_month_and_no_customer() {
+    let view = View { page: Page::Me, ..fixture::view(&[("lang", "en"), ("scope", "staff:z1"), ("level", "staff")]) };
+    let html = page(&view, &fixture::snapshot_of_person(), Duration::ZERO);
+    assert_eq!(html.matches("<rect class=\"qualified\"").count(), 1);
+    for part in ["already a colleague", "left, not counted", "yinliu.friend.v1/3/42", ">25</b>", ">6</b>", ">−2</b>"]
+    {
+        assert!(html.contains(part), "{part}: {html}");
+    }
+}
+
+#[test]
+fn a_wall_shows_the_contest_that_runs_per_head() {
+    let view = View { page: Page::Wall, ..fixture::view(&[("lang", "en")]) };
+    let html = page(&view, &fixture::snapshot(), Duration::ZERO);
+    assert!(
+        html.contains("<b class=\"num\">4.5</b>杭州湖滨路店") && html.contains("<b class=\"num\">7.0</b>"),
+        "{html}"
+    );
+}
+
+#[test]
 fn whoever_sees_the_ranks_of_others_sees_rows_and_no_figure_of_that_scope() {
     let mut view = View { page: Page::Rank, ..fixture::view(&[("lang", "en")]) };
     let figure = "data-n=\"adds\">30</b>";

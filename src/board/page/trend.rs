@@ -2,9 +2,9 @@
 //!
 //! Invariant: the table beside the chart has the same figures, by the hour.
 
-use super::facts::Trend;
 use super::{Context, plot};
 use crate::board::html::{Html, number};
+use crate::board::trend::Trend;
 use crate::board::words::Word;
 
 pub(super) fn section(page: &Context) -> Html {

@@ -2,11 +2,12 @@
 //!
 //! Invariant: what is withdrawn on a phone is withdrawn here, and "complete through" stands beside the clock.
 
-use super::facts::{Contest, Side};
 use super::text::{length, share};
 use super::{Context, SEAL_HELD, channels, hero, plot, provisional, rows, shell, target, trend};
+use crate::board::contests::{Contest, Side, State};
 use crate::board::html::{Html, number, tenths};
 use crate::board::leaderboard::Row;
+use crate::board::news::Kind;
 use crate::board::view::Level;
 use crate::board::words::Word;
 
@@ -39,6 +40,7 @@ pub(super) fn wall(page: &Context) -> Html {
             ("template", line(page, None)),
             ("contest", contest(page)),
             ("channels", channels::section(page)),
+            ("news", news(page)),
             ("late", page.shown("late_adds")),
         ],
     )
@@ -54,13 +56,23 @@ fn line(page: &Context, row: Option<&Row>) -> Html {
     page.fill(concat!("<li data-id=\"{{id}}\"><div class=\"row\">", include_str!("cells.html"), "</div></li>"), &values)
 }
 
+/// The newest fact.
+fn news(page: &Context) -> Html {
+    let Some(item) = page.facts.news.first().filter(|_| !page.held()) else { return page.words.text(Word::NewsNone) };
+    let word = match item.kind {
+        Kind::Passed => Word::NewsPassed,
+        Kind::Target => Word::NewsTarget,
+        Kind::First => Word::NewsFirst,
+    };
+    page.words.with(word, &[&item.name, &number(item.value.into())])
+}
+
 /// The contest that runs; its figures go when they would be unfair.
 fn contest(page: &Context) -> Html {
     let running = page.facts.contests.as_deref().and_then(|contests| {
-        contests
-            .iter()
-            .find(|contest| contest.state == "running" || contest.state == "open")
-            .or_else(|| contests.first())
+        contests.iter().filter(|contest| contest.sides.len() > 1).min_by_key(|contest| {
+            [State::Running, State::Upcoming, State::Ended].iter().position(|state| contest.state == *state)
+        })
     });
     let Some(contest) = running else {
         let says = page.words.text(if page.facts.contests.is_none() { Word::NotKnown } else { Word::NoContest });
@@ -84,8 +96,8 @@ fn contest(page: &Context) -> Html {
 /// The figure of a side in thousandths, so that per-head figures of unlike teams compare.
 fn measure(contest: &Contest, side: &Side) -> i64 {
     let value = side.value.unwrap_or(0).max(0).saturating_mul(1000);
-    match (contest.basis.as_str(), side.staff_active.and_then(|staff| i64::try_from(staff).ok())) {
-        ("per_head", Some(staff)) if staff > 0 => value / staff,
+    match (contest.basis.as_str(), i64::try_from(side.staff_active)) {
+        ("per_head", Ok(staff)) if staff > 0 => value / staff,
         (_, _) => value,
     }
 }

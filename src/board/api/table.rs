@@ -1,0 +1,252 @@
+//! Answers as tables, for spreadsheets.
+//!
+//! Invariant: each row says how far it is complete, and each figure that may still change carries its seal in words.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::Part;
+use crate::board::channels::Channels;
+use crate::board::contests::Contest;
+use crate::board::leaderboard::Leaderboard;
+use crate::board::losses::Losses;
+use crate::board::snapshot::{Freshness, Snapshot, rfc3339};
+use crate::board::summary::Summary;
+use crate::board::trend::Trend;
+use crate::board::view::{Language, View};
+use crate::board::words::Word;
+use crate::board::{attention, contests, corrections, definitions, person, search};
+use crate::event::Counter;
+
+/// Spreadsheets read UTF-8 only behind this mark.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// Columns by name, and rows that hold them.
+pub(super) struct Table {
+    columns: Vec<&'static str>,
+    rows: Vec<Value>,
+}
+
+impl Table {
+    fn new(columns: &[&'static str], rows: Vec<Value>) -> Self {
+        Self { columns: columns.to_vec(), rows }
+    }
+
+    /// The table of a part; absent where the figures for it could not be read.
+    pub(super) fn of(part: Part, view: &View, snapshot: &Snapshot, freshness: &Freshness) -> Option<Self> {
+        let language = view.language;
+        let qualified = snapshot.cohorts().map(|cohorts| cohorts.are_final(&snapshot.instants));
+        let sealed = |rows: Vec<Value>| seal_qualified(rows, language, qualified);
+        Some(match part {
+            Part::Summary => summary(snapshot, freshness, language),
+            Part::Leaderboard => Self::new(
+                &[
+                    "rank",
+                    "id",
+                    "name",
+                    "adds",
+                    "net_adds",
+                    "qualified_adds",
+                    "qualified_adds_seal",
+                    "baseline_adds",
+                    "staff_active",
+                    "target",
+                    "last_add_at",
+                    "flags",
+                ],
+                sealed(values(&Leaderboard::new(snapshot, view, freshness).rows)),
+            ),
+            Part::Channels => Self::new(
+                &["channel", "group", "zh", "en", "adds", "baseline_adds", "qualified_adds", "qualified_adds_seal"],
+                sealed(values(&Channels::new(snapshot, freshness).rows)),
+            ),
+            Part::Trend => trend(&Trend::new(snapshot, view.step_seconds, freshness)?, language),
+            Part::Attention => {
+                let found = attention::attention(snapshot, &view.viewer, freshness)?;
+                let seals: Vec<_> = found.iter().map(|finding| seal(language, !finding.provisional)).collect();
+                let columns = [
+                    "kind",
+                    "level",
+                    "id",
+                    "name",
+                    "value",
+                    "value_seal",
+                    "usual",
+                    "numerator",
+                    "denominator",
+                    "usual_numerator",
+                    "usual_denominator",
+                    "since",
+                ];
+                Self::new(&columns, placed(with(values(&found), "value_seal", &seals)))
+            }
+            Part::Losses => {
+                let sent = Losses::new(snapshot).broadcasts?;
+                let seals: Vec<_> = sent.iter().map(|sent| seal(language, !sent.provisional)).collect();
+                let columns = ["task_id", "name", "sent_at", "audience", "deleted_24h", "deleted_24h_seal"];
+                Self::new(&columns, with(values(&sent), "deleted_24h_seal", &seals))
+            }
+            Part::Corrections => {
+                let found = corrections::corrections(snapshot)?;
+                let seals = vec![Word::RevisedWord.text(language); found.len()];
+                let columns = [
+                    "business_date",
+                    "reason",
+                    "metric",
+                    "before",
+                    "after",
+                    "after_seal",
+                    "from",
+                    "to",
+                    "received_at",
+                    "closed",
+                ];
+                Self::new(&columns, with(values(&found), "after_seal", &seals))
+            }
+            Part::Contests => sides(&contests::contests(snapshot, view, freshness)?, language),
+            Part::MyAdds => {
+                let adds = person::adds(snapshot)?;
+                let is_final = |add: &person::Add| add.status != person::Status::Pending;
+                let seals: Vec<_> = adds.iter().map(|add| seal(language, is_final(add))).collect();
+                let columns =
+                    ["added_at", "channel", "status", "status_seal", "final_at", "received_late_at", "receipt"];
+                Self::new(&columns, with(values(&adds), "status_seal", &seals))
+            }
+            Part::Search => {
+                let found = search::search(&view.text, &view.viewer, &snapshot.directory.organisation);
+                Self::new(&["level", "id", "name"], values(&found))
+            }
+            Part::Definitions => {
+                Self::new(&["key", "zh", "en", "basis", "final_after_seconds"], values(&definitions::items()))
+            }
+        })
+    }
+
+    /// The bytes of the file; the last columns are the same in every row.
+    pub(super) fn write(&self, freshness: &Freshness) -> Result<Vec<u8>, csv::Error> {
+        let complete_through = freshness.complete_through.clone().unwrap_or_default();
+        let mut writer = csv::Writer::from_writer(BYTE_ORDER_MARK.as_bytes().to_vec());
+        writer.write_record(self.columns.iter().chain(&["complete_through", "state"]))?;
+        for row in &self.rows {
+            let cells = self.columns.iter().map(|column| cell(&row[*column]));
+            writer.write_record(cells.chain([complete_through.clone(), freshness.state.name().to_owned()]))?;
+        }
+        writer.into_inner().map_err(|error| error.into_error().into())
+    }
+}
+
+fn values<T: Serialize>(rows: &[T]) -> Vec<Value> {
+    rows.iter().map(|row| json!(row)).collect()
+}
+
+fn seal(language: Language, is_final: bool) -> &'static str {
+    let word = if is_final { Word::Final } else { Word::ProvisionalInTable };
+    word.text(language)
+}
+
+/// Rows with one more column.
+fn with<T: Serialize>(mut rows: Vec<Value>, column: &str, cells: &[T]) -> Vec<Value> {
+    for (row, cell) in rows.iter_mut().zip(cells) {
+        row[column] = json!(cell);
+    }
+    rows
+}
+
+/// Rows whose qualified adds say whether they may still change.
+fn seal_qualified(mut rows: Vec<Value>, language: Language, is_final: Option<bool>) -> Vec<Value> {
+    let word = is_final.map(|is_final| seal(language, is_final));
+    for row in rows.iter_mut().filter(|row| !row["qualified_adds"].is_null()) {
+        row["qualified_adds_seal"] = json!(word);
+    }
+    rows
+}
+
+/// Rows with the place of a scope in columns of its own.
+fn placed(mut rows: Vec<Value>) -> Vec<Value> {
+    for row in &mut rows {
+        (row["level"], row["id"]) = (row["scope"]["level"].clone(), row["scope"]["id"].clone());
+    }
+    rows
+}
+
+/// The day and its baselines, one below the other; the forecast stands in the row of the day.
+fn summary(snapshot: &Snapshot, freshness: &Freshness, language: Language) -> Table {
+    let mut columns = vec!["business_date", "until"];
+    columns.extend(Counter::ALL.iter().map(|counter| counter.name()));
+    columns.extend(["net_adds", "opened", "not_new_adds", "lost_adds", "qualified_adds", "qualified_adds_seal"]);
+    columns.extend(["forecast_adds", "forecast_low", "forecast_high", "forecast_seal"]);
+    let summary = Summary::new(snapshot, freshness);
+    let mut rows = values(&[&summary.figures]);
+    for row in &mut rows {
+        row["business_date"] = snapshot.day.to_string().into();
+        row["until"] = rfc3339(snapshot.instants.now.until).into();
+        if let Some(forecast) = summary.forecast {
+            row["forecast_adds"] = forecast.adds.into();
+            (row["forecast_low"], row["forecast_high"]) = (forecast.low.into(), forecast.high.into());
+            row["forecast_seal"] = Word::EstimateWord.text(language).into();
+        }
+    }
+    rows.extend(values(&summary.baselines));
+    Table { columns, rows: seal_qualified(rows, language, summary.figures.qualified_final) }
+}
+
+fn trend(trend: &Trend, language: Language) -> Table {
+    let start: Option<jiff::Timestamp> = trend.from.as_ref().and_then(|from| from.parse().ok());
+    let rows = (0..trend.adds.len()).map(|at| {
+        let seconds = i64::try_from(at).unwrap_or(0).saturating_mul(i64::try_from(trend.step_seconds).unwrap_or(0));
+        let from = start.and_then(|start| start.checked_add(jiff::SignedDuration::from_secs(seconds)).ok());
+        let is_complete = at < trend.complete_steps;
+        let word = if is_complete { Word::CompleteWord } else { Word::InProgress };
+        json!({
+            "from": from.map(|from| from.to_string()),
+            "adds": trend.adds[at],
+            "adds_seal": trend.adds[at].map(|_| word.text(language)),
+            "late_adds": trend.late_adds.get(at),
+            "baseline_adds": trend.baseline_adds.get(at),
+        })
+    });
+    Table::new(&["from", "adds", "adds_seal", "late_adds", "baseline_adds"], rows.collect())
+}
+
+fn sides(contests: &[Contest], language: Language) -> Table {
+    let mut rows = Vec::new();
+    for contest in contests {
+        for mut row in values(&contest.sides) {
+            row["side"] = row["name"].take();
+            let value = json!(contest);
+            for field in ["contest_id", "name", "metric", "basis", "starts_at", "ends_at", "state"] {
+                row[field] = value[field].clone();
+            }
+            row["value_seal"] =
+                seal(language, contest.state == contests::State::Ended && contest.metric != "qualified_adds").into();
+            rows.push(row);
+        }
+    }
+    let columns = [
+        "contest_id",
+        "name",
+        "metric",
+        "basis",
+        "starts_at",
+        "ends_at",
+        "state",
+        "level",
+        "id",
+        "side",
+        "value",
+        "value_seal",
+        "staff_active",
+    ];
+    Table::new(&columns, placed(rows))
+}
+
+/// The text of a cell. Text that a spreadsheet would take for a formula is quoted, for names come from outside.
+pub(super) fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}"),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
+    }
+}

@@ -1,0 +1,38 @@
+//! Contests of a corp, one row for each that takes part.
+//!
+//! Invariant: read once for all scopes of a corp.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::{Detail, Key};
+use crate::board::reader::{Error, Reader};
+use crate::board::view::Scope;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contests {
+    /// Those of one contest stand together.
+    pub rows: Vec<Contestant>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contestant {
+    pub contest_id: String,
+    pub name: String,
+    pub scope: Scope,
+    pub metric: String,
+    /// `total` or `per_head`.
+    pub basis: String,
+    /// In ms since the epoch: from the first to before the second.
+    pub bounds: (i64, i64),
+    pub value: i64,
+}
+
+impl Detail for Contests {
+    const INTERVAL: Duration = Duration::from_secs(10);
+
+    fn read<'a>(reader: &'a dyn Reader, key: &'a Key) -> BoxFuture<'a, Result<Self, Error>> {
+        reader.contests(key)
+    }
+}

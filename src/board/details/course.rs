@@ -1,0 +1,34 @@
+//! The adds of a day by the minute, and of the day before.
+//!
+//! Invariant: as counted, in order of time; a minute without adds is left out.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::{Detail, Key};
+use crate::board::reader::{Error, Reader};
+
+/// Two days of one scope.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Course {
+    pub day: Vec<Minute>,
+    pub day_before: Vec<Minute>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Minute {
+    /// Its start, in ms since the epoch.
+    pub start: i64,
+    pub adds: u64,
+    /// Of these, adds whose record came more than 120 s late.
+    pub late_adds: u64,
+}
+
+impl Detail for Course {
+    const INTERVAL: Duration = Duration::from_secs(10);
+
+    fn read<'a>(reader: &'a dyn Reader, key: &'a Key) -> BoxFuture<'a, Result<Self, Error>> {
+        reader.course(key)
+    }
+}

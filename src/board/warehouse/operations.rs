@@ -1,0 +1,178 @@
+//! What operators look at: broadcasts, requests, corrections, silent codes.
+
+use std::collections::HashMap;
+
+use clickhouse::Row;
+use serde::Deserialize;
+
+use super::{Warehouse, bind_scope, column, rows, within};
+use crate::board::details::Key;
+use crate::board::details::broadcasts::{Broadcasts, Sent, Usual};
+use crate::board::details::codes::{Code, Codes};
+use crate::board::details::corrections::{Corrected, Corrections};
+use crate::board::details::requests::{Passed, Requests};
+use crate::board::reader::Error;
+
+#[derive(Row, Deserialize)]
+struct SentRow {
+    task: String,
+    name: String,
+    child: String,
+    first_sent_at: i64,
+    sent_to: u64,
+    left: u64,
+    provisional: u8,
+}
+
+#[derive(Row, Deserialize)]
+struct UsualRow {
+    sent_to: u64,
+    left: u64,
+    tasks: u64,
+}
+
+#[derive(Row, Deserialize)]
+struct PassedRow {
+    child: String,
+    sent: u64,
+    accepted: u64,
+    usual_sent: u64,
+    usual_accepted: u64,
+}
+
+#[derive(Row, Deserialize)]
+struct CorrectedRow {
+    day: String,
+    why: String,
+    what: String,
+    region: String,
+    store: String,
+    staff: String,
+    was: i64,
+    became: i64,
+    happened_from: i64,
+    happened_to: i64,
+    received: i64,
+    closed: u8,
+}
+
+#[derive(Row, Deserialize)]
+struct CodeRow {
+    code: String,
+    named: String,
+    key: String,
+    region: String,
+    store: String,
+    staff: String,
+    last: i64,
+    gap: u64,
+}
+
+impl Warehouse {
+    pub(super) async fn read_broadcasts(&self, key: &Key) -> Result<Broadcasts, Error> {
+        let (child, scope) = (column(key.level), within(&key.scope));
+        let sent = format!(
+            "SELECT task_id AS task, max(task_name) AS name, toString({child}) AS child, \
+             toUnixTimestamp64Milli(min(sent_at)) AS first_sent_at, sum(audience) AS sent_to, sum(deleted_24h) AS left, \
+             toUInt8(max(is_provisional)) AS provisional \
+             FROM v_broadcasts WHERE corp_id = ? AND business_date = toDate(?){scope} \
+             GROUP BY task_id, {child} ORDER BY first_sent_at, task, child"
+        );
+        let usual = format!(
+            "SELECT sum(audience) AS sent_to, sum(deleted_24h) AS left, uniqExact(task_id) AS tasks FROM v_broadcasts \
+             WHERE corp_id = ? AND business_date BETWEEN toDate(?) - 30 AND toDate(?) - 1{scope} AND NOT is_provisional"
+        );
+        let day = key.day.to_string();
+        let sent = self.client.query(&sent).bind(&key.corp).bind(&day);
+        let usual = self.client.query(&usual).bind(&key.corp).bind(&day).bind(&day);
+        let (sent, usual) = tokio::try_join!(
+            rows::<SentRow>("broadcasts", bind_scope(sent, &key.scope)),
+            rows::<UsualRow>("earlier broadcasts", bind_scope(usual, &key.scope)),
+        )?;
+        let of = |row: SentRow| Sent {
+            task_id: row.task,
+            name: row.name,
+            child: row.child,
+            sent_at: row.first_sent_at,
+            audience: row.sent_to,
+            deleted_24h: row.left,
+            is_provisional: row.provisional == 1,
+        };
+        let usual = usual.first().map(|row| Usual { audience: row.sent_to, deleted_24h: row.left, tasks: row.tasks });
+        Ok(Broadcasts { sent: sent.into_iter().map(of).collect(), usual: usual.unwrap_or_default() })
+    }
+
+    pub(super) async fn read_requests(&self, key: &Key) -> Result<Requests, Error> {
+        // Every day is cut at the time of day that the refresh has reached today: earlier days hold answers that came later.
+        let query = format!(
+            "WITH toDate(?) AS today, \
+             (SELECT complete_through FROM v_refresh WHERE figure = 'pass_rate_72h') - toIntervalDay(today - business_date) AS until \
+             SELECT toString({child}) AS child, countIf(business_date = today AND requested_at < until) AS sent, \
+             countIf(business_date = today AND accepted_at < until) AS accepted, \
+             countIf(business_date < today AND requested_at < until) AS usual_sent, \
+             countIf(business_date < today AND accepted_at < until) AS usual_accepted \
+             FROM v_requests WHERE corp_id = ? AND business_date BETWEEN toDate(?) - 7 AND toDate(?){scope} GROUP BY {child}",
+            child = column(key.level),
+            scope = within(&key.scope),
+        );
+        let day = key.day.to_string();
+        let query = self.client.query(&query).bind(&day).bind(&key.corp).bind(&day).bind(&day);
+        let found: Vec<PassedRow> = rows("requests and answers", bind_scope(query, &key.scope)).await?;
+        let passed = |row: PassedRow| {
+            let PassedRow { child, sent, accepted, usual_sent, usual_accepted } = row;
+            (child, Passed { sent, accepted, usual_sent, usual_accepted })
+        };
+        Ok(Requests { children: found.into_iter().map(passed).collect::<HashMap<_, _>>() })
+    }
+
+    pub(super) async fn read_corrections(&self, key: &Key) -> Result<Corrections, Error> {
+        let query = "SELECT toString(business_date) AS day, toString(reason) AS why, toString(metric) AS what, \
+            toString(region_id) AS region, toString(store_id) AS store, staff_id AS staff, sum(before) AS was, \
+            sum(after) AS became, ifNull(toUnixTimestamp64Milli(min(occurred_from)), 0) AS happened_from, \
+            ifNull(toUnixTimestamp64Milli(max(occurred_to)), 0) AS happened_to, \
+            toUnixTimestamp64Milli(max(recorded_at)) AS received, toUInt8(max(is_closed)) AS closed \
+            FROM v_corrections WHERE corp_id = ? AND business_date BETWEEN toDate(?) - 7 AND toDate(?) \
+            GROUP BY business_date, reason, metric, region_id, store_id, staff_id";
+        let day = key.day.to_string();
+        let query = self.client.query(query).bind(&key.corp).bind(&day).bind(&day);
+        let found: Vec<CorrectedRow> = rows("corrections", query).await?;
+        let corrected = |row: CorrectedRow| {
+            Some(Corrected {
+                day: row.day.parse().ok()?,
+                reason: row.why,
+                metric: row.what,
+                region_id: row.region,
+                store_id: row.store,
+                staff_id: row.staff,
+                before: row.was,
+                after: row.became,
+                occurred: (row.happened_to > 0).then_some((row.happened_from, row.happened_to)),
+                received_at: row.received,
+                is_closed: row.closed == 1,
+            })
+        };
+        let mut rows: Vec<_> = found.into_iter().filter_map(corrected).collect();
+        rows.sort_by(|a, b| {
+            (a.day, &a.reason, &a.metric, &a.staff_id).cmp(&(b.day, &b.reason, &b.metric, &b.staff_id))
+        });
+        Ok(Corrections { rows })
+    }
+
+    pub(super) async fn read_codes(&self, key: &Key) -> Result<Codes, Error> {
+        let query = "SELECT state AS code, label AS named, toString(channel) AS key, toString(region_id) AS region, \
+            toString(store_id) AS store, staff_id AS staff, toUnixTimestamp64Milli(last_add_at) AS last, \
+            toUInt64(usual_gap_seconds) AS gap FROM v_silent_codes WHERE corp_id = ? ORDER BY adds_14d DESC, state";
+        let found: Vec<CodeRow> = rows("silent codes", self.client.query(query).bind(&key.corp)).await?;
+        let code = |row: CodeRow| Code {
+            state: row.code,
+            label: row.named,
+            channel: row.key,
+            region_id: row.region,
+            store_id: row.store,
+            staff_id: row.staff,
+            last_add_at: row.last,
+            usual_gap_seconds: row.gap,
+        };
+        Ok(Codes { silent: found.into_iter().map(code).collect() })
+    }
+}

@@ -1,0 +1,274 @@
+//! Every answer of the board from a hand-made month in a real engine: what is counted, what is usual, who may see what.
+//!
+//! Invariant: asked over HTTP, as pages and programs do.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+};
+
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use yinliu::board::{
+    self, Board,
+    access::{
+        Secret,
+        grant::{Grant, Role},
+        token,
+    },
+    view::Scope,
+};
+
+use self::month::{month, now_ms};
+use crate::support::{poll, stage::SOON};
+
+mod month;
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+struct Served {
+    address: SocketAddr,
+    shutdown: CancellationToken,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+/// A board over the month; with a key nobody sees anything without a link.
+async fn served(config: board::Config) -> Served {
+    let month = month().await;
+    month.complete_through(now_ms()).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
+    let page = Board::new(config, month.client.clone(), month.corps.clone(), now_ms);
+    tokio::spawn(board::serve(listener, page, shutdown.clone()));
+    Served { address, shutdown }
+}
+
+impl Served {
+    /// Status and body, once there are figures.
+    async fn get(&self, path: &str, header: &str) -> (u16, String) {
+        let mut answer = self.try_get(path, header).await;
+        poll::until(path, SOON, async || {
+            if answer.0 == 503 {
+                answer = self.try_get(path, header).await;
+            }
+            if answer.0 == 503 { Err(answer.1.clone()) } else { Ok(()) }
+        })
+        .await;
+        answer
+    }
+
+    async fn try_get(&self, path: &str, header: &str) -> (u16, String) {
+        let (address, request) = (self.address, format!("GET {path} HTTP/1.0\r\nHost: board\r\n{header}\r\n"));
+        let answer = tokio::task::spawn_blocking(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).unwrap();
+            String::from_utf8_lossy(&answer).into_owned()
+        });
+        let answer = answer.await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    /// Waits until an answer shows this: what costs more than counts is read a moment after the first viewer came.
+    async fn shows(&self, path: &str, pick: impl Fn(&Value) -> Value, expected: Value) {
+        poll::until(path, SOON, async || {
+            let (status, body) = self.get(&format!("/api/v1/{path}"), "").await;
+            let answer: Value = serde_json::from_str(&body).map_err(|error| format!("{error}: {body}"))?;
+            let found = pick(&answer["data"]);
+            if status == 200 && found == expected { Ok(()) } else { Err(format!("{status}: {found} of {body}")) }
+        })
+        .await;
+    }
+}
+
+/// The fields of an object.
+fn fields(value: &Value, names: &[&str]) -> Value {
+    names.iter().map(|name| value[*name].clone()).collect()
+}
+
+/// The fields of each object of a list.
+fn each(list: &Value, names: &[&str]) -> Value {
+    list.as_array().into_iter().flatten().map(|item| fields(item, names)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cohorts_pace_and_forecast_are_those_of_the_month() {
+    let served = served(board::Config::default()).await;
+    let names = ["adds", "not_new_adds", "lost_adds", "qualified_adds", "opened", "qualified_final"];
+    served.shows("summary?corp=c", |data| fields(data, &names), json!([5, 1, 3, 1, 1, false])).await;
+    let names = ["target", "usual_numerator", "usual_denominator"];
+    served.shows("summary?corp=c", |data| fields(&data["target"], &names), json!([20, 36, 60])).await;
+    let forecast = json!({"adds": 8, "low": 8, "high": 8, "basis_days": 3});
+    served.shows("summary?corp=c", |data| data["forecast"].clone(), forecast).await;
+    let rows = json!([["store-s1", 1, ["silent", "pass_rate"]], ["store-s2", 0, ["zero"]]]);
+    let names = ["id", "qualified_adds", "flags"];
+    let by_qualified = "leaderboard?corp=c&level=store&metric=qualified_adds";
+    served.shows(by_qualified, |data| each(&data["rows"], &names), rows).await;
+    let zero = "leaderboard?corp=c&level=store&filter=zero";
+    served.shows(zero, |data| json!([data["total"], data["rows"][0]["id"]]), json!([1, "store-s2"])).await;
+    served.shows("channels?corp=c", |data| data["rows"][0]["qualified_adds"].clone(), json!(1)).await;
+    let names = ["state", "usual_gap_seconds"];
+    served.shows("channels?corp=c", |data| each(&data["silent"], &names), json!([["qr-1", 300]])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trend_holds_every_add_of_both_days() {
+    let served = served(board::Config::default()).await;
+    let pick = |trend: &Value| {
+        let sum = |name: &str| trend[name].as_array().into_iter().flatten().filter_map(Value::as_u64).sum::<u64>();
+        let complete = (72..=90).contains(&trend["complete_steps"].as_u64().unwrap_or(0));
+        json!([sum("adds"), sum("late_adds"), sum("baseline_adds"), trend["adds"][60], complete])
+    };
+    served.shows("trend?corp=c&step_seconds=600", pick, json!([5, 0, 53, 5, true])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_needs_somebody_is_told_with_what_is_usual() {
+    let served = served(board::Config::default()).await;
+    let names = ["kind", "name", "usual", "numerator", "denominator", "usual_numerator", "usual_denominator"];
+    let expected = json!([
+        ["silent", "qr-1", 300, null, null, null, null],
+        ["pass_rate", "一店", null, 0, 20, 50, 100],
+        ["zero", "二店", 6, null, null, null, null],
+    ]);
+    served.shows("attention?corp=c&level=store", |data| each(data, &names), expected).await;
+    let names = ["task_id", "audience", "deleted_24h", "provisional"];
+    served.shows("losses?corp=c", |data| each(&data["broadcasts"], &names), json!([["task", 10, 1, true]])).await;
+    let names = ["deletes_by_customer", "deletes_by_staff"];
+    served.shows("losses?corp=c", |data| fields(data, &names), json!([2, 1])).await;
+    let sides = |data: &Value| {
+        data.as_array().into_iter().flatten().map(|contest| each(&contest["sides"], &["name", "value"])).collect()
+    };
+    served.shows("contests?corp=c", sides, json!([[["一店", 5], ["二店", 0]], [["甲", 5], ["乙", 0]]])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn corrections_are_those_of_the_scope_with_what_stood_before() {
+    let served = served(board::Config::default()).await;
+    let pick = |data: &Value| -> Value {
+        let item = |item: &Value| json!([item["reason"], item["before"], item["after"], item["from"].is_string()]);
+        data.as_array().into_iter().flatten().map(item).collect()
+    };
+    let (replay, late) = (json!(["replay", 4, 3, false]), json!(["late", 0, 2, true]));
+    served.shows("corrections?corp=c", pick, json!([replay, late])).await;
+    served.shows("corrections?corp=c&scope=store:store-s1", pick, json!([late])).await;
+    served.shows("corrections?corp=c&scope=store:store-s2", pick, json!([replay])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ones_own_adds_say_what_became_of_them() {
+    let served = served(board::Config::default()).await;
+    let pick = |data: &Value| -> Value {
+        let add = |add: &Value| json!([add["status"], add["channel"], add["final_at"].is_string()]);
+        data.as_array().into_iter().flatten().map(add).collect()
+    };
+    let expected = json!([
+        ["not_new", "cashier", false],
+        ["left", "cashier", false],
+        ["purged", "cashier", false],
+        ["pending", "cashier", true],
+        ["left", "cashier", false],
+    ]);
+    served.shows("me/adds?corp=c&scope=staff:s1", pick, expected).await;
+    let receipts = |data: &Value| -> Value {
+        let receipts = data.as_array().into_iter().flatten().filter_map(|add| add["receipt"].as_str());
+        let all: std::collections::BTreeSet<_> = receipts.collect();
+        json!([all.len(), all.iter().all(|receipt| receipt.starts_with("yinliu.friend.v1/"))])
+    };
+    served.shows("me/adds?corp=c&scope=staff:s1", receipts, json!([5, true])).await;
+    let (_, page) = served.get("/me?corp=c&scope=staff:s1&lang=en", "").await;
+    assert!(page.contains("already a colleague"), "{page}");
+}
+
+/// Every path that answers with figures, for the scope of the viewer or another.
+fn paths(query: &str) -> Vec<String> {
+    let parts = [
+        "summary",
+        "leaderboard",
+        "channels",
+        "trend",
+        "attention",
+        "losses",
+        "corrections",
+        "contests",
+        "definitions",
+    ];
+    let mut paths: Vec<_> = parts.iter().map(|part| format!("/api/v1/{part}?{query}")).collect();
+    paths.push(format!("/api/v1/search?q=s&{query}"));
+    paths.extend(["/", "/me", "/wall"].map(|page| format!("{page}?{query}")));
+    paths.extend(["rank", "channels"].map(|view| format!("/?view={view}&{query}")));
+    paths
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_customer_leaves_the_server() {
+    let served = served(board::Config::default()).await;
+    let mut all = paths("corp=c");
+    all.extend(paths("corp=c&scope=staff:s1"));
+    all.extend(["json", "csv"].map(|format| format!("/api/v1/me/adds?corp=c&scope=staff:s1&format={format}")));
+    all.extend(paths("corp=c&format=csv"));
+    for path in all {
+        let (status, body) = served.get(&path, "").await;
+        assert_eq!(status, 200, "{path}: {body}");
+        assert!(!body.contains("secret"), "{path}: {body}");
+    }
+}
+
+fn guarded() -> board::Config {
+    let mut config = board::Config::default();
+    config.access.keys.insert("k1".to_owned(), Secret::new(SECRET));
+    config
+}
+
+fn link(scope: &str, role: Role) -> String {
+    let grant = Grant::new(Some("c".to_owned()), Scope::read(scope).unwrap(), role).unwrap();
+    let grant = Grant { expires_at: Some(now_ms() / 1000 + 600), ..grant };
+    let token = token::sign(&grant, ("k1", &Secret::new(SECRET)), now_ms() / 1000 - 10);
+    format!("Cookie: yinliu_board={token}\r\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_manager_finds_nothing_of_another_store_in_any_answer() {
+    let served = served(guarded()).await;
+    let manager = link("store:store-s1", Role::Manager);
+    for path in paths("") {
+        let (status, body) = served.get(&path, &manager).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        // The total of a sibling is theirs to see, in a contest as in the ranks; whoever works there is not.
+        assert!(path.contains("contests") || path.contains("wall") || !body.contains("二店"), "{path}: {body}");
+        assert!(!body.contains("乙"), "{path}: {body}");
+    }
+    for path in paths("scope=store:store-s2") {
+        let (status, body) = served.get(&path, &manager).await;
+        assert_eq!(status, 403, "{path}: {body}");
+        assert!(!body.contains("二店") && !body.contains("乙"), "{path}: {body}");
+    }
+    let other = served.get("/api/v1/me/adds?scope=staff:s2", &manager).await;
+    assert_eq!(other.0, 403, "{}", other.1);
+    assert_eq!(served.get("/api/v1/me/adds?scope=staff:s1", &manager).await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn staff_see_their_own_adds_and_a_wall_nobodys() {
+    let served = served(guarded()).await;
+    let staff = link("staff:s1", Role::Staff);
+    let (status, own) = served.get("/api/v1/me/adds", &staff).await;
+    assert!(status == 200 && own.contains("not_new"), "{own}");
+    assert_eq!(served.get("/api/v1/me/adds?scope=staff:s2", &staff).await.0, 403);
+    let (_, found) = served.get("/api/v1/search?q=s", &staff).await;
+    assert!(found.contains("甲") && !found.contains("乙") && !found.contains("二店"), "{found}");
+    let wall = link("region:r", Role::Wall);
+    assert_eq!(served.get("/api/v1/me/adds?scope=staff:s1", &wall).await.0, 403);
+    for path in paths("") {
+        let (status, body) = served.get(&path, &wall).await;
+        assert!(status == 200 && !body.contains("甲") && !body.contains("乙"), "{path}: {status} {body}");
+    }
+}
