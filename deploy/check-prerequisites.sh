@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Usage: check-prerequisites.sh demo|test
-# Names everything that is missing, before anything is built. For `test` on Debian as root it installs what apt has.
+# Usage: check-prerequisites.sh demo|test|browser
+# Names everything that is missing, before anything is built. For tests on Debian as root it installs what apt has.
 set -euo pipefail
 
 purpose=${1:-}
-if [[ $purpose != demo && $purpose != test ]]; then
-    echo "usage: $0 demo|test" >&2
+if [[ $purpose != demo && $purpose != test && $purpose != browser ]]; then
+    echo "usage: $0 demo|test|browser" >&2
     exit 2
 fi
 
@@ -40,16 +40,12 @@ check() {
     need make make "librdkafka and OpenSSL are built with it"
     need perl perl "OpenSSL is configured with it"
     need npm npm "it fetches the embedded ClickHouse engine"
-    if [[ $purpose == test ]]; then
+    if [[ $purpose != demo ]]; then
         need mvn maven "it fetches Apache Kafka"
         need java default-jdk-headless "Apache Kafka runs on it"
         if command -v java >/dev/null && [[ $(java_major) -lt 17 ]]; then
             echo "too old: java $(java_major), Apache Kafka needs 17; Debian: apt-get install openjdk-17-jre-headless" >&2
             packages+=(openjdk-17-jre-headless)
-        fi
-        if ! command -v node >/dev/null || [[ $(node_major) -lt 20 ]]; then
-            echo "missing: node 20 or later, it drives the browser of the tests; Debian 13: apt-get install nodejs, before it see https://nodejs.org" >&2
-            others+=(node)
         fi
         need python3 python3 "the API is tested with Schemathesis"
         if command -v python3 >/dev/null && ! python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
@@ -57,10 +53,16 @@ check() {
             packages+=(python3-venv)
         fi
     fi
+    if [[ $purpose == browser ]]; then
+        if ! command -v node >/dev/null || [[ $(node_major) -lt 20 ]]; then
+            echo "missing: node 20 or later, it drives the browser of the tests; Debian 13: apt-get install nodejs, before it see https://nodejs.org" >&2
+            others+=(node)
+        fi
+    fi
 }
 
 check
-if [[ ${#packages[@]} -gt 0 && $purpose == test && -f /etc/debian_version && $(id -u) -eq 0 ]]; then
+if [[ ${#packages[@]} -gt 0 && $purpose != demo && -f /etc/debian_version && $(id -u) -eq 0 ]]; then
     echo "installing, as this is Debian and we are root: apt-get install ${packages[*]}"
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
