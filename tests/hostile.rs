@@ -173,7 +173,7 @@ fn extremes() -> Vec<(&'static str, Stored, Option<&'static str>)> {
     let with_header =
         |value: Vec<u8>, bytes: usize| Stored { headers: vec![("trace".to_owned(), vec![b'h'; bytes])], ..of(value) };
     let (open, close) = ("[".repeat(400_000), "]".repeat(400_000));
-    let many = (0..20_000).map(|at| format!(r#","f{at}":0"#)).collect::<String>();
+    let many = (0..20_000).map(|at| format!(r#","f{at}":0"#)).collect::<Vec<_>>().concat();
     let mut not_utf8 = event("u8", r#","state":"?""#);
     let at = not_utf8.iter().position(|byte| *byte == b'?').unwrap();
     not_utf8[at] = 0xff;

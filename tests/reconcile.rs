@@ -328,7 +328,7 @@ async fn held_between_telling_and_writing(counting: &Counting) -> (Proxy, Child)
     let mut command = command(counting, &[&["reconcile"], &DAY[..]].concat());
     // Of a setting that is given twice the later one holds.
     let child = command.args(["--set", &url]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    poll::until("registers that are held back", Duration::from_secs(60), async || match proxy.struck() {
+    poll::until("registers that are held back", Duration::from_mins(1), async || match proxy.struck() {
         0 => Err("none yet".to_owned()),
         _ => Ok(()),
     })

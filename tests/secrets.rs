@@ -166,7 +166,7 @@ async fn no_line_metric_answer_or_detail_holds_a_customer_a_body_or_a_secret() {
     }
     proxy.set(Mode::Pass);
     stage.until_in(SOON).await;
-    assert_eq!(yinliu.metric("events_conflicting_total").unwrap(), 1.0);
+    assert!((yinliu.metric("events_conflicting_total").unwrap() - 1.0).abs() < 0.5);
     let asked = stage.client().query("SELECT src_offset, reason, detail FROM dead_letters");
     let letters = asked.fetch_all::<Letter>().await.unwrap();
     assert!(letters.len() > count / 2, "{} letters", letters.len());
