@@ -11,7 +11,7 @@
 //!    leaves the ledger behind its facts, which the next run sees.
 //!
 //! After a pass the registers are compared once more, until nothing is left. So of two runs at once the one that ends
-//! last has seen that everything agrees; what both of them change is told once ([`amendments`] has the identity).
+//! last has seen that everything agrees; what both of them change is told once (`amendments.rs` has the identity).
 //! Every pass takes a larger generation than all that it sees: an insert of an earlier pass that arrives late loses. A
 //! row of the pipeline has generation 0 and loses as well.
 
