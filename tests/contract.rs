@@ -24,10 +24,10 @@ fn description() -> Value {
     serde_yaml_ng::from_str(&text).unwrap()
 }
 
-/// A board with figures of the real pipeline; both tests ask the same one.
-async fn board() -> &'static Board {
-    static BOARD: OnceCell<(Board, Engine)> = OnceCell::const_new();
-    let (board, _) = BOARD
+/// A board with figures of the real pipeline, and one of its staff; all tests ask the same one.
+async fn board() -> (&'static Board, &'static str) {
+    static BOARD: OnceCell<(Board, String, Engine)> = OnceCell::const_new();
+    let (board, staff, _) = BOARD
         .get_or_init(|| async {
             let engine = Engine::start();
             let stage = Stage::new(kafka::shared(), engine.url(), "contract");
@@ -35,10 +35,10 @@ async fn board() -> &'static Board {
             told.pipeline.stop();
             // The tests ask faster than any viewers.
             told.config["board"] = json!({ "limits": { "requests_per_second": 100_000, "requests_burst": 100_000 } });
-            (Board::start(&told.config), engine)
+            (Board::start(&told.config), told.brand.staff[0].id.clone(), engine)
         })
         .await;
-    board
+    (board, staff)
 }
 
 /// Follows references within the description.
@@ -61,13 +61,33 @@ fn operations(document: &Value) -> Vec<(&String, &Value)> {
     board
 }
 
+/// The parameters of an operation that stand in the address.
+fn parameters<'a>(document: &'a Value, operation: &'a Value) -> impl Iterator<Item = &'a Value> {
+    let all = operation["parameters"].as_array().unwrap().iter();
+    all.map(|parameter| resolved(document, parameter)).filter(|parameter| parameter["in"] == "query")
+}
+
+/// The parameters without which an operation answers nothing, but for one: `scope=staff:s1&`.
+fn needed(document: &Value, operation: &Value, but: &str, staff: &str) -> String {
+    let needed = parameters(document, operation).filter(|parameter| parameter["required"] == true);
+    let names = needed.map(|parameter| parameter["name"].as_str().unwrap()).filter(|name| *name != but);
+    names
+        .map(|name| format!("{name}={}&", if name == "scope" { format!("staff:{staff}") } else { "1".into() }))
+        .collect()
+}
+
 /// Values that a parameter must take, by its schema, and one that it must not.
-fn values(schema: &Value, name: &str) -> (Vec<String>, Option<&'static str>) {
-    if let Some(values) = schema["enum"].as_array() {
-        return (values.iter().map(|value| value.as_str().expect("a text").to_owned()).collect(), Some("other"));
+fn values(parameter: &Value, name: &str, staff: &str) -> (Vec<String>, Option<&'static str>) {
+    let schema = &parameter["schema"];
+    let listed = schema["enum"].as_array().or_else(|| schema["anyOf"][0]["enum"].as_array());
+    if let Some(values) = listed {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        return (values.iter().map(text).collect(), Some("other"));
     }
     match name {
         "corp" => (vec![CORP.to_owned()], Some("a%2Fb")),
+        "scope" if parameter["required"] == true => (vec![format!("staff:{staff}")], Some("planet:mars")),
+        "q" => (vec!["1".to_owned()], Some("")),
         "scope" => (vec!["corp".to_owned()], Some("planet:mars")),
         "day" => (vec!["2026-01-31".to_owned()], Some("2026-02-30")),
         _ if schema["anyOf"][0]["type"] == "integer" => (vec!["0".to_owned(), "7".to_owned()], Some("-1")),
@@ -100,11 +120,11 @@ fn check(document: &Value, operation: &Value, asked: &str, (status, answer): (u1
 
 #[tokio::test]
 async fn every_path_and_every_value_of_its_parameters_is_answered_as_described() {
-    let (document, board) = (description(), board().await);
+    let (document, (board, staff)) = (description(), board().await);
     for (path, operation) in operations(&document) {
         let events = path.ends_with("/stream");
-        let ask = |query: &str, expected: u16| {
-            let asked = format!("{path}?{query}");
+        let ask = |but: &str, query: &str, expected: u16| {
+            let asked = format!("{path}?{}{query}", needed(&document, operation, but, staff));
             // Of a stream that is good the head is enough; the tests of the board read its events.
             if events && expected == 200 {
                 return;
@@ -113,36 +133,32 @@ async fn every_path_and_every_value_of_its_parameters_is_answered_as_described()
             assert_eq!(status, expected, "{asked}: {answer}");
             check(&document, operation, &asked, (status, answer));
         };
-        ask("", 200);
+        ask("", "", 200);
         let mut described = BTreeSet::new();
-        for parameter in operation["parameters"].as_array().unwrap() {
-            let parameter = resolved(&document, parameter);
+        for parameter in parameters(&document, operation) {
             let name = parameter["name"].as_str().unwrap();
-            if parameter["in"] != "query" {
-                continue;
-            }
             described.insert(name);
-            let (good, bad) = values(&parameter["schema"], name);
+            let (good, bad) = values(parameter, name, staff);
             assert!(!good.is_empty(), "{path}: no value of `{name}` is known to be good");
             for value in good {
-                ask(&format!("corp={CORP}&{name}={value}"), 200);
+                ask(name, &format!("corp={CORP}&{name}={value}"), 200);
             }
             if let Some(value) = bad {
-                ask(&format!("{name}={value}"), 400);
+                ask(name, &format!("{name}={value}"), 400);
             }
         }
-        assert!(described.contains("corp") && described.contains("scope"), "{path} describes its parameters");
+        assert!(described.contains("corp"), "{path} describes its parameters");
     }
 }
 
 #[tokio::test]
 async fn an_answer_that_is_known_is_not_sent_again_on_any_path_that_names_a_tag() {
-    let (document, board) = (description(), board().await);
+    let (document, (board, staff)) = (description(), board().await);
     for (path, operation) in operations(&document) {
         if operation["responses"]["304"].is_null() {
             continue;
         }
-        let asked = format!("{path}?corp={CORP}&day=2026-01-31");
+        let asked = format!("{path}?{}corp={CORP}&day=2026-01-31", needed(&document, operation, "", staff));
         let (_, first) = board.get(&asked, "").unwrap();
         let tag = first.lines().find_map(|line| line.strip_prefix("etag: ")).expect("a tag");
         let again = board.get(&asked, &format!("If-None-Match: {tag}\r\n")).unwrap();
@@ -155,7 +171,7 @@ const UNENDING: &str = "/api/v1/stream";
 
 #[tokio::test]
 async fn schemathesis_finds_no_answer_that_is_not_described() {
-    let board = board().await;
+    let (board, _) = board().await;
     let program = root().join(".cache/schemathesis/bin/schemathesis");
     assert!(program.is_file(), "run deploy/fetch-schemathesis.sh, or `make test`");
     let folder = tempfile::tempdir().unwrap();
