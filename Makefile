@@ -43,12 +43,13 @@ demo:
 
 # All tests, against a real ClickHouse engine and a real Apache Kafka; of the benchmarks whether they run. The checks in a
 # browser wait for what a page shows and by when, which a machine that is busy with all the others cannot keep: `make browser`.
+# Bombs and mutated records want the broker for themselves: `make mutated`.
 test:
 	deploy/check-prerequisites.sh test
 	deploy/fetch-engine.sh
 	deploy/fetch-kafka.sh
 	deploy/fetch-schemathesis.sh
-	cargo test --release --locked -- --skip browser::
+	cargo test --release --locked -- --skip browser:: --skip mutated_records --skip extremes_and_bombs
 	cargo test --release --locked --bench figures -- --quick
 
 # What must hold of the text: format, lints, documentation.
@@ -98,12 +99,12 @@ fuzz:
 		find $$new -type f ! -name 'known-*' -exec cp -n {} $$kept \; ; \
 	done
 
-# The same as in the tests, fifty times as many.
+# Mutated records, and the extremes of what a broker takes, through a real broker into a real warehouse.
 mutated:
 	deploy/fetch-engine.sh
 	deploy/fetch-kafka.sh
 	MUTATED_RECORDS=$(RECORDS) \
-		cargo test --release --locked --test integration -- mutated_records --nocapture
+		cargo test --release --locked --test integration -- mutated_records extremes_and_bombs --nocapture --test-threads=1
 
 # The board in a browser alone; the pictures of its pages are kept.
 browser:
