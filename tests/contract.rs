@@ -90,9 +90,8 @@ fn parameters<'a>(document: &'a Value, operation: &'a Value) -> impl Iterator<It
 fn needed(document: &Value, operation: &Value, but: &str, staff: &str) -> String {
     let needed = parameters(document, operation).filter(|parameter| parameter["required"] == true);
     let names = needed.map(|parameter| parameter["name"].as_str().unwrap()).filter(|name| *name != but);
-    names
-        .map(|name| format!("{name}={}&", if name == "scope" { format!("staff:{staff}") } else { "1".into() }))
-        .collect()
+    let value = |name: &str| if name == "scope" { format!("staff:{staff}") } else { "1".to_owned() };
+    names.map(|name| format!("{name}={}&", value(name))).collect::<Vec<_>>().concat()
 }
 
 /// Values that a parameter must take, by its schema, and one that it must not.
