@@ -2,14 +2,7 @@
 //!
 //! Invariant: the description is read, not repeated here, so a new path or parameter is held to it at once.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::Path,
-    process::Command,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
@@ -17,7 +10,7 @@ use tokio::sync::OnceCell;
 use crate::support::{
     board::Board,
     engine::Engine,
-    kafka,
+    kafka, poll,
     stage::{SOON, Stage},
     told::{CORP, Told},
 };
@@ -49,15 +42,12 @@ async fn board() -> (&'static Board, &'static str) {
 }
 
 /// The answer, for which a board may ask to wait: beside all other tests ClickHouse reads slower than a viewer would.
-fn answered(board: &Board, asked: &str, headers: &str) -> (u16, String) {
-    let began = Instant::now();
-    loop {
-        let answer = board.get(asked, headers).unwrap();
-        if answer.0 != 503 || began.elapsed() > SOON {
-            return answer;
-        }
-        thread::sleep(Duration::from_millis(200));
-    }
+async fn answered(board: &Board, asked: &str) -> (u16, String) {
+    poll::until(asked, SOON, async || match board.get(asked, "")? {
+        (503, answer) => Err(answer),
+        answer => Ok(answer),
+    })
+    .await
 }
 
 /// Follows references within the description.
@@ -141,17 +131,17 @@ async fn every_path_and_every_value_of_its_parameters_is_answered_as_described()
     let (document, (board, staff)) = (description(), board().await);
     for (path, operation) in operations(&document) {
         let events = path.ends_with("/stream");
-        let ask = |but: &str, query: &str, expected: u16| {
+        let ask = async |but: &str, query: &str, expected: u16| {
             let asked = format!("{path}?{}{query}", needed(&document, operation, but, staff));
             // Of a stream that is good the head is enough; the tests of the board read its events.
             if events && expected == 200 {
                 return;
             }
-            let (status, answer) = answered(board, &asked, "");
+            let (status, answer) = answered(board, &asked).await;
             assert_eq!(status, expected, "{asked}: {answer}");
             check(&document, operation, &asked, (status, answer));
         };
-        ask("", "", 200);
+        ask("", "", 200).await;
         let mut described = BTreeSet::new();
         for parameter in parameters(&document, operation) {
             let name = parameter["name"].as_str().unwrap();
@@ -159,10 +149,10 @@ async fn every_path_and_every_value_of_its_parameters_is_answered_as_described()
             let (good, bad) = values(parameter, name, staff);
             assert!(!good.is_empty(), "{path}: no value of `{name}` is known to be good");
             for value in good {
-                ask(name, &format!("corp={CORP}&{name}={value}"), 200);
+                ask(name, &format!("corp={CORP}&{name}={value}"), 200).await;
             }
             if let Some(value) = bad {
-                ask(name, &format!("{name}={value}"), 400);
+                ask(name, &format!("{name}={value}"), 400).await;
             }
         }
         assert!(described.contains("corp"), "{path} describes its parameters");
@@ -177,7 +167,7 @@ async fn an_answer_that_is_known_is_not_sent_again_on_any_path_that_names_a_tag(
             continue;
         }
         let asked = format!("{path}?{}corp={CORP}&day=2026-01-31", needed(&document, operation, "", staff));
-        let (_, first) = answered(board, &asked, "");
+        let (_, first) = answered(board, &asked).await;
         let tag = first.lines().find_map(|line| line.strip_prefix("etag: ")).expect("a tag");
         let again = board.get(&asked, &format!("If-None-Match: {tag}\r\n")).unwrap();
         assert_eq!(again.0, 304, "{asked}: {}", again.1);

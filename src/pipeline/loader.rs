@@ -25,7 +25,7 @@ use crate::{
 pub const BROKER_LIMIT: Duration = Duration::from_secs(10);
 
 /// Brokers that have just told where the topics begin and end tell their ids as fast, or do not know the request.
-const ID_LIMIT: Duration = Duration::from_secs(1);
+pub const ID_LIMIT: Duration = Duration::from_secs(1);
 
 /// Partitions that are assigned one after another within this time are loaded together.
 const GATHER: Duration = Duration::from_millis(20);

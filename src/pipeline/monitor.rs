@@ -11,7 +11,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, progress::Sample};
+use super::{Shared, loader::ID_LIMIT, progress::Sample};
 use crate::{
     batch::Origin,
     log::{Repeated, chain},
@@ -23,9 +23,6 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// A broker that does not answer within this time does not for this sample.
 const LIMIT: Duration = Duration::from_secs(5);
-
-/// Brokers that have just told where the topics end tell their ids as fast, or do not know the request.
-const ID_LIMIT: Duration = Duration::from_secs(1);
 
 const NO_ANSWER: &str = "Kafka does not answer";
 

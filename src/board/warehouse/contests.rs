@@ -1,7 +1,7 @@
 //! Contests of a corp and how they stand.
 //!
 //! Why not from `v_contests`: it asks once for all corps and metrics, which takes seconds; here each contest asks for its own
-//! days, sides and metric alone. `tests/board.rs` holds both to the same values.
+//! days, sides and metric alone. No test compares the two; `tests/board.rs` holds this one to a month made by hand.
 
 use std::collections::HashMap;
 
