@@ -43,13 +43,12 @@ demo:
 
 # All tests, against a real ClickHouse engine and a real Apache Kafka; of the benchmarks whether they run. The checks in a
 # browser wait for what a page shows and by when, which a machine that is busy with all the others cannot keep: `make browser`.
-# Bombs and mutated records want the broker for themselves: `make mutated`.
 test:
 	deploy/check-prerequisites.sh test
 	deploy/fetch-engine.sh
 	deploy/fetch-kafka.sh
 	deploy/fetch-schemathesis.sh
-	cargo test --release --locked -- --skip browser:: --skip mutated_records --skip extremes_and_bombs
+	cargo test --release --locked -- --skip browser::
 	cargo test --release --locked --bench figures -- --quick
 
 # What must hold of the text: format, lints, documentation.

@@ -20,15 +20,14 @@ use crate::{
     source,
 };
 
-/// A partition with more letters than this on their way is held: a stream of nothing but refused records is worth a
-/// person's look before it fills the topic faster than the brokers take it.
-const LETTERS_MAX: usize = 1_000;
-
-/// The same for their bytes: a letter may have a megabyte.
+/// A partition with more bytes of letters than this on their way is held until the brokers have them.
 const LETTER_BYTES_MAX: usize = 16 << 20;
 
-/// And for those of all partitions together.
+/// And with more than this in all partitions together.
 const ALL_BYTES_MAX: usize = 64 << 20;
+
+/// What a letter takes beside its record: places in our lists and in the client's queues, and the headers that say why.
+const OWN_BYTES: usize = 1 << 10;
 
 /// Letters that wait longer than this hold their partition.
 const WAIT_MAX: Duration = Duration::from_secs(10);
@@ -65,9 +64,10 @@ impl Letter {
         }
     }
 
+    /// Memory, in bytes.
     fn bytes(&self) -> usize {
         let headers = self.headers.iter().map(|(name, value)| name.len() + value.len());
-        [&self.value, &self.key].into_iter().flatten().map(Vec::len).chain(headers).sum()
+        OWN_BYTES + [&self.value, &self.key].into_iter().flatten().map(Vec::len).chain(headers).sum::<usize>()
     }
 
     /// Cuts the value, the key, and all headers together: each of them may be what the topic does not take.
@@ -191,8 +191,7 @@ impl Letters {
         let waits = outstanding.letters.values().next().is_some_and(|since| since.elapsed() > WAIT_MAX);
         let all_bytes: usize = state.outstanding.values().map(|outstanding| outstanding.bytes).sum();
         let full = outstanding.bytes > LETTER_BYTES_MAX || all_bytes > ALL_BYTES_MAX;
-        let stuck = count > LETTERS_MAX || full || waits;
-        stuck.then(|| {
+        (full || waits).then(|| {
             let error = outstanding.error.as_deref().unwrap_or("the brokers do not answer");
             format!("{count} refused records cannot be written to `{}`: {error}", self.topic)
         })

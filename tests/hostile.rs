@@ -126,8 +126,8 @@ async fn until_in(stage: &Stage<'_>, yinliu: &Yinliu, limit: Duration) {
     .await;
 }
 
-/// By `make mutated` fifty times as many.
-const RECORDS: usize = 200_000;
+/// By `make mutated` two hundred times as many.
+const RECORDS: usize = 50_000;
 const SENT_AT_ONCE: usize = 20_000;
 
 #[tokio::test]
@@ -153,7 +153,7 @@ async fn mutated_records_are_each_counted_a_duplicate_or_a_dead_letter() {
     until_in(&stage, &yinliu, SOON * 30).await;
     let found = assert_accounted_for(&stage, &yinliu, count).await;
     // Of each outcome enough that it was tried.
-    let least = u64::try_from(count / 20).unwrap();
+    let least = u64::try_from(count / 100).unwrap();
     assert!([found.rejected, found.duplicate, found.counted].iter().all(|count| *count > least), "{found:?}");
     let (agrees, said) = yinliu.command(&["verify", "--from", "2024-01-01", "--to", "2026-12-31"]);
     assert!(agrees, "{said}");

