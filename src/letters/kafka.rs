@@ -35,7 +35,7 @@ impl Kafka {
             .set("acks", "all")
             // The topic's own limit decides, and its answer is heard.
             .set("message.max.bytes", "1000000000")
-            .set("batch.size", &BATCH_BYTES.to_string())
+            .set("batch.size", BATCH_BYTES.to_string())
             .set("message.timeout.ms", "10000");
         for (key, value) in &config.options {
             settings.set(key, value);
