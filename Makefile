@@ -32,7 +32,7 @@ FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 FUZZ := RUSTFLAGS="$(FUZZ_FLAGS)" cargo test --release --locked --features fuzzing --test fuzz \
 	--target $(shell rustc -vV | sed -n 's/^host: //p') --target-dir target/fuzz
 
-.PHONY: demo test check bench chaos pressure browser bench-board bench-verify simulate mutants fuzz mutated
+.PHONY: demo test check bench chaos pressure browser bench-board bench-verify bench-warehouse simulate mutants fuzz mutated
 
 # Everything embedded: broker, ClickHouse engine, generator, pipeline, board.
 demo:
@@ -123,3 +123,8 @@ bench-board:
 bench-verify:
 	deploy/fetch-engine.sh
 	cargo test --release --locked --bench figures -- verify
+
+# The warehouse alone: what is asked of 20 million register rows of today, a month and a year.
+bench-warehouse:
+	deploy/fetch-engine.sh
+	cargo test --release --locked --bench figures -- warehouse

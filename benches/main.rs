@@ -18,6 +18,7 @@ mod support {
 }
 mod table;
 mod verify;
+mod warehouse;
 
 use table::Table;
 
@@ -42,6 +43,7 @@ const PARTS: [(&str, Part); 8] = [
     ("start", engine::start),
     ("board", board::run),
     ("verify", verify::run),
+    ("warehouse", warehouse::run),
 ];
 
 fn main() {

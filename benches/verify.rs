@@ -82,6 +82,16 @@ fn fill(warehouse: &Warehouse, records: u64) {
             );
             warehouse.execute(&sql);
         }
+        warehouse.execute(&format!(
+            "INSERT INTO counts_1d_board_registers (corp_id, business_date, late, region_id, store_id, staff_id, channel, \
+             src_topic, src_partition, src_chunk, adds, messages_in, messages_out, exposures, events, version, last_add_at) \
+             SELECT corp_id, business_date, false, board.1, board.2, board.3, board.4, src_topic, src_partition, \
+             bitShiftRight(src_offset, 20) AS chunk, {counters}, least(bitShiftLeft(chunk + 1, 20), {end}), \
+             maxIf(occurred_at, type = 'friend.added') FROM (SELECT *, arrayJoin([\
+             (toString(region_id), toString(store_id), staff_id, ''), (toString(region_id), '', '', toString(channel))]) AS board \
+             FROM facts WHERE src_partition = {partition}) \
+             GROUP BY corp_id, business_date, board, src_topic, src_partition, chunk"
+        ));
     }
     warehouse.execute(&format!(
         "INSERT INTO ledger (src_topic, src_partition, src_chunk, next_offset, received, counted, fold, first_date, \

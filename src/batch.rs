@@ -33,7 +33,7 @@ pub const LETTER_COLUMNS: &str =
 pub const LEDGER_COLUMNS: &str = "src_topic, src_partition, src_chunk, next_offset, received, rejected, duplicate, \
      counted, generation, fold, first_date, last_date, topic_id, version";
 
-/// Columns of a register: by minute, or by day without `window_start`.
+/// Columns of a register: by minute, or by day without `window_start`. Those for boards have `last_add_at` behind them.
 #[must_use]
 pub fn register_columns(window_start: &str) -> String {
     let counters: Vec<_> = Counter::ALL.iter().map(|counter| counter.name()).collect();
@@ -122,6 +122,7 @@ pub struct Batch {
     pub facts: Rows,
     pub minute: Rows,
     pub day: Rows,
+    pub board: Rows,
     pub letters: Rows,
     /// Written after all rows above are acknowledged; at most one for each chunk.
     pub ledger: Vec<Entry>,
@@ -160,7 +161,8 @@ impl Batch {
     /// Bytes of all rows.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.facts.bytes.len() + self.minute.bytes.len() + self.day.bytes.len() + self.letters.bytes.len()
+        let rows = [&self.facts, &self.minute, &self.day, &self.board, &self.letters];
+        rows.into_iter().map(|rows| rows.bytes.len()).sum()
     }
 
     #[must_use]
@@ -273,7 +275,7 @@ impl Batch {
 
     /// Takes out everything; the room stays.
     pub fn clear(&mut self) {
-        for rows in [&mut self.facts, &mut self.minute, &mut self.day, &mut self.letters] {
+        for rows in [&mut self.facts, &mut self.minute, &mut self.day, &mut self.board, &mut self.letters] {
             rows.bytes.clear();
             rows.count = 0;
         }
@@ -289,6 +291,7 @@ impl Batch {
             (&mut self.facts, &mut other.facts),
             (&mut self.minute, &mut other.minute),
             (&mut self.day, &mut other.day),
+            (&mut self.board, &mut other.board),
             (&mut self.letters, &mut other.letters),
         ];
         for (mine, theirs) in rows {

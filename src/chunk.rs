@@ -3,6 +3,8 @@
 //! Invariant: pure; an event changes a register only at or beyond the register's high-water offset, so that whatever
 //! an insert brought in already is recognised row by row.
 
+mod boards;
+
 use std::hash::BuildHasher as _;
 
 use hashbrown::{HashTable, hash_table::Entry};
@@ -10,9 +12,11 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+pub use boards::{Boards, Found};
+
 use crate::{
     batch::{Rows, put_window, version},
-    event::Counter,
+    event::{Counter, named},
     mutants::planted,
     window::{Date, Minute, Window},
 };
@@ -33,11 +37,14 @@ impl Default for Config {
     }
 }
 
-/// Which of the two tables of registers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grain {
-    Minute,
-    Day,
+named! {
+    /// Which of the tables of registers.
+    Grain {
+        Minute = "minute",
+        Day = "day",
+        /// By day, without what boards do not show: a member of staff over all channels, a channel over a region.
+        Board = "board",
+    }
 }
 
 /// Dense numbers for the dimensions that occur in one chunk by day; a chunk has at most 2^24 of them.
@@ -103,7 +110,7 @@ impl Key {
                 let days = u32::from(window.date.0) + 1 - window.minute.0 / MINUTES_OF_A_DAY;
                 u64::from(window.minute.0) << 2 | u64::from(days & 3)
             }
-            Grain::Day => u64::from(window.date.0),
+            Grain::Day | Grain::Board => u64::from(window.date.0),
         };
         Self(u64::from(place.0) << 32 | window << 1 | late)
     }
@@ -124,7 +131,7 @@ impl Key {
                 let minute = window >> 2;
                 (Some(Minute(minute)), minute / MINUTES_OF_A_DAY + (window & 3) - 1)
             }
-            Grain::Day => (None, window),
+            Grain::Day | Grain::Board => (None, window),
         };
         put_window(rows, minute, Date(u16::try_from(day).expect("a day was packed")), late);
     }
@@ -262,21 +269,32 @@ impl Registers {
         self.ahead.get(&key).copied()
     }
 
-    /// Adds what the event at `offset` adds, unless the row is complete beyond it.
-    pub fn add(&mut self, key: Key, offset: u64, additions: &Additions) {
-        if !self.ahead.is_empty()
-            && self.ahead.get(&key).is_some_and(|&upto| offset < upto + u64::from(planted!(GuardOffByOne)))
-        {
-            return;
-        }
+    /// Adds what the event at `offset` adds, unless the row is complete beyond it. The answer is the register's
+    /// position, which stays.
+    pub fn add(&mut self, key: Key, offset: u64, additions: &Additions) -> usize {
         let at = self.place_of(key);
+        let is_in = !self.ahead.is_empty()
+            && self.ahead.get(&key).is_some_and(|&upto| offset < upto + u64::from(planted!(GuardOffByOne)));
+        if !is_in {
+            self.add_at(at, additions.iter().flatten().copied(), 1);
+            self.touch(at);
+        }
+        at
+    }
+
+    fn add_at(&mut self, at: usize, additions: impl Iterator<Item = (Counter, u64)>, events: u32) {
         let register = &mut self.held[at].1;
         let before = register.is_spread();
-        for &(counter, value) in additions.iter().flatten() {
+        for (counter, value) in additions {
             register.add(counter, value);
         }
         self.spread += usize::from(register.is_spread() != before);
-        register.events += 1;
+        register.events += events;
+    }
+
+    /// The register is to be written by the next drain.
+    fn touch(&mut self, at: usize) {
+        let register = &mut self.held[at].1;
         if !register.dirty {
             register.dirty = true;
             self.dirty.push(u32::try_from(at).expect("a chunk has at most 2^24 offsets"));
@@ -297,6 +315,11 @@ impl Registers {
                 at
             }
         }
+    }
+
+    #[must_use]
+    pub const fn grain(&self) -> Grain {
+        self.grain
     }
 
     /// Whether an event at `offset` belongs to a later chunk.
@@ -325,8 +348,21 @@ impl Registers {
 
     /// Encodes the rows that changed, complete below `upto`, which lies in the chunk or at its end.
     pub fn drain(&mut self, places: &Places, origin: &[u8], upto: u64, rows: &mut Rows) {
+        self.drain_with(places, origin, upto, rows, |_, _| {});
+    }
+
+    /// The same; `put_more` encodes what follows the version of the row at a position.
+    fn drain_with(
+        &mut self,
+        places: &Places,
+        origin: &[u8],
+        upto: u64,
+        rows: &mut Rows,
+        put_more: impl Fn(usize, &mut Vec<u8>),
+    ) {
         for at in self.dirty.drain(..) {
-            let (key, register) = &mut self.held[usize::try_from(at).expect("a u32 is an index")];
+            let at = usize::try_from(at).expect("a u32 is an index");
+            let (key, register) = &mut self.held[at];
             register.dirty = false;
             let bytes = &mut rows.bytes;
             bytes.extend_from_slice(places.encoded(key.place()));
@@ -337,6 +373,7 @@ impl Registers {
             bytes.extend_from_slice(&register.events.to_le_bytes());
             let upto = upto + u64::from(planted!(VersionTooHigh));
             bytes.extend_from_slice(&version(0, upto).to_le_bytes());
+            put_more(at, bytes);
             rows.count += 1;
         }
         if !self.ahead.is_empty() {

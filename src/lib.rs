@@ -23,6 +23,8 @@
 //!
 //! - An event at offset `o` changes a register only if `o` is at or beyond the register's high water. What an insert
 //!   brought in already is recognised row by row, even if it reached one table partition and not the other.
+//! - Registers stand in three tables: by minute, by day, and by day for boards, where a member of staff has one over all
+//!   channels and a channel one over a region: a twenty-fifth of the rows ([`chunk::Boards`]).
 //! - A flush writes facts, then registers, then one row of the *ledger* for each chunk. The ledger alone says where to
 //!   start; Kafka's committed offset follows it for lag tools, and nothing depends on it.
 //! - At the start of a partition the ledger, the registers of the open chunk and the facts beyond the ledger are read,

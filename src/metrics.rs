@@ -42,6 +42,7 @@ named! {
         DeadLetters = "dead_letters",
         CountsByMinute = "counts_1m",
         CountsByDay = "counts_1d",
+        CountsForBoards = "counts_1d_board",
         Chunks = "chunks",
     }
 }

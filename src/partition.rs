@@ -12,7 +12,7 @@ pub use start::{Fact, Loaded, Mismatch, Row};
 
 use crate::{
     batch::{self, Batch, Draft, Entry, Origin, Tally, encode_place},
-    chunk::{self, Grain, Key, Places, Registers},
+    chunk::{self, Boards, Grain, Key, Place, Places, Registers},
     corp::Corps,
     decode::decode,
     dedup::{self, Horizon, Seen, Verdict},
@@ -88,6 +88,7 @@ pub struct Partition {
     places: Places,
     minute: Registers,
     day: Registers,
+    boards: Boards,
     tally: Tally,
     /// Whether `tally` or `position` changed since the last drain.
     changed: bool,
@@ -122,10 +123,10 @@ impl Partition {
         &self.tally
     }
 
-    /// Registers held, of both grains.
+    /// Registers held, of all grains.
     #[must_use]
     pub fn registers(&self) -> usize {
-        self.minute.len() + self.day.len()
+        self.minute.len() + self.day.len() + self.boards.len()
     }
 
     /// Events that are remembered for the sake of their duplicates.
@@ -139,7 +140,8 @@ impl Partition {
     pub fn bytes(&self) -> usize {
         // Names of up to 64 bytes, mostly far shorter.
         let decided = self.decided.capacity() * (size_of::<(u64, Decision)>() + 64);
-        self.minute.bytes() + self.day.bytes() + self.places.bytes() + self.horizon.bytes() + decided
+        let registers = self.minute.bytes() + self.day.bytes() + self.boards.bytes();
+        registers + self.places.bytes() + self.horizon.bytes() + decided
     }
 
     /// Takes in the record at the position or beyond it; offsets between the two do not exist in the log.
@@ -180,6 +182,7 @@ impl Partition {
         self.changed = false;
         self.minute.drain(&self.places, &self.encoded, self.position, &mut batch.minute);
         self.day.drain(&self.places, &self.encoded, self.position, &mut batch.day);
+        self.boards.drain(&self.places, &self.encoded, self.position, &mut batch.board);
         batch.enter(self.entry(self.position));
         if self.position >= self.decided_below {
             self.decided.retain(|&offset, _| offset >= self.position);
@@ -223,7 +226,9 @@ impl Partition {
         }
         if self.day.ends_before(offset) {
             self.day.drain(&self.places, &self.encoded, self.day.end(), &mut batch.day);
+            self.boards.drain(&self.places, &self.encoded, self.day.end(), &mut batch.board);
             self.day = self.day.next(offset);
+            self.boards = self.boards.next(offset);
             self.places = Places::default();
         }
     }
@@ -264,7 +269,12 @@ impl Partition {
         let place = self.places.intern(rules.scratch);
         let additions = event.counters(lateness_ms, dimensions.is_transfer());
         self.minute.add(Key::new(Grain::Minute, place, window), record.offset, &additions);
-        self.day.add(Key::new(Grain::Day, place, window), record.offset, &additions);
+        let at = self.day.add(Key::new(Grain::Day, place, window), record.offset, &additions);
+        let (places, scratch) = (&mut self.places, &mut *rules.scratch);
+        self.boards.add(at, &additions, event.occurred_at, || {
+            board_places(places, scratch, &event.corp_id, &event.staff_id, &dimensions)
+                .map(|place| Key::new(Grain::Board, place, window))
+        });
         self.tally.counted += 1;
         self.tally.extend_dates(window.date);
         batch.note(&event.corp_id, event.occurred_at, timestamp);
@@ -296,6 +306,21 @@ impl Decision {
             channel: Channel { key: &self.channel, group: &self.channel_group },
         }
     }
+}
+
+/// The two places of a place by day for boards: the member of staff without channel, the channel of the region.
+fn board_places(
+    places: &mut Places,
+    scratch: &mut Vec<u8>,
+    corp_id: &str,
+    staff_id: &str,
+    dimensions: &Dimensions<'_>,
+) -> [Place; 2] {
+    let channel = Channel { key: "", group: "" };
+    encode_place(scratch, corp_id, staff_id, &Dimensions { channel, ..*dimensions });
+    let of_staff = places.intern(scratch);
+    encode_place(scratch, corp_id, "", &Dimensions { store_id: "", ..*dimensions });
+    [of_staff, places.intern(scratch)]
 }
 
 /// Decodes a record and assigns its windows.

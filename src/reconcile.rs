@@ -230,10 +230,12 @@ impl Run<'_> {
     async fn correct(&mut self, cell: &Cell, facts: Facts<'_>) -> Result<(), Error> {
         self.amendments.begin(&self.scope.warehouse, cell).await?;
         let chunk = self.scope.warehouse.chunk;
-        for (grain, bits) in [(Grain::Day, chunk.day_bits), (Grain::Minute, chunk.bits)] {
+        // Days after boards, of whose figures theirs tell: whoever is interrupted in between tells of no change twice.
+        for grain in [Grain::Board, Grain::Day, Grain::Minute] {
             if planted!(MinutesForgotten) && grain == Grain::Minute {
                 continue;
             }
+            let bits = if grain == Grain::Minute { chunk.bits } else { chunk.day_bits };
             let text = registers::differing(&self.scope, cell, grain, facts);
             let doing = |source| sink::Error::new("compare registers with facts", source);
             let mut found = self.scope.warehouse.client.query_raw(&text).fetch::<Register>().map_err(doing)?;
@@ -254,7 +256,11 @@ impl Run<'_> {
         if batch.is_empty() {
             return Ok(());
         }
-        let told = self.amendments.of(batch, place.grain, self.generation);
+        let told = if place.grain == Grain::Board && cell.by_day {
+            Vec::new()
+        } else {
+            self.amendments.of(batch, place.grain, self.generation)
+        };
         self.report.registers += u64::try_from(batch.len()).unwrap_or(u64::MAX);
         if !self.report.dry_run {
             let generation = u16::try_from(self.generation).map_err(|_| Error::Generations(self.generation))?;
@@ -271,6 +277,7 @@ impl Run<'_> {
             let table = match place.grain {
                 Grain::Minute => Table::Minutes,
                 Grain::Day => Table::Days,
+                Grain::Board => Table::Boards,
             };
             self.sink.insert(table, &rows).await?;
             if planted!(ToldAfterwards) {

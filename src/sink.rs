@@ -60,6 +60,7 @@ pub enum Table {
     Facts,
     Minutes,
     Days,
+    Boards,
     Ledger,
     Progress,
     Activity,
@@ -75,10 +76,11 @@ pub enum Table {
 }
 
 impl Table {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Facts,
         Self::Minutes,
         Self::Days,
+        Self::Boards,
         Self::Ledger,
         Self::Progress,
         Self::Activity,
@@ -98,6 +100,7 @@ impl Table {
             Self::Facts => "facts",
             Self::Minutes => "counts_1m_registers",
             Self::Days => "counts_1d_registers",
+            Self::Boards => "counts_1d_board_registers",
             Self::Ledger => "ledger",
             Self::Progress => "progress",
             Self::Activity => "corp_activity",
@@ -119,6 +122,7 @@ impl Table {
             Self::Facts => batch::FACT_COLUMNS.to_owned(),
             Self::Minutes => batch::register_columns("window_start, "),
             Self::Days => batch::register_columns(""),
+            Self::Boards => batch::register_columns("") + ", last_add_at",
             Self::Ledger => batch::LEDGER_COLUMNS.to_owned(),
             Self::Progress => "src_topic, src_partition, complete_through".to_owned(),
             Self::Activity => "corp_id, last_event_at".to_owned(),

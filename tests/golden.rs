@@ -48,7 +48,12 @@ async fn golden_day_stands_on_the_board() {
     let config = sink::Config { url: engine.url(), ..sink::Config::default() };
     migrate::run(&config, &chunk::Config::default()).await.unwrap();
     let (sink, batch) = (ClickHouse::new(&config), cases::batch("golden_day"));
-    for (table, rows) in [(Table::Facts, &batch.facts), (Table::Minutes, &batch.minute), (Table::Days, &batch.day)] {
+    for (table, rows) in [
+        (Table::Facts, &batch.facts),
+        (Table::Minutes, &batch.minute),
+        (Table::Days, &batch.day),
+        (Table::Boards, &batch.board),
+    ] {
         sink.insert(table, rows).await.unwrap();
     }
     sink.insert(Table::Ledger, &encode_ledger(&batch.ledger)).await.unwrap();

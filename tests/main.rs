@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop where it cannot go on, its own functions as well")]
 
 mod board;
+mod board_registers;
 mod boards;
 mod browser;
 mod burst;
@@ -15,6 +16,7 @@ mod components;
 mod contract;
 mod corrections;
 mod dead_letters;
+mod dimensions;
 mod engine_process;
 mod episodes;
 mod faults;
@@ -34,6 +36,7 @@ mod simulation;
 mod stories;
 mod support;
 mod tidy;
+mod versions;
 mod views;
 mod warehouse;
 mod warehouse_sql;

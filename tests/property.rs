@@ -67,6 +67,7 @@ enum Arrived {
     Facts,
     FactsAndMinutes,
     FactsAndDays,
+    FactsAndBoards,
     Rows,
     All,
 }
@@ -97,6 +98,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Arrived::Facts),
         Just(Arrived::FactsAndMinutes),
         Just(Arrived::FactsAndDays),
+        Just(Arrived::FactsAndBoards),
         Just(Arrived::Rows),
         Just(Arrived::All),
     ];
@@ -211,15 +213,19 @@ impl Run {
         match arrived {
             Arrived::Nothing => {}
             Arrived::Facts => {
-                (batch.minute, batch.day) = (none(), none());
+                (batch.minute, batch.day, batch.board) = (none(), none(), none());
                 self.warehouse.insert_rows(&batch);
             }
             Arrived::FactsAndMinutes => {
-                batch.day = none();
+                (batch.day, batch.board) = (none(), none());
                 self.warehouse.insert_rows(&batch);
             }
             Arrived::FactsAndDays => {
-                batch.minute = none();
+                (batch.minute, batch.board) = (none(), none());
+                self.warehouse.insert_rows(&batch);
+            }
+            Arrived::FactsAndBoards => {
+                (batch.minute, batch.day) = (none(), none());
                 self.warehouse.insert_rows(&batch);
             }
             Arrived::Rows => self.warehouse.insert_rows(&batch),
@@ -290,6 +296,7 @@ fn check(steps: &[Step], bits: u32) -> Result<(), TestCaseError> {
     let (figures, _) = recount(&terms, &recount::Directory::new(moves, []), &records, &WholeLog);
     prop_assert_eq!(run.warehouse.counts_1m(), figures.minutes);
     prop_assert_eq!(run.warehouse.counts_1d(), figures.days);
+    prop_assert_eq!(run.warehouse.counts_for_boards(), figures.boards);
     prop_assert_eq!(run.warehouse.facts.len(), figures.events.len());
     for (origin, (position, tally)) in run.warehouse.chunks() {
         let received = u64::try_from(run.log.iter().filter(|entry| entry.origin == origin).count()).unwrap();

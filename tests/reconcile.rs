@@ -92,13 +92,15 @@ async fn assert_verified(counting: &Counting) {
 async fn figures(counting: &Counting) -> Vec<String> {
     let sql = "SELECT concat(grain, ' ', staff_id, ' ', store_id, ' ', toString(sum(adds))) AS line FROM (\
                SELECT 'day' AS grain, staff_id, store_id, adds FROM v_counts_1d UNION ALL \
+               SELECT 'board', staff_id, store_id, adds FROM v_counts_1d_staff UNION ALL \
                SELECT 'minute', staff_id, store_id, adds FROM v_counts_1m) GROUP BY grain, staff_id, store_id ORDER BY line";
     counting.texts(sql).await
 }
 
 /// Everything that the command may write, in a form that shows each version of a row.
 async fn everything(counting: &Counting) -> Vec<String> {
-    let tables = ["facts", "counts_1m_registers", "counts_1d_registers", "ledger", "amendment_log"];
+    let tables =
+        ["facts", "counts_1m_registers", "counts_1d_registers", "counts_1d_board_registers", "ledger", "amendment_log"];
     let sql = tables.map(|table| format!("SELECT concat('{table} ', toString(count())) AS line FROM {table}"));
     counting.texts(&format!("SELECT line FROM ({}) ORDER BY line", sql.join(" UNION ALL "))).await
 }
@@ -107,7 +109,7 @@ async fn everything(counting: &Counting) -> Vec<String> {
 fn once(ids: &(impl Iterator<Item = usize> + Clone)) -> Vec<String> {
     let of = |staff: usize| ids.clone().filter(|id| id % 3 == staff).count();
     let lines = |grain: &'static str| (0..3).map(move |staff| format!("{grain} s{staff} m {}", of(staff)));
-    lines("day").chain(lines("minute")).collect()
+    lines("board").chain(lines("day")).chain(lines("minute")).collect()
 }
 
 fn all_of_repeated() -> impl Iterator<Item = usize> + Clone {
@@ -200,7 +202,7 @@ async fn figures_that_were_tampered_with_become_what_the_facts_say() {
     let mut counting = counting("tampered").await;
     counting.count(FRIEND, 0, &adds(0..40)).await;
     let right = figures(&counting).await;
-    for table in ["counts_1m_registers", "counts_1d_registers"] {
+    for table in ["counts_1m_registers", "counts_1d_registers", "counts_1d_board_registers"] {
         // One row has too much, one belongs to nobody, each as a repair by hand might leave it.
         let columns = "* REPLACE (adds + 5 AS adds, version + bitShiftLeft(toUInt64(7), 48) AS version)";
         counting
@@ -220,6 +222,30 @@ async fn figures_that_were_tampered_with_become_what_the_facts_say() {
         reconcile(&counting, &[]).1,
         "! 8 records lie in chunks that are still open: the running pipeline keeps those\n2025-03-10 to 2025-03-10: nothing to correct\n"
     );
+}
+
+#[tokio::test]
+async fn row_for_boards_alone_is_put_right_and_told_as_such() {
+    let counting = repeated("boards").await;
+    reconcile(&counting, &[]);
+    let right = figures(&counting).await;
+    let newer = "version + bitShiftLeft(toUInt64(7), 48) AS version";
+    for (columns, told) in [
+        ("adds + 5 AS adds", "staff `s1` channel ``: adds"),
+        ("last_add_at + 5 AS last_add_at", "staff `s1` channel ``: last_add_at"),
+    ] {
+        counting
+            .execute(&format!(
+                "INSERT INTO counts_1d_board_registers SELECT * REPLACE ({columns}, {newer}) FROM counts_1d_board_registers FINAL \
+                 WHERE staff_id = 's1' AND src_chunk = 0 LIMIT 1"
+            ))
+            .await;
+        let (code, said) = reconcile(&counting, &[]);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains(told) && said.contains("(recount of boards)"), "{said}");
+        assert_eq!(figures(&counting).await, right);
+        assert_verified(&counting).await;
+    }
 }
 
 #[tokio::test]

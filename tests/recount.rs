@@ -15,7 +15,7 @@ use crate::{
         records::{self, Stored},
         stage::Stage,
     },
-    warehouse::Key,
+    warehouse::{Key, LAST_ADD},
 };
 
 const MINUTE_MS: i64 = 60_000;
@@ -152,6 +152,7 @@ pub(crate) async fn assert_counts_equal(stage: &Stage<'_>, records: &[Stored]) -
     assert!(missing.is_empty() && surplus.is_empty(), "`events` lacks {missing:?} and has {surplus:?} beyond the log");
     same("minutes against the log", &figures.minutes, &found.minutes);
     same("days against the log", &figures.days, &found.days);
+    same("boards against the log", &figures.boards, &found.boards);
     same("sums of `chunks` against the log", &chunks.0, &Chunks::read(&stage.client()).await.unwrap().0);
     Compared { records: records.len(), keys: figures.minutes.len() + figures.days.len() }
 }
@@ -219,6 +220,16 @@ fn count(figures: &mut Figures, event: &Map<String, Value>, timestamp: i64, plac
         };
         *figures.minutes.entry(key(minute)).or_default().entry(counter).or_default() += value;
         *figures.days.entry(key(0)).or_default().entry(counter).or_default() += value;
+        let (corp_id, region_id, none) = (corp_id.clone(), region_id.clone(), String::new());
+        let of_staff = (corp_id.clone(), 0, day, region_id.clone(), store_id.clone(), staff_id.clone(), String::new());
+        for board in [of_staff, (corp_id, 0, day, region_id, none.clone(), none, channel.clone())] {
+            let counts = figures.boards.entry(board).or_default();
+            *counts.entry(counter).or_default() += value;
+            if counter == "adds" {
+                let last = counts.entry(LAST_ADD).or_default();
+                *last = u64::try_from(occurred_at).unwrap().max(*last);
+            }
+        }
     }
 }
 

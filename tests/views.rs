@@ -38,10 +38,11 @@ async fn texts(refreshed: &Refreshed, sql: &str) -> Vec<String> {
 }
 
 /// Tables that grow with the events.
-const LARGE: [&str; 8] = [
+const LARGE: [&str; 9] = [
     "facts",
     "counts_1m_registers",
     "counts_1d_registers",
+    "counts_1d_board_registers",
     "episode_rows",
     "request_rows",
     "cohort_rows",
@@ -80,6 +81,9 @@ async fn filters_reach_the_primary_key_through_every_view() {
     let views = [
         ("v_counts_1m", store, 1),
         ("v_counts_1d", staff, 1),
+        ("v_counts_1d_board", staff, 1),
+        ("v_counts_1d_staff", staff, 1),
+        ("v_counts_1d_channel", " AND region_id = 'r' AND channel = 'cashier'", 1),
         ("events", " AND type = 'friend.added' AND staff_id = 's1'", 1),
         ("v_episodes", " AND customer_id = 'x1'", 1),
         ("v_requests", "", 1),
@@ -87,7 +91,7 @@ async fn filters_reach_the_primary_key_through_every_view() {
         ("v_cohort_figures_1d", staff, 1),
         ("v_qualified_adds_1d", staff, 1),
         ("v_closed_1d", store, 3),
-        ("v_leaderboard_1d", " AND level = 'store'", 5),
+        ("v_leaderboard_1d", " AND level = 'store'", 4),
         ("v_broadcasts", " AND task_id = 'task'", 1),
         ("v_targets", " AND level = 'store'", 2),
         ("v_corrections", "", 1),
@@ -98,7 +102,7 @@ async fn filters_reach_the_primary_key_through_every_view() {
         for (table, condition) in &found {
             assert!(condition.contains("corp_id in ['c', 'c']"), "{view} reads {table} by {condition}");
             assert!(condition.contains("business_date in [20157, 20157]"), "{view} reads {table} by {condition}");
-            for column in ["region_id", "store_id", "staff_id", "task_id", "customer_id"] {
+            for column in ["region_id", "store_id", "staff_id", "channel", "task_id", "customer_id"] {
                 let reaches = condition.contains(&format!("{column} in ['"));
                 assert!(reaches || !more.contains(column), "{view} reads {table} by {condition}");
             }
@@ -106,6 +110,24 @@ async fn filters_reach_the_primary_key_through_every_view() {
     }
     let contests = key_conditions(&refreshed, "v_silent_codes", "corp_id = 'c'").await;
     assert!(contests.iter().all(|(_, condition)| condition.contains("type in ['friend.added'")), "{contests:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn start_of_a_partition_passes_over_what_holds_no_row_of_its_chunk() {
+    let refreshed = told("chunks", &[event("10:00:00", Kind::Add, "s1", "x1")], "2025-03-11T00:00:00").await;
+    for table in ["counts_1m_registers", "counts_1d_registers", "counts_1d_board_registers"] {
+        for (chunk, granules) in [(0, "Granules: 1/1"), (7, "Granules: 0/1")] {
+            let sql = format!(
+                "SELECT explain FROM (EXPLAIN indexes = 1 SELECT * FROM {table} WHERE \
+                 (src_topic, src_partition, src_chunk) IN (('yinliu.friend.v1', 1, {chunk})) \
+                 AND business_date BETWEEN '2025-03-10' AND '2025-03-10')"
+            );
+            let lines = texts(&refreshed, &sql).await;
+            let index = lines.iter().position(|line| line.contains("Name: chunks"));
+            let index = index.unwrap_or_else(|| panic!("{table} is read without its index: {lines:#?}"));
+            assert!(lines[index..].iter().any(|line| line.contains(granules)), "{table}: {lines:#?}");
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Row, Deserialize)]

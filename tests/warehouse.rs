@@ -25,6 +25,7 @@ pub(crate) struct Warehouse {
     pub(crate) facts: BTreeMap<(Origin, u64), Fact>,
     minutes: BTreeMap<RegisterKey, Row>,
     days: BTreeMap<RegisterKey, Row>,
+    boards: BTreeMap<RegisterKey, Row>,
     pub(crate) ledger: BTreeMap<(Origin, u64), (u64, Tally)>,
     pub(crate) letters: BTreeMap<(Origin, u64), (String, String)>,
     pub(crate) progress: BTreeMap<Origin, i64>,
@@ -34,6 +35,9 @@ pub(crate) struct Warehouse {
 }
 
 pub(crate) type RegisterKey = (Origin, u64, Key, bool);
+
+/// Beside the counters of a row for boards: when its last add occurred, in milliseconds.
+pub(crate) const LAST_ADD: &str = "last_add_at";
 
 /// What one register or view row counts, without zeros.
 pub(crate) type Counts = BTreeMap<&'static str, u64>;
@@ -52,6 +56,7 @@ impl Warehouse {
             (Table::Letters, &batch.letters),
             (Table::Minutes, &batch.minute),
             (Table::Days, &batch.day),
+            (Table::Boards, &batch.board),
         ] {
             self.take_all(Inserted::read(table, rows));
         }
@@ -69,7 +74,11 @@ impl Warehouse {
             }
             Inserted::Register(grain, register) => {
                 let (key, row) = *register;
-                let rows = if grain == Grain::Minute { &mut self.minutes } else { &mut self.days };
+                let rows = match grain {
+                    Grain::Minute => &mut self.minutes,
+                    Grain::Day => &mut self.days,
+                    Grain::Board => &mut self.boards,
+                };
                 let newest = rows.entry(key).or_insert_with(|| row.clone());
                 if row.upto >= newest.upto {
                     *newest = row;
@@ -92,10 +101,10 @@ impl Warehouse {
         }
     }
 
-    /// This warehouse, but for some tables as they were in an earlier one: facts, minutes, days, ledger.
-    pub(crate) fn with_tables_of(&self, earlier: &Self, tables: [bool; 4]) -> Self {
+    /// This warehouse, but for some tables as they were in an earlier one: facts, minutes, days, boards, ledger.
+    pub(crate) fn with_tables_of(&self, earlier: &Self, tables: [bool; 5]) -> Self {
         let mut mixed = self.clone();
-        let [facts, minutes, days, ledger] = tables;
+        let [facts, minutes, days, boards, ledger] = tables;
         if facts {
             mixed.facts.clone_from(&earlier.facts);
         }
@@ -104,6 +113,9 @@ impl Warehouse {
         }
         if days {
             mixed.days.clone_from(&earlier.days);
+        }
+        if boards {
+            mixed.boards.clone_from(&earlier.boards);
         }
         if ledger {
             mixed.ledger.clone_from(&earlier.ledger);
@@ -150,6 +162,7 @@ impl Warehouse {
             day_dates: days,
             minutes: rows(&self.minutes, chunk.bits),
             days: rows(&self.days, chunk.day_bits),
+            boards: rows(&self.boards, chunk.day_bits),
             facts,
         }
     }
@@ -160,6 +173,11 @@ impl Warehouse {
 
     pub(crate) fn counts_1d(&self) -> BTreeMap<Key, Counts> {
         sum(&self.days)
+    }
+
+    /// Members of staff without channel and channels without store and staff, with the time of the last add.
+    pub(crate) fn counts_for_boards(&self) -> BTreeMap<Key, Counts> {
+        sum(&self.boards)
     }
 
     /// Sums over the chunks of each partition, and the position.
@@ -183,6 +201,10 @@ fn sum(rows: &BTreeMap<RegisterKey, Row>) -> BTreeMap<Key, Counts> {
         let counts = sums.entry(key.clone()).or_default();
         for (counter, value) in Counter::ALL.iter().zip(row.values).filter(|(_, value)| *value > 0) {
             *counts.entry(counter.name()).or_default() += value;
+        }
+        if let Ok(at @ 1..) = u64::try_from(row.last_add_at) {
+            let last = counts.entry(LAST_ADD).or_default();
+            *last = at.max(*last);
         }
     }
     sums.retain(|_, counts| !counts.is_empty());

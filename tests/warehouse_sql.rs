@@ -56,6 +56,17 @@ fn contract() -> Vec<(&'static str, Vec<String>)> {
         ("v_counts_1m", split(key).into_iter().chain(split("window_start")).chain(counters()).collect()),
         ("v_counts_1d", split(key).into_iter().chain(counters()).collect()),
         (
+            "v_counts_1d_staff",
+            split("corp_id business_date region_id store_id staff_id last_add_at")
+                .into_iter()
+                .chain(counters())
+                .collect(),
+        ),
+        (
+            "v_counts_1d_channel",
+            split("corp_id business_date region_id channel last_add_at").into_iter().chain(counters()).collect(),
+        ),
+        (
             "events",
             split(
                 "schema event_id type corp_id occurred_at staff_id customer_id store_id region_id channel channel_given \
@@ -276,6 +287,7 @@ async fn flush(partition: &mut Partition, sink: &ClickHouse, records: &[(i64, St
     sink.insert(Table::Minutes, &batch.minute).await.unwrap();
     if written == Written::Whole {
         sink.insert(Table::Days, &batch.day).await.unwrap();
+        sink.insert(Table::Boards, &batch.board).await.unwrap();
         sink.insert(Table::Letters, &batch.letters).await.unwrap();
         sink.insert(Table::Ledger, &encode_ledger(&batch.ledger)).await.unwrap();
     }

@@ -48,7 +48,7 @@ impl Reader for Warehouse {
         Box::pin(async move {
             // Two days, for at midnight the new day of most corps is still empty.
             let newest = "SELECT toString(f.corp_id) AS corp FROM v_freshness AS f \
-                LEFT JOIN (SELECT corp_id, sum(adds) AS adds FROM v_counts_1d \
+                LEFT JOIN (SELECT corp_id, sum(adds) AS adds FROM v_counts_1d_channel \
                 WHERE business_date BETWEEN toDate(now('UTC')) - 1 AND toDate(now('UTC')) + 1 GROUP BY corp_id) AS c \
                 ON c.corp_id = f.corp_id ORDER BY c.adds DESC, corp LIMIT 2";
             let rows: Vec<CorpRow> = rows("the busiest corps", self.client.query(newest)).await?;
@@ -80,11 +80,18 @@ impl Reader for Warehouse {
 
     fn day<'a>(&'a self, watched: &'a Watched, day: Date) -> BoxFuture<'a, Result<Day, Error>> {
         Box::pin(async move {
+            // Channels are kept for boards by region: of a store or a person there are few rows by all dimensions.
+            let (view, by_channel, groups) = match watched.scope.level {
+                Level::Corp | Level::Region => ("v_counts_1d_board", "channel != ''", "by_channel, name".to_owned()),
+                Level::Store | Level::Staff => {
+                    let sets = format!("GROUPING SETS (({}), (channel))", column(watched.level));
+                    ("v_counts_1d", "grouping(channel) = 0", sets)
+                }
+            };
             let query = format!(
-                "SELECT toUInt8(grouping(channel) = 0) AS by_channel, \
+                "SELECT toUInt8({by_channel}) AS by_channel, \
                  if(by_channel, toString(channel), toString({child})) AS name, {sums} AS counters \
-                 FROM v_counts_1d WHERE corp_id = ? AND business_date = toDate(?){scope} \
-                 GROUP BY GROUPING SETS (({child}), (channel))",
+                 FROM {view} WHERE corp_id = ? AND business_date = toDate(?){scope} GROUP BY {groups}",
                 child = column(watched.level),
                 sums = sums(""),
                 scope = within(&watched.scope),

@@ -15,6 +15,9 @@ pub(super) struct Statement {
 /// A view that feeds one table from the inserts of another.
 const FEED: &str = "MATERIALIZED VIEW";
 
+/// A view in place of the one that an earlier file created.
+const REPLACED: &str = "OR REPLACE VIEW";
+
 /// The statements of a file: each ends with `;` at the end of a line.
 pub(super) fn split(text: &str) -> Vec<Statement> {
     let statement = |part: &str| {
@@ -36,7 +39,7 @@ impl Statement {
     /// carries the table's name; views are created on every server.
     pub(super) fn render(&self, config: &sink::Config) -> Vec<String> {
         let cluster = on_cluster(config);
-        let Some((kind, rest)) = ["TABLE", "VIEW", FEED]
+        let Some((kind, rest)) = ["TABLE", "VIEW", FEED, REPLACED]
             .iter()
             .find_map(|kind| Some((*kind, self.sql.strip_prefix("CREATE ")?.strip_prefix(kind)?.trim_start())))
         else {
@@ -47,6 +50,9 @@ impl Statement {
             // An insert reaches the table of its shard; what it feeds may belong to another, and goes over all shards.
             let body = body.replacen("\nFROM facts\n", "\nFROM facts_local\n", 1);
             return vec![format!("CREATE {kind} IF NOT EXISTS {name}{cluster} {body}")];
+        }
+        if kind == REPLACED {
+            return vec![format!("CREATE {kind} {name}{cluster} {body}")];
         }
         if cluster.is_empty() || kind != "TABLE" {
             return vec![format!("CREATE {kind} IF NOT EXISTS {name}{cluster} {body}")];
@@ -111,5 +117,12 @@ mod tests {
             "c",
             &["CREATE VIEW IF NOT EXISTS v ON CLUSTER 'c' (a String)\nAS\nSELECT 1"],
         );
+    }
+
+    #[test]
+    fn later_file_puts_a_view_in_the_place_of_an_earlier_one() {
+        let text = "CREATE OR REPLACE VIEW v (a String)\nAS\nSELECT 1;\n";
+        check(text, "", &["CREATE OR REPLACE VIEW v (a String)\nAS\nSELECT 1"]);
+        check(text, "c", &["CREATE OR REPLACE VIEW v ON CLUSTER 'c' (a String)\nAS\nSELECT 1"]);
     }
 }

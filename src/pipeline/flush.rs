@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::try_join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, progress::Progress};
@@ -226,8 +227,8 @@ impl<K: Sink> Flush<K> {
             self.insert(Table::Ledger, &encode_ledger(&self.ready())).await?;
         }
         let mut stages = [
-            [(Table::Facts, &batch.facts), (Table::Letters, &batch.letters)],
-            [(Table::Minutes, &batch.minute), (Table::Days, &batch.day)],
+            vec![(Table::Facts, &batch.facts), (Table::Letters, &batch.letters)],
+            vec![(Table::Minutes, &batch.minute), (Table::Days, &batch.day), (Table::Boards, &batch.board)],
         ];
         if planted!(RegistersBeforeFacts) {
             stages.reverse();
@@ -239,8 +240,7 @@ impl<K: Sink> Flush<K> {
             if let Some(origins) = self.forgotten().await? {
                 return Ok(Standing::Forgot(origins));
             }
-            let [(one, rows), (other, other_rows)] = stage;
-            tokio::try_join!(self.insert(one, rows), self.insert(other, other_rows))?;
+            try_join_all(stage.into_iter().map(|(table, rows)| self.insert(table, rows))).await?;
             *done = at + 1;
             if batch.is_empty() {
                 break;
@@ -395,6 +395,7 @@ impl<K: Sink> Flush<K> {
             (metrics::Table::DeadLetters, &batch.letters),
             (metrics::Table::CountsByMinute, &batch.minute),
             (metrics::Table::CountsByDay, &batch.day),
+            (metrics::Table::CountsForBoards, &batch.board),
         ] {
             if let (true, Ok(count)) = (rows.count > 0, u32::try_from(rows.count)) {
                 metrics.flush_rows(table).observe(count.into());

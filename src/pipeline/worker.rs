@@ -138,7 +138,7 @@ impl<S: Source> Worker<S> {
             last.append(&mut waiting);
         }
         if planted!(LastWindowDropped) {
-            (last.minute, last.day) = Default::default();
+            (last.minute, last.day, last.board) = Default::default();
         }
         last
     }
@@ -171,7 +171,7 @@ impl<S: Source> Worker<S> {
         if let Phase::Live(mut partition, _) | Phase::Muted(mut partition) = assigned.phase {
             partition.drain(&mut self.batch);
             if planted!(RevokedRowsDropped) {
-                (self.batch.minute, self.batch.day) = Default::default();
+                (self.batch.minute, self.batch.day, self.batch.board) = Default::default();
             }
         }
     }

@@ -41,8 +41,14 @@ named! {
         Recount = "recount",
         /// A figure by minute alone did not; before and after are those of one register of that minute.
         Minutes = "recount of minutes",
+        /// A figure for boards alone did not, likewise.
+        Boards = "recount of boards",
     }
 }
+
+/// Behind the counters come the records, and for boards the last add.
+const RECORDS: usize = Counter::ALL.len();
+const LAST_ADD: usize = RECORDS + 1;
 
 /// What the correction of one register changes; by day before and after are figures of `v_counts_1d`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +56,7 @@ pub struct Amendment {
     pub corp_id: String,
     pub day: Date,
     pub reason: Reason,
-    /// A counter, or `records` where no counter differs.
+    /// A counter, or `records` or `last_add_at` (milliseconds) where no counter differs.
     pub metric: &'static str,
     pub region_id: String,
     pub store_id: String,
@@ -107,8 +113,11 @@ impl Amendments {
         let text = format!(
             "SELECT {key}, toUInt64(max(generation)) AS newest FROM amendment_log WHERE business_date = toDate({}) \
              AND src_topic = '{}' AND src_partition = {} AND src_chunk = {day_chunk} AND window_start = toDateTime(0) \
-             GROUP BY {key}",
-            cell.day.0, origin.topic, origin.partition
+             AND reason != '{}' GROUP BY {key}",
+            cell.day.0,
+            origin.topic,
+            origin.partition,
+            Reason::Boards.name()
         );
         let told = warehouse.fetch::<Told>("read the amendments", &text).await?.into_iter().map(|row| {
             let key = [&row.corp_id, &row.region_id, &row.store_id, &row.staff_id, &row.channel];
@@ -132,7 +141,8 @@ impl Amendments {
             let mut metrics: Vec<_> =
                 differing.filter_map(|at| Counter::ALL.get(at).map(|counter| (at, counter.name()))).collect();
             if metrics.is_empty() {
-                metrics.push((Counter::ALL.len(), "records"));
+                let differs = register.expected.get(RECORDS) != register.found.get(RECORDS);
+                metrics.push(if differs { (RECORDS, "records") } else { (LAST_ADD, "last_add_at") });
             }
             for metric in metrics {
                 amendments.extend(self.of_figure(register, metric, grain, generation));
@@ -162,7 +172,7 @@ impl Amendments {
             }
             // Older than what was told of by day: the minutes of the same correction say the same.
             Grain::Minute if self.told.get(&figure).is_some_and(|told| register.generation < *told) => return None,
-            Grain::Minute => found,
+            Grain::Minute | Grain::Board => found,
         };
         let Register { corp_id, region_id, store_id, staff_id, channel, .. } = register;
         Some(Amendment {
@@ -219,6 +229,7 @@ fn reason(register: &Register, grain: Grain) -> Reason {
         (false, true, _) => Reason::Directory,
         (false, false, Grain::Day) => Reason::Recount,
         (false, false, Grain::Minute) => Reason::Minutes,
+        (false, false, Grain::Board) => Reason::Boards,
     }
 }
 

@@ -42,9 +42,12 @@ pub(super) enum Facts<'a> {
 pub(super) struct Cell {
     pub(super) chunk: DayChunk,
     pub(super) day: Date,
+    /// Whether registers by day differ: what is amended there is amended for boards too.
+    pub(super) by_day: bool,
 }
 
-/// One register that differs. Figures are in the order of [`sql::names`]: the counters, then the records.
+/// One register that differs. Figures are in the order of [`sql::names`]: the counters, the records, and for boards the last
+/// add.
 #[derive(Clone, Debug, PartialEq, Eq, Row, Deserialize)]
 pub(super) struct Register {
     pub(super) corp_id: String,
@@ -84,87 +87,119 @@ struct Unequal {
     src_topic: String,
     src_partition: u32,
     day_chunk: u64,
+    by_day: bool,
 }
+
+/// The columns of a cell.
+const CELL: &str = "business_date, src_topic, src_partition, day_chunk";
 
 /// The days of closed chunks in which registers differ.
 pub(super) async fn unequal(scope: &Scope<'_>, facts: Facts<'_>) -> Result<BTreeSet<Cell>, Error> {
-    let (bits, day_bits) = (scope.warehouse.chunk.bits, scope.warehouse.chunk.day_bits);
-    let cell = "business_date, src_topic, src_partition, day_chunk";
-    let closed = |rows: &str| {
-        format!(
-            "SELECT f.* FROM ({rows}) AS f INNER JOIN {} AS p ON f.src_topic = p.topic AND f.src_partition = p.number \
-             WHERE {}",
-            scope.partitions(),
-            scope.is_closed("day_chunk")
-        )
-    };
-    let fact_weight = weighed(|counter| format!("toUInt64({})", sql::of_fact(counter)), "1");
-    let of_facts = format!(
-        "SELECT {cell}, sum({DAY_HASH} * ({fact_weight})) AS d, sum({} * ({fact_weight})) AS m, toUInt64(0) AS dr, \
-         toUInt64(0) AS mr FROM ({}) GROUP BY {cell}",
-        minute_hash(&format!("bitShiftRight(src_offset, {bits})")),
-        closed(&format!(
-            "SELECT *, src_chunk AS day_chunk FROM ({})",
-            effective(scope, scope.warehouse.days, facts, day_bits)
-        ))
-    );
-    let weight = weighed(|counter| counter.name().to_owned(), "events");
-    let of_registers = |grain: Grain| {
-        let (chunk, sums) = match grain {
-            Grain::Day => ("src_chunk".to_owned(), format!("sum({DAY_HASH} * ({weight})), toUInt64(0)")),
-            Grain::Minute => {
-                let hash = minute_hash("src_chunk");
-                let chunk = format!("bitShiftRight(src_chunk, {})", scope.chunks_of_a_day_bits());
-                (chunk, format!("toUInt64(0), sum({hash} * ({weight}))"))
-            }
-        };
-        let (table, between) = (sql::table(grain), sql::between(scope.warehouse.days));
-        let rows = format!("SELECT *, {chunk} AS day_chunk FROM {table} FINAL WHERE business_date {between}");
-        format!("SELECT {cell}, toUInt64(0), toUInt64(0), {sums} FROM ({}) GROUP BY {cell}", closed(&rows))
-    };
+    let of_registers: Vec<_> = Grain::ALL.iter().map(|&grain| hashes_of_registers(scope, grain)).collect();
+    let differ = |sum: &str| format!("sumIf({sum}, expected) != sumIf({sum}, NOT expected)");
     let text = format!(
-        "SELECT {cell} FROM ({of_facts} UNION ALL {} UNION ALL {}) GROUP BY {cell} \
-         HAVING sum(d) != sum(dr) OR sum(m) != sum(mr) {}",
-        of_registers(Grain::Day),
-        of_registers(Grain::Minute),
+        "SELECT {CELL}, toBool({}) AS by_day FROM (SELECT *, true AS expected FROM ({}) UNION ALL SELECT *, false FROM ({})) \
+         GROUP BY {CELL} HAVING {} {}",
+        differ("day"),
+        hashes_of_facts(scope, facts),
+        of_registers.join(" UNION ALL "),
+        ["day", "minute", "board", "last_adds"].map(differ).join(" OR "),
         sql::SETTINGS
     );
     let rows = scope.warehouse.fetch::<Unequal>("compare registers with facts", &text).await?;
     let cell = |row: Unequal| {
         let origin = Origin { topic: row.src_topic.into(), partition: row.src_partition };
-        Cell { chunk: DayChunk { origin, number: row.day_chunk }, day: Date(row.business_date) }
+        Cell { chunk: DayChunk { origin, number: row.day_chunk }, day: Date(row.business_date), by_day: row.by_day }
     };
     Ok(rows.into_iter().map(cell).collect())
 }
 
+/// By cell the hashes of what the registers of each grain have to hold.
+fn hashes_of_facts(scope: &Scope<'_>, facts: Facts<'_>) -> String {
+    let (bits, day_bits) = (scope.warehouse.chunk.bits, scope.warehouse.chunk.day_bits);
+    let facts = effective(scope, scope.warehouse.days, facts, day_bits);
+    let facts = |rows: &str| closed(scope, &format!("SELECT *, src_chunk AS day_chunk FROM ({facts}){rows}"));
+    let weight = weighed(|counter| format!("toUInt64({})", sql::of_fact(counter)), "1");
+    let minute = minute_hash(&format!("bitShiftRight(src_offset, {bits})"));
+    // Of a time the latest holds, which is no sum: adds are grouped, a small part of all facts.
+    let place = "corp_id, region_id, store_id, staff_id, channel, late";
+    let adds = facts(&format!(" WHERE {}", sql::of_fact(Counter::Adds)));
+    format!(
+        "SELECT {CELL}, sum({DAY_HASH} * ({weight})) AS day, sum({minute} * ({weight})) AS minute, \
+         sum({BOARD_HASH} * ({weight})) AS board, toUInt64(0) AS last_adds FROM ({}) GROUP BY {CELL} UNION ALL \
+         SELECT {CELL}, toUInt64(0), toUInt64(0), toUInt64(0), sum({}) FROM (SELECT {CELL}, {place}, \
+         max(occurred_at) AS last FROM ({}) GROUP BY {CELL}, {place}) GROUP BY {CELL}",
+        facts(""),
+        last_add_hash("last"),
+        sql::folded(Grain::Board, &adds)
+    )
+}
+
+/// By cell the hashes of what the registers of this grain hold.
+fn hashes_of_registers(scope: &Scope<'_>, grain: Grain) -> String {
+    let weight = weighed(|counter| counter.name().to_owned(), "events");
+    let (sum, none) = (|hash: &str| format!("sum({hash} * ({weight}))"), || "toUInt64(0)".to_owned());
+    let [day, minute, board, last_adds] = match grain {
+        Grain::Day => [sum(DAY_HASH), none(), none(), none()],
+        Grain::Minute => [none(), sum(&minute_hash("src_chunk")), none(), none()],
+        Grain::Board => {
+            let hash = last_add_hash("last_add_at");
+            let last_adds = format!("sum(if(toUnixTimestamp64Milli(last_add_at) > 0, {hash}, 0))");
+            [none(), none(), sum(DAY_HASH), last_adds]
+        }
+    };
+    let chunk = match grain {
+        Grain::Minute => format!("bitShiftRight(src_chunk, {})", scope.chunks_of_a_day_bits()),
+        Grain::Day | Grain::Board => "src_chunk".to_owned(),
+    };
+    let (table, between) = (sql::table(grain), sql::between(scope.warehouse.days));
+    let rows = format!("SELECT *, {chunk} AS day_chunk FROM {table} FINAL WHERE business_date {between}");
+    format!(
+        "SELECT {CELL}, {day} AS day, {minute} AS minute, {board} AS board, {last_adds} AS last_adds FROM ({}) \
+         GROUP BY {CELL}",
+        closed(scope, &rows)
+    )
+}
+
+/// Those of these rows that lie in closed chunks.
+fn closed(scope: &Scope<'_>, rows: &str) -> String {
+    format!(
+        "SELECT f.* FROM ({rows}) AS f INNER JOIN {} AS p ON f.src_topic = p.topic AND f.src_partition = p.number \
+         WHERE {}",
+        scope.partitions(),
+        scope.is_closed("day_chunk")
+    )
+}
+
 /// The statement that answers with the [`Register`]s of a cell which differ.
 pub(super) fn differing(scope: &Scope<'_>, cell: &Cell, grain: Grain, facts: Facts<'_>) -> String {
-    let Cell { chunk: DayChunk { origin, number }, day } = cell;
+    let Cell { chunk: DayChunk { origin, number }, day, .. } = cell;
     let days = Days { from: *day, to: *day };
     let (bits, chunk) = match grain {
         Grain::Minute => {
             (scope.warehouse.chunk.bits, format!("bitShiftRight(src_chunk, {})", scope.chunks_of_a_day_bits()))
         }
-        Grain::Day => (scope.warehouse.chunk.day_bits, "src_chunk".to_owned()),
+        Grain::Day | Grain::Board => (scope.warehouse.chunk.day_bits, "src_chunk".to_owned()),
     };
     let minute = match grain {
         Grain::Minute => "intDiv(toUInt32(window_start), 60)",
-        Grain::Day => "toUInt32(0)",
+        Grain::Day | Grain::Board => "toUInt32(0)",
     };
     let here =
         format!("src_topic = '{}' AND src_partition = {} AND {chunk} = {number}", origin.topic, origin.partition);
     let place = "corp_id, region_id, store_id, staff_id, channel";
     let key = format!("{place}, is_late, minute, src_chunk, mine");
     let (zeros, of_facts, of_registers, table) =
-        (sql::zeros(), sql::of_facts(), sql::of_registers(), sql::table(grain));
+        (sql::zeros(grain), sql::of_facts(grain), sql::of_registers(grain), sql::table(grain));
     let columns = format!("{place}, toBool(late) AS is_late, {minute} AS minute, src_chunk");
     let date = format!("business_date = toDate({})", day.0);
     // The whole figure comes from the same look at the table as its parts: another run may write in between two looks.
     let registers = match grain {
-        Grain::Minute => format!("{date} AND {here}"),
+        Grain::Minute | Grain::Board => format!("{date} AND {here}"),
         Grain::Day => date,
     };
-    let (changed, effective) = (changed(scope, cell, facts), effective(scope, days, facts, bits));
+    let changed = changed(scope, cell, facts);
+    let effective = sql::folded(grain, &effective(scope, days, facts, bits));
     format!(
         "SELECT corp_id, region_id, store_id, staff_id, channel, r.row.1 AS late, r.row.2 AS minute, r.row.3 AS src_chunk, \
          r.row.4 AS expected, r.row.5 AS found, r.row.6 AS generation, before, y.marked AS marked, y.placed AS placed FROM (\
@@ -192,14 +227,17 @@ pub(super) fn encode(rows: &mut Rows, cell: &Cell, register: &Register, place: G
     put_text(bytes, &cell.chunk.origin.topic);
     bytes.extend_from_slice(&cell.chunk.origin.partition.to_le_bytes());
     bytes.extend_from_slice(&register.src_chunk.to_le_bytes());
-    let (counters, records) = register.expected.split_at(Counter::ALL.len());
+    let (counters, rest) = register.expected.split_at(Counter::ALL.len());
     for counter in counters {
         bytes.extend_from_slice(&counter.to_le_bytes());
     }
-    let records = records.first().and_then(|&records| u32::try_from(records).ok()).unwrap_or(u32::MAX);
+    let records = rest.first().and_then(|&records| u32::try_from(records).ok()).unwrap_or(u32::MAX);
     bytes.extend_from_slice(&records.to_le_bytes());
     let end = (register.src_chunk + 1) << place.bits;
     bytes.extend_from_slice(&version(generation, end).to_le_bytes());
+    if let (Grain::Board, Some(last_add)) = (place.grain, rest.get(1)) {
+        bytes.extend_from_slice(&last_add.to_le_bytes());
+    }
     rows.count += 1;
 }
 
@@ -213,7 +251,7 @@ pub(super) struct Grained {
 /// Which members and channels of this day and chunk have facts that were changed since their ledger row was written,
 /// or are to be changed.
 fn changed(scope: &Scope<'_>, cell: &Cell, facts: Facts<'_>) -> String {
-    let Cell { chunk: DayChunk { origin, number }, day } = cell;
+    let Cell { chunk: DayChunk { origin, number }, day, .. } = cell;
     let (bits, day_bits) = (scope.warehouse.chunk.bits, scope.warehouse.chunk.day_bits);
     let of_cell = format!(
         "business_date = toDate({}) AND src_topic = '{}' AND src_partition = {} AND bitShiftRight(src_offset, {day_bits}) = \
@@ -263,6 +301,17 @@ fn effective(scope: &Scope<'_>, days: Days, facts: Facts<'_>, bits: u32) -> Stri
 
 /// The hash of a key by day within its cell.
 const DAY_HASH: &str = "cityHash64(corp_id, region_id, store_id, staff_id, channel, toUInt8(late))";
+
+/// Those of the two keys for boards of a key by day.
+const BOARD_HASH: &str = "(cityHash64(corp_id, region_id, store_id, staff_id, '', toUInt8(late)) \
+     + cityHash64(corp_id, region_id, '', '', channel, toUInt8(late)))";
+
+/// The hash of a key for boards with the time of its last add.
+fn last_add_hash(last_add: &str) -> String {
+    format!(
+        "cityHash64(corp_id, region_id, store_id, staff_id, channel, toUInt8(late), toUnixTimestamp64Milli({last_add}))"
+    )
+}
 
 /// The same by minute: with the minute and its own chunk.
 fn minute_hash(chunk: &str) -> String {

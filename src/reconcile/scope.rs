@@ -111,14 +111,14 @@ impl<'a> Scope<'a> {
     /// Larger than every generation in the ledger, and than those of the facts and the registers of these days.
     pub(super) async fn next_generation(&self) -> Result<u64, Error> {
         let between = sql::between(self.warehouse.days);
-        let registers = [Grain::Minute, Grain::Day].map(sql::table).map(|table| {
-            format!("SELECT max(bitShiftRight(version, 48)) AS g FROM {table} WHERE business_date {between}")
+        let registers = Grain::ALL.iter().map(|&grain| {
+            let table = sql::table(grain);
+            format!("UNION ALL SELECT max(bitShiftRight(version, 48)) AS g FROM {table} WHERE business_date {between} ")
         });
+        let registers: String = registers.collect();
         let text = format!(
             "SELECT max(g) AS generation FROM (SELECT toUInt64(max(generation)) AS g FROM ledger UNION ALL \
-             SELECT max(version) AS g FROM facts WHERE business_date {between} UNION ALL {} UNION ALL {}) {}",
-            registers[0],
-            registers[1],
+             SELECT max(version) AS g FROM facts WHERE business_date {between} {registers}) {}",
             sql::SETTINGS
         );
         let newest = self.warehouse.fetch::<Newest>("read the newest generation", &text).await?;

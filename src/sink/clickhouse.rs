@@ -141,7 +141,7 @@ impl Sink for ClickHouse {
         if self.cluster.is_none() {
             return Ok(());
         }
-        for table in [Table::Facts, Table::Minutes, Table::Days, Table::Ledger] {
+        for table in [Table::Facts, Table::Minutes, Table::Days, Table::Boards, Table::Ledger] {
             let sql = format!("SYSTEM SYNC REPLICA {}_local", table.name());
             limited("wait for the replica", self.client.query(&sql).execute()).await?;
         }

@@ -74,6 +74,7 @@ struct Register<'a> {
     late: bool,
     counters: [u64; COUNTERS],
     events: u32,
+    last_add_at: i64,
     version: u64,
 }
 
@@ -108,10 +109,12 @@ pub(super) async fn load(
     }
     let minutes = registers(client, Grain::Minute, chunk.bits, &loaded);
     let days = registers(client, Grain::Day, chunk.day_bits, &loaded);
-    let (mut minutes, mut days) = tokio::try_join!(minutes, days)?;
+    let boards = registers(client, Grain::Board, chunk.day_bits, &loaded);
+    let (mut minutes, mut days, mut boards) = tokio::try_join!(minutes, days, boards)?;
     for (origin, loaded) in &mut loaded {
         loaded.minutes = minutes.remove(origin).unwrap_or_default();
         loaded.days = days.remove(origin).unwrap_or_default();
+        loaded.boards = boards.remove(origin).unwrap_or_default();
     }
     Ok(loaded)
 }
@@ -239,18 +242,21 @@ async fn registers(
         })
         .collect();
     let counters: Vec<_> = Counter::ALL.iter().map(|counter| counter.name()).collect();
-    let (table, minute, window) = match grain {
-        Grain::Minute => (Table::Minutes.name(), "intDiv(toUInt32(window_start), 60)", "window_start, "),
-        Grain::Day => (Table::Days.name(), "toUInt32(0)", ""),
+    let none = "toInt64(0)";
+    let (table, minute, window, last_add) = match grain {
+        Grain::Minute => (Table::Minutes, "intDiv(toUInt32(window_start), 60)", "window_start, ", none),
+        Grain::Day => (Table::Days, "toUInt32(0)", "", none),
+        Grain::Board => (Table::Boards, "toUInt32(0)", "", "toUnixTimestamp64Milli(last_add_at)"),
     };
     let sql = format!(
         "SELECT src_topic, src_partition, src_chunk, corp_id, region_id, store_id, staff_id, channel, {minute} AS minute, \
-         business_date, late, ({}) AS counters, events, version FROM {table} \
+         business_date, late, ({}) AS counters, events, {last_add} AS last_add_at, version FROM {} \
          WHERE (src_topic, src_partition, src_chunk) IN ({}) AND business_date BETWEEN toDate({}) AND toDate({}) \
          ORDER BY version DESC \
          LIMIT 1 BY src_topic, src_partition, src_chunk, corp_id, region_id, store_id, staff_id, channel, {window}\
          business_date, late",
         counters.join(", "),
+        table.name(),
         chunks.join(", "),
         first.0,
         last.0,
@@ -286,6 +292,7 @@ impl StoredFact {
             channel_group: self.channel_group,
             window: Window::new(self.occurred_at, self.recorded_at, Date(self.business_date)),
             weight: Weight { kind, count: count.into(), direction, auto, amount_fen },
+            occurred_at: self.occurred_at,
             lateness_ms: self.recorded_at.saturating_sub(self.occurred_at),
         })
     }
@@ -303,6 +310,7 @@ impl From<Register<'_>> for partition::Row {
             window: Window { minute: Minute(row.minute), date: Date(row.business_date), late: row.late },
             values: row.counters,
             events: row.events,
+            last_add_at: row.last_add_at,
             upto: crate::batch::upto(row.version),
         }
     }

@@ -12,7 +12,7 @@ use super::{Days, Difference, sql};
 use crate::{
     batch::Origin,
     chunk::{self, Grain},
-    event::named,
+    event::{Counter, named},
     sink::{self, Error},
 };
 
@@ -22,8 +22,10 @@ named! {
         Ledger = "the balance of the ledger",
         Minutes = "rollups by minute with rollups by day",
         Days = "rollups by day with facts",
+        Boards = "rollups for boards with rollups by day",
         MinutesAhead = "rollups by minute ahead of the ledger with facts",
         DaysAhead = "rollups by day ahead of the ledger with facts",
+        BoardsAhead = "rollups for boards ahead of the ledger with facts",
         Counted = "facts with the ledger",
         Log = "facts with the log",
     }
@@ -37,6 +39,8 @@ impl Check {
             Self::Ledger => ("outcome", "receipt"),
             Self::Minutes => ("day", "minute"),
             Self::Days | Self::DaysAhead => ("facts", "day"),
+            Self::Boards => ("day", "board"),
+            Self::BoardsAhead => ("facts", "board"),
             Self::MinutesAhead => ("facts", "minute"),
             Self::Counted => ("ledger", "facts"),
             Self::Log => ("log", "facts"),
@@ -88,6 +92,8 @@ impl Warehouse<'_> {
             Check::Ledger => LEDGER.to_owned(),
             Check::Minutes => self.minutes(&self.position_table().await?),
             Check::Days => self.facts_and_days(&self.position_table().await?),
+            Check::Boards => self.boards(&self.position_table().await?),
+            Check::BoardsAhead => self.ahead(Grain::Board, &self.position_table().await?),
             Check::MinutesAhead => self.ahead(Grain::Minute, &self.position_table().await?),
             Check::DaysAhead => self.ahead(Grain::Day, &self.position_table().await?),
             Check::Counted => {
@@ -175,23 +181,51 @@ impl Warehouse<'_> {
     fn minutes(&self, positions: &str) -> String {
         // Chunks of minutes lie within chunks of days.
         let chunk = format!("bitShiftRight(src_chunk, {})", self.chunk.day_bits - self.chunk.bits);
-        unequal(&self.settled(Grain::Day, "src_chunk", positions), &self.settled(Grain::Minute, &chunk, positions))
+        unequal(
+            Grain::Minute,
+            &self.settled(Grain::Day, "src_chunk", positions),
+            &self.settled(Grain::Minute, &chunk, positions),
+        )
+    }
+
+    /// Counters are compared with those by day, for these are compared with the facts already; the last adds with facts.
+    fn boards(&self, positions: &str) -> String {
+        let (key, counters, upto) = (sql::PARTITION_KEY, sql::of_registers(Grain::Day), sql::UPTO);
+        let days = sql::folded(Grain::Board, &sql::registers(Grain::Day, self.days, positions));
+        let last_adds = sql::folded(
+            Grain::Board,
+            &format!(
+                "SELECT fact.* FROM ({}) AS fact INNER JOIN {positions} AS p ON fact.src_topic = p.topic \
+                 AND fact.src_partition = p.number WHERE fact.src_offset < p.position AND {}",
+                sql::facts(self.days, self.chunk.day_bits),
+                sql::of_fact(Counter::Adds)
+            ),
+        );
+        let expected = format!(
+            "SELECT {key}, src_chunk AS day_chunk, arrayPushBack({counters}, toUInt64(0)) AS figures, \
+             max({upto} > position) AS ahead FROM ({days}) GROUP BY {key}, day_chunk UNION ALL \
+             SELECT {key}, src_chunk AS day_chunk, \
+             arrayPushBack({}, toUInt64(max(toUnixTimestamp64Milli(occurred_at)))) AS figures, 0 AS ahead \
+             FROM ({last_adds}) GROUP BY {key}, day_chunk",
+            sql::zeros(Grain::Day)
+        );
+        unequal(Grain::Board, &expected, &self.settled(Grain::Board, "src_chunk", positions))
     }
 
     fn facts_and_days(&self, positions: &str) -> String {
-        let (key, figures) = (sql::PARTITION_KEY, sql::of_facts());
+        let (key, figures) = (sql::PARTITION_KEY, sql::of_facts(Grain::Day));
         let facts = sql::facts(self.days, self.chunk.day_bits);
         let facts = format!(
             "SELECT {key}, src_chunk AS day_chunk, {figures} AS figures, 0 AS ahead FROM (SELECT fact.* FROM ({facts}) AS fact \
              INNER JOIN {positions} AS p ON fact.src_topic = p.topic AND fact.src_partition = p.number \
              WHERE fact.src_offset < p.position) GROUP BY {key}, day_chunk"
         );
-        unequal(&facts, &self.settled(Grain::Day, "src_chunk", positions))
+        unequal(Grain::Day, &facts, &self.settled(Grain::Day, "src_chunk", positions))
     }
 
     /// The figures of registers by [`sql::PARTITION_KEY`] and chunk of days, and whether one of them is ahead of the ledger.
     fn settled(&self, grain: Grain, chunk: &str, positions: &str) -> String {
-        let (figures, upto, key) = (sql::of_registers(), sql::UPTO, sql::PARTITION_KEY);
+        let (figures, upto, key) = (sql::of_registers(grain), sql::UPTO, sql::PARTITION_KEY);
         let registers = sql::registers(grain, self.days, positions);
         format!(
             "SELECT {key}, {chunk} AS day_chunk, {figures} AS figures, max({upto} > position) AS ahead \
@@ -201,10 +235,10 @@ impl Warehouse<'_> {
 
     /// Registers that a flush has written beyond the ledger, each with the facts that it must hold.
     fn ahead(&self, grain: Grain, positions: &str) -> String {
-        let (key, upto, figures, zeros) = (sql::KEY, sql::UPTO, sql::of_registers(), sql::zeros());
+        let (key, upto, figures, zeros) = (sql::KEY, sql::UPTO, sql::of_registers(grain), sql::zeros(grain));
         let (bits, window) = match grain {
             Grain::Minute => (self.chunk.bits, ", late, window_start"),
-            Grain::Day => (self.chunk.day_bits, ", late"),
+            Grain::Day | Grain::Board => (self.chunk.day_bits, ", late"),
         };
         let register = format!("{key}{window}");
         let columns = || register.split(", ");
@@ -215,18 +249,19 @@ impl Warehouse<'_> {
         let chunk = "src_topic, src_partition, src_chunk";
         let facts = sql::facts(self.days, bits);
         let facts = format!("SELECT * FROM ({facts}) WHERE ({chunk}) IN (SELECT {chunk} FROM ({ahead}))");
-        let of_facts = sql::of_facts();
+        let (facts, of_facts) = (sql::folded(grain, &facts), sql::of_facts(grain));
         let facts = format!(
             "SELECT {key}, {of_facts} AS figures FROM (SELECT fact.* FROM ({facts}) AS fact INNER JOIN \
              (SELECT {renamed}, upto FROM ({ahead})) AS a ON {equal} WHERE fact.src_offset < a.upto) \
              GROUP BY {key}"
         );
         let found = format!("SELECT {key}, {figures} AS figures FROM ({ahead}) GROUP BY {key}");
-        unfold(&format!(
+        let unequal = format!(
             "SELECT {key}, sumForEach(e) AS expected, sumForEach(f) AS found FROM (\
              SELECT {key}, figures AS e, {zeros} AS f FROM ({facts}) UNION ALL \
              SELECT {key}, {zeros} AS e, figures AS f FROM ({found})) GROUP BY {key} HAVING expected != found"
-        ))
+        );
+        unfold(grain, &unequal)
     }
 
     /// The days that hold the records of the chunks which have some in the range: late ones lie far before it.
@@ -288,19 +323,20 @@ const LEDGER: &str = "SELECT '' AS day, \
 
 /// The differences between two selections of [`sql::PARTITION_KEY`], `day_chunk`, `figures` and `ahead`, without the
 /// keys that are ahead of the ledger.
-fn unequal(expected: &str, found: &str) -> String {
-    let (partition_key, key, zeros) = (sql::PARTITION_KEY, sql::KEY, sql::zeros());
-    unfold(&format!(
+fn unequal(grain: Grain, expected: &str, found: &str) -> String {
+    let (partition_key, key, zeros) = (sql::PARTITION_KEY, sql::KEY, sql::zeros(grain));
+    let unequal = format!(
         "SELECT {key}, sumForEach(e) AS expected, sumForEach(f) AS found FROM (\
          SELECT {partition_key}, day_chunk AS src_chunk, figures AS e, {zeros} AS f, ahead FROM ({expected}) UNION ALL \
          SELECT {partition_key}, day_chunk AS src_chunk, {zeros} AS e, figures AS f, ahead FROM ({found})) \
          GROUP BY {key} HAVING expected != found AND max(ahead) = 0"
-    ))
+    );
+    unfold(grain, &unequal)
 }
 
 /// One row for each figure that differs.
-fn unfold(unequal: &str) -> String {
-    let (place, names) = (sql::PLACE, sql::names());
+fn unfold(grain: Grain, unequal: &str) -> String {
+    let (place, names) = (sql::PLACE, sql::names(grain));
     format!(
         "SELECT toString(business_date) AS day, {place} AS place, d.1 AS counter, d.2 AS expected, d.3 AS found FROM (\
          SELECT *, arrayJoin(arrayFilter(one -> one.2 != one.3, arrayZip({names}, expected, found))) AS d FROM ({unequal}))"

@@ -49,27 +49,46 @@ pub(crate) fn positions(positions: &HashMap<Origin, u64>) -> String {
     format!("values('topic String, number UInt32, position UInt64', {})", rows.join(", "))
 }
 
-/// The names of what is compared: every counter, and the records behind them.
-pub(crate) fn names() -> String {
-    let counters = Counter::ALL.iter().map(|counter| format!("'{}'", counter.name()));
-    format!("[{}]", counters.chain(["'records'".to_owned()]).collect::<Vec<_>>().join(", "))
+/// The names of what is compared: every counter, the records behind them, and for boards the last add in milliseconds.
+pub(crate) fn names(grain: Grain) -> String {
+    figures(grain, |counter| format!("'{}'", counter.name()), ["'records'", "'last_add_at'"])
 }
 
 /// As many zeros as there are [`names`].
-pub(crate) fn zeros() -> String {
-    format!("CAST(arrayWithConstant({}, 0), 'Array(UInt64)')", Counter::ALL.len() + 1)
+pub(crate) fn zeros(grain: Grain) -> String {
+    let zeros = figures(grain, |_| "0".to_owned(), ["0", "0"]);
+    format!("CAST({zeros}, 'Array(UInt64)')")
 }
 
 /// The figures of registers, in the order of [`names`], as an array.
-pub(crate) fn of_registers() -> String {
-    let counters = Counter::ALL.iter().map(|counter| format!("sum({})", counter.name()));
-    format!("[{}]", counters.chain(["sum(toUInt64(events))".to_owned()]).collect::<Vec<_>>().join(", "))
+pub(crate) fn of_registers(grain: Grain) -> String {
+    let last_add = "max(toUInt64(toUnixTimestamp64Milli(last_add_at)))";
+    figures(grain, |counter| format!("sum({})", counter.name()), ["sum(toUInt64(events))", last_add])
 }
 
 /// The same figures of facts.
-pub(crate) fn of_facts() -> String {
-    let counters = Counter::ALL.iter().map(|&counter| format!("toUInt64(sum({}))", of_fact(counter)));
-    format!("[{}]", counters.chain(["count()".to_owned()]).collect::<Vec<_>>().join(", "))
+pub(crate) fn of_facts(grain: Grain) -> String {
+    let last_add = format!("max(toUInt64(if({}, toUnixTimestamp64Milli(occurred_at), 0)))", of_fact(Counter::Adds));
+    figures(grain, |counter| format!("toUInt64(sum({}))", of_fact(counter)), ["count()", &last_add])
+}
+
+fn figures(grain: Grain, counter: impl Fn(Counter) -> String, [records, last_add]: [&str; 2]) -> String {
+    let last_add = (grain == Grain::Board).then(|| last_add.to_owned());
+    let figures = Counter::ALL.iter().map(|&each| counter(each)).chain([records.to_owned()]).chain(last_add);
+    format!("[{}]", figures.collect::<Vec<_>>().join(", "))
+}
+
+/// Facts, or registers by day, each as often as it counts in this grain, under the dimensions by which it does.
+pub(crate) fn folded(grain: Grain, rows: &str) -> String {
+    match grain {
+        Grain::Minute | Grain::Day => rows.to_owned(),
+        Grain::Board => format!(
+            "SELECT * EXCEPT (region_id, store_id, staff_id, channel, board), board.1 AS region_id, board.2 AS store_id, \
+             board.3 AS staff_id, board.4 AS channel FROM (SELECT *, arrayJoin([\
+             (toString(region_id), toString(store_id), staff_id, ''), (toString(region_id), '', '', toString(channel))]) \
+             AS board FROM ({rows}))"
+        ),
+    }
 }
 
 /// What one fact adds to a counter (contract, section 1).
@@ -132,5 +151,6 @@ pub(crate) const fn table(grain: Grain) -> &'static str {
     match grain {
         Grain::Minute => Table::Minutes.name(),
         Grain::Day => Table::Days.name(),
+        Grain::Board => Table::Boards.name(),
     }
 }

@@ -83,8 +83,10 @@ pub(super) fn check(history: &History) {
     if disputed.is_empty() {
         same("minutes", &figures.minutes, &warehouse.counts_1m());
         same("days", &figures.days, &warehouse.counts_1d());
+        same("boards", &figures.boards, &warehouse.counts_for_boards());
     } else {
         check_disputed(&figures.days, &warehouse.counts_1d());
+        check_disputed(&figures.boards, &warehouse.counts_for_boards());
     }
     let sums = warehouse.chunks().into_iter().filter(|(origin, _)| !disputed.contains(origin));
     let sums = sums.filter(|(_, (_, tally))| tally.received > 0).map(|(origin, (_, tally))| {

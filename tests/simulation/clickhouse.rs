@@ -68,7 +68,7 @@ struct State {
     /// For how long a server is away at least when another one takes its place; `None`: that would go unnoticed now.
     replaced_for_ms: Option<i64>,
     /// What a replica that lags held when it began to, and in which of its tables it does.
-    lagging: Option<(Warehouse, [bool; 4])>,
+    lagging: Option<(Warehouse, [bool; 5])>,
     /// Raised by each restore, of which nothing that was under way is left.
     incarnation: u32,
     away_until: i64,
@@ -206,7 +206,7 @@ impl ClickHouse {
         let mut state = self.state();
         if state.lagging.is_none() {
             let all = self.dice.chance(500);
-            let tables = [(); 4].map(|()| all || self.dice.chance(500));
+            let tables = [(); 5].map(|()| all || self.dice.chance(500));
             state.lagging = Some((state.now.clone(), tables));
             self.trace.say(format_args!("ClickHouse: the replica that is read lags"));
         }

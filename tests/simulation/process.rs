@@ -164,7 +164,9 @@ impl Process {
         let worker = &mut self.workers[worker];
         worker.step(now(), wall_ms(), Duration::ZERO).unwrap();
         let Settings { partition: partition::Config { chunk, dedup }, batch_bytes_full, .. } = &self.settings;
-        let (horizon, registers) = (usize::try_from(dedup.records).unwrap(), (1 << chunk.bits) + (1 << chunk.day_bits));
+        // One by minute, one by day and two for boards of each record at most.
+        let registers = (1 << chunk.bits) + 3 * (1 << chunk.day_bits);
+        let horizon = usize::try_from(dedup.records).unwrap();
         for partition in worker.partitions() {
             let (remembered, held) = (partition.remembered(), partition.registers());
             assert!(remembered <= horizon, "{remembered} identities in a horizon of {horizon}");

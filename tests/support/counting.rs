@@ -67,7 +67,12 @@ impl Counting {
             partition.fold(&record, &mut rules, &mut batch);
         }
         partition.drain(&mut batch);
-        let rows = [(Table::Facts, &batch.facts), (Table::Minutes, &batch.minute), (Table::Days, &batch.day)];
+        let rows = [
+            (Table::Facts, &batch.facts),
+            (Table::Minutes, &batch.minute),
+            (Table::Days, &batch.day),
+            (Table::Boards, &batch.board),
+        ];
         for (table, rows) in rows {
             self.sink.insert(table, rows).await.unwrap();
         }

@@ -8,7 +8,7 @@ use clickhouse::{Client, Row, error::Error};
 use serde::Deserialize;
 use yinliu::event::Counter;
 
-use crate::warehouse::{Counts, Key};
+use crate::warehouse::{Counts, Key, LAST_ADD};
 
 /// One event of the log: topic, partition, offset.
 pub(crate) type At = (String, u32, u64);
@@ -18,6 +18,8 @@ pub(crate) type At = (String, u32, u64);
 pub(crate) struct Figures {
     pub(crate) minutes: BTreeMap<Key, Counts>,
     pub(crate) days: BTreeMap<Key, Counts>,
+    /// Members of staff without channel, and channels without store and staff.
+    pub(crate) boards: BTreeMap<Key, Counts>,
     /// Counted records.
     pub(crate) events: BTreeSet<At>,
 }
@@ -59,9 +61,12 @@ impl Figures {
         let count = rows.len();
         let events: BTreeSet<_> = rows.into_iter().map(|event| (event.topic, event.partition, event.offset)).collect();
         assert_eq!(events.len(), count, "`events` has one row for each counted record");
-        let minutes = counts(client, "v_counts_1m", "intDiv(toUInt32(window_start), 60)").await;
-        let days = counts(client, "v_counts_1d", "toUInt32(0)").await;
-        Self { minutes, days, events }
+        let (minutes, days) = (counts(client, &MINUTES).await, counts(client, &DAYS).await);
+        let mut boards = BTreeMap::new();
+        for rollup in &FOR_BOARDS {
+            boards.append(&mut counts(client, rollup).await);
+        }
+        Self { minutes, days, boards, events }
     }
 }
 
@@ -80,16 +85,46 @@ impl Chunks {
     }
 }
 
-async fn counts(client: &Client, view: &str, minute: &str) -> BTreeMap<Key, Counts> {
+/// A rollup: the view, and what stands for the columns that it lacks.
+struct Rollup {
+    view: &'static str,
+    minute: &'static str,
+    place: &'static str,
+    last_add: &'static str,
+}
+
+const PLACE: &str = "region_id, store_id, staff_id, channel";
+
+const MINUTES: Rollup =
+    Rollup { view: "v_counts_1m", minute: "intDiv(toUInt32(window_start), 60)", place: PLACE, last_add: "" };
+
+const DAYS: Rollup = Rollup { view: "v_counts_1d", minute: "toUInt32(0)", place: PLACE, last_add: "" };
+
+const FOR_BOARDS: [Rollup; 2] = [
+    Rollup {
+        view: "v_counts_1d_staff",
+        place: "region_id, store_id, staff_id, '' AS channel",
+        last_add: ", toUInt64(toUnixTimestamp64Milli(last_add_at))",
+        ..DAYS
+    },
+    Rollup {
+        view: "v_counts_1d_channel",
+        place: "region_id, '' AS store_id, '' AS staff_id, channel",
+        last_add: ", toUInt64(toUnixTimestamp64Milli(last_add_at))",
+        ..DAYS
+    },
+];
+
+async fn counts(client: &Client, rollup: &Rollup) -> BTreeMap<Key, Counts> {
+    let Rollup { view, minute, place, last_add } = rollup;
     let counters: Vec<_> = Counter::ALL.iter().map(|counter| counter.name()).collect();
     let sql = format!(
-        "SELECT corp_id, {minute} AS minute, business_date, region_id, store_id, staff_id, channel, [{}] AS counters \
-         FROM {view}",
+        "SELECT corp_id, {minute} AS minute, business_date, {place}, [{}{last_add}] AS counters FROM {view}",
         counters.join(", ")
     );
     let mut found = BTreeMap::new();
     for row in client.query(&sql).fetch_all::<Count>().await.unwrap() {
-        let named = counters.iter().copied().zip(row.counters);
+        let named = counters.iter().copied().chain([LAST_ADD]).zip(row.counters);
         let counts: Counts = named.filter(|(_, value)| *value > 0).collect();
         let key = (row.corp_id, row.minute, row.business_date, row.region_id, row.store_id, row.staff_id, row.channel);
         assert!(!counts.is_empty(), "{view} leaves out keys without a count, {key:?} too");

@@ -187,8 +187,12 @@ impl Refreshed {
             assert!(matches!(outcome, Outcome::Counted(_) | Outcome::Duplicate), "{json}: {outcome:?}");
         }
         self.partitions.iter_mut().for_each(|partition| partition.drain(&mut batch));
-        for (table, rows) in [(Table::Facts, &batch.facts), (Table::Minutes, &batch.minute), (Table::Days, &batch.day)]
-        {
+        for (table, rows) in [
+            (Table::Facts, &batch.facts),
+            (Table::Minutes, &batch.minute),
+            (Table::Days, &batch.day),
+            (Table::Boards, &batch.board),
+        ] {
             self.sink.insert(table, rows).await.unwrap();
         }
         self.sink.insert(Table::Ledger, &encode_ledger(&batch.ledger)).await.unwrap();

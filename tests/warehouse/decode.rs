@@ -33,6 +33,7 @@ impl Inserted {
             Table::Facts => read.fact(),
             Table::Minutes => read.register(Grain::Minute),
             Table::Days => read.register(Grain::Day),
+            Table::Boards => read.register(Grain::Board),
             Table::Ledger => read.entry(),
             Table::Letters => read.letter(),
             Table::Progress => Self::Progress(read.origin(), read.i64()),
@@ -139,6 +140,7 @@ impl<'a> Read<'a> {
         let (weight, lateness_ms) = (Weight { kind, count, direction, auto, amount_fen }, recorded_at - occurred_at);
         let fact = Fact {
             offset,
+            occurred_at,
             corp_id,
             staff_id,
             region_id,
@@ -163,11 +165,13 @@ impl<'a> Read<'a> {
             *value = self.u64();
         }
         let (events, version) = (self.u32(), self.u64());
+        let last_add_at = if grain == Grain::Board { self.i64() } else { 0 };
         let key =
             (corp_id.clone(), minute, date, region_id.clone(), store_id.clone(), staff_id.clone(), channel.clone());
         let window = Window { minute: Minute(minute), date: Date(date), late };
         let upto = upto(version);
-        let row = Row { chunk, corp_id, region_id, store_id, staff_id, channel, window, values, events, upto };
+        let row =
+            Row { chunk, corp_id, region_id, store_id, staff_id, channel, window, values, events, last_add_at, upto };
         Inserted::Register(grain, Box::new(((origin, chunk, key, late), row)))
     }
 

@@ -1,0 +1,60 @@
+//! The registers for boards of a database that never had any.
+//!
+//! Invariant: what is there was counted by the pure rooms; what is missing is made by `migrate` and the start of a partition.
+
+use yinliu::{migrate, verify};
+
+use crate::support::{
+    counting::{CHUNK, Counting},
+    engine::Engine,
+};
+
+/// 2025-03-10 10:00 in Asia/Shanghai.
+const NOW_MS: i64 = 1_741_572_000_000;
+
+const TOPIC: &str = "yinliu.friend.v1";
+
+/// Adds, losses and orders of three members of staff, a minute apart, some of them late.
+fn records(ids: std::ops::Range<usize>) -> Vec<(i64, String)> {
+    let record = |id: usize| {
+        let (at, staff) = (NOW_MS + i64::try_from(id).unwrap() * 60_000, id % 3);
+        let (kind, more) = [
+            ("friend.added", r#","channel":"cashier""#),
+            ("friend.deleted_by_customer", ""),
+            ("order.paid", r#","order_id":"o","amount_fen":7"#),
+        ][id % 5 % 3];
+        let text = format!(
+            r#"{{"event_id":"e{id}","type":"{kind}","corp_id":"c","occurred_at":{at},"staff_id":"s{staff}","customer_id":"x","store_id":"m{staff}","region_id":"r"{more}}}"#
+        );
+        (at + if id.is_multiple_of(7) { 1_000_000 } else { 500 }, text)
+    };
+    ids.map(record).collect()
+}
+
+/// What the views for boards say.
+async fn for_boards(counting: &Counting) -> Vec<String> {
+    let row = "concat(toString(business_date), region_id, ' ', store_id, ' ', staff_id, channel, ' ', \
+               toString((adds, late_adds, deletes_by_customer, gmv_fen, last_add_at))) AS row";
+    counting.texts(&format!("SELECT {row} FROM v_counts_1d_board ORDER BY row")).await
+}
+
+#[tokio::test]
+async fn database_from_before_gets_closed_chunks_by_migrating_and_the_open_one_at_the_start() {
+    let engine = Engine::start();
+    let mut counting = Counting::new(engine.url(), "before").await;
+    counting.count(TOPIC, 0, &records(0..CHUNK + 9)).await;
+    let before = for_boards(&counting).await;
+    assert_eq!(before.len(), 5, "three members of staff, two channels: {before:?}");
+    counting.execute("TRUNCATE TABLE counts_1d_board_registers").await;
+    counting.execute("ALTER TABLE migrations DELETE WHERE name = '0016_boards.sql' SETTINGS mutations_sync = 2").await;
+    migrate::run(&counting.config.clickhouse, &counting.config.chunk).await.unwrap();
+    let chunks = "SELECT DISTINCT toString(src_chunk) FROM counts_1d_board_registers WHERE events > 0";
+    assert_eq!(counting.texts(chunks).await, ["0"]);
+    assert_ne!(for_boards(&counting).await, before);
+
+    counting.restart();
+    counting.count(TOPIC, 0, &[]).await;
+    assert_eq!(for_boards(&counting).await, before);
+    let report = verify::run(&verify::Settings::default(), &counting.config, NOW_MS).await.unwrap();
+    assert!(report.is_equal(), "{report}");
+}

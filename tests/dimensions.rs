@@ -1,0 +1,113 @@
+//! The dimensions, against the directory by which the pipeline places events.
+//!
+//! Invariant: rows are published as the reference topics publish them; the views are asked by name.
+
+use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
+use yinliu::directory::{Directory, OrgRow, Publication};
+
+use crate::support::refreshed::Refreshed;
+
+/// 2025-03-10 00:00 UTC, and how far apart the moments of this test lie.
+const BEGIN_MS: i64 = 1_741_564_800_000;
+const HOUR_MS: i64 = 3_600_000;
+
+fn random_row(dice: &mut SmallRng, number: u64) -> OrgRow {
+    let removed = dice.random_range(0..6) == 0;
+    let (store, at) = (dice.random_range(0..4), BEGIN_MS + i64::try_from(number).unwrap() * HOUR_MS);
+    let place = |kind: &str| if removed { String::new() } else { format!("{kind}{store}") };
+    OrgRow {
+        publication: Publication { at, partition: 0, offset: number },
+        removed,
+        corp_id: "c".to_owned(),
+        staff_id: format!("s{}", dice.random_range(0..4)),
+        store_id: place("m"),
+        store_name: place("store "),
+        region_id: place("r"),
+        region_name: place("region "),
+        active: !removed,
+        valid_from: at + dice.random_range(-6..6) * HOUR_MS,
+        ..OrgRow::default()
+    }
+}
+
+async fn publish(refreshed: &Refreshed, row: &OrgRow) {
+    let OrgRow {
+        publication, removed, corp_id, staff_id, store_id, store_name, region_id, region_name, active, ..
+    } = row;
+    let (at, valid_from, offset) = (publication.at, row.valid_from, publication.offset);
+    refreshed
+        .execute(&format!(
+            "INSERT INTO org_log (corp_id, staff_id, store_id, store_name, region_id, region_name, active, removed, valid_from, \
+             published_at, src_offset) VALUES ('{corp_id}', '{staff_id}', '{store_id}', '{store_name}', '{region_id}', \
+             '{region_name}', {active}, {removed}, fromUnixTimestamp64Milli({valid_from}), fromUnixTimestamp64Milli({at}), {offset})"
+        ))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn member_stands_in_the_dimension_of_a_moment_where_events_of_that_moment_count() {
+    let refreshed = Refreshed::new("dimensions", &["c"]).await;
+    let (mut dice, mut directory) = (SmallRng::seed_from_u64(5), Directory::default());
+    for number in 0..40 {
+        let row = random_row(&mut dice, number);
+        publish(&refreshed, &row).await;
+        directory.insert_org(row);
+    }
+    for hours in (-3..50).step_by(4) {
+        let moment = BEGIN_MS + hours * HOUR_MS;
+        let mut expected: Vec<_> = (0..4)
+            .map(|staff| format!("s{staff}"))
+            .map(|staff| (directory.place("c", &staff, moment, i64::MAX).store_id.to_owned(), staff))
+            .filter(|(store, _)| !store.is_empty())
+            .map(|(store, staff)| format!("{staff} {store}"))
+            .collect();
+        expected.sort();
+        let at = moment / 1_000;
+        let sql = format!(
+            "SELECT concat(staff_id, ' ', store_id) AS line FROM dim_staff_at(moment = toDateTime64({at}, 3, 'UTC')) \
+             WHERE corp_id = 'c' ORDER BY line"
+        );
+        assert_eq!(refreshed.client.query_raw(&sql).fetch_all::<String>().await.unwrap(), expected, "{hours} h");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stores_regions_and_channels_are_those_of_now_with_the_corps_own() {
+    let refreshed = Refreshed::new("dimensions_now", &["c"]).await;
+    for (number, store, active) in [(0, 1, true), (1, 1, false), (2, 2, true)] {
+        let row = OrgRow {
+            publication: Publication { at: BEGIN_MS, partition: 0, offset: number },
+            corp_id: "c".to_owned(),
+            staff_id: format!("s{number}"),
+            store_id: format!("m{store}"),
+            store_name: format!("store {store}"),
+            region_id: "r".to_owned(),
+            region_name: "region".to_owned(),
+            active,
+            valid_from: BEGIN_MS,
+            ..OrgRow::default()
+        };
+        publish(&refreshed, &row).await;
+    }
+    let stores = "SELECT concat(store_id, ' ', store_name, ' ', region_name, ' ', toString(staff_active)) FROM dim_store ORDER BY store_id";
+    assert_eq!(refreshed.csv(stores).await, "\"m1 store 1 region 1\"\n\"m2 store 2 region 1\"\n");
+    let regions = "SELECT region_id, region_name, stores, staff_active FROM dim_region";
+    assert_eq!(refreshed.csv(regions).await, "\"r\",\"region\",2,2\n");
+    refreshed
+        .execute(
+            "INSERT INTO channel_log (corp_id, state, channel, label, `group`, published_at) VALUES \
+             ('c', 'k1', 'fair', 'Fair', 'event', now64(3)), ('c', 'k2', 'cashier', 'Till', '', now64(3))",
+        )
+        .await;
+    let own = "SELECT channel, channel_group, name_en FROM dim_channel WHERE corp_id = 'c'";
+    assert_eq!(refreshed.csv(own).await, "\"fair\",\"event\",\"Fair\"\n");
+
+    let table: serde_json::Value = serde_json::from_str(include_str!("../schemas/channels.json")).unwrap();
+    let text = |channel: &serde_json::Value, field: &str| channel[field].as_str().unwrap().to_owned();
+    let mut known: Vec<_> = table["channels"].as_array().unwrap().iter().collect();
+    known.sort_by_key(|channel| text(channel, "key"));
+    let known: Vec<_> =
+        known.iter().map(|each| ["key", "group", "zh", "en"].map(|field| text(each, field)).join("|")).collect();
+    let every = "SELECT concat(channel, '|', channel_group, '|', name_zh, '|', name_en) FROM dim_channel WHERE corp_id = '' ORDER BY channel";
+    assert_eq!(refreshed.client.query_raw(every).fetch_all::<String>().await.unwrap(), known);
+}
