@@ -139,6 +139,8 @@ pub struct Batch {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
     pub origin: Origin,
+    /// As the brokers told it; empty where they tell no ids.
+    pub topic_id: Arc<str>,
     /// The ledger's position; `None` where it has no row yet.
     pub ledger: Option<u64>,
     /// Everything below it is in the warehouse, or in the log no more.

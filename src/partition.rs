@@ -118,6 +118,12 @@ impl Partition {
         &self.origin
     }
 
+    /// The topic that is read, as the brokers told it; empty where they tell no ids.
+    #[must_use]
+    pub const fn topic_id(&self) -> &Arc<str> {
+        &self.topic_id
+    }
+
     #[must_use]
     pub const fn tally(&self) -> &Tally {
         &self.tally

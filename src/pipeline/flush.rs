@@ -151,8 +151,8 @@ impl<K: Sink> Flush<K> {
     async fn flush(&mut self, mut batch: Batch) -> Result<(), Stopped> {
         let began = Instant::now();
         let mut replaced = Vec::new();
-        for Opened { origin, ledger, position, leans_until, absences } in batch.opened.drain(..) {
-            self.progress.flushed(&origin, position);
+        for Opened { origin, topic_id, ledger, position, leans_until, absences } in batch.opened.drain(..) {
+            self.progress.flushed(&origin, &topic_id, position);
             if leans_until > 0 {
                 self.leaning.insert(origin.clone(), leans_until);
                 if absences < self.shared.absences.load(Ordering::Acquire) {
@@ -270,12 +270,12 @@ impl<K: Sink> Flush<K> {
         let mut positions: BTreeMap<Origin, u64> = BTreeMap::new();
         for entry in entries {
             self.waiting.remove(&(entry.origin.clone(), entry.chunk));
+            self.progress.flushed(&entry.origin, &entry.topic_id, entry.next_offset);
             let position = positions.entry(entry.origin).or_default();
             *position = (*position).max(entry.next_offset);
         }
         for (origin, position) in &positions {
             self.acknowledged.insert(origin.clone(), *position);
-            self.progress.flushed(origin, *position);
             if self.leaning.get(origin).is_some_and(|leans_until| position >= leans_until) {
                 self.leaning.remove(origin);
             }

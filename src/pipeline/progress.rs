@@ -3,7 +3,10 @@
 //! Invariant: pure; a partition is complete through the moment at which an end of its log was asked for, once
 //! everything below that end is in the warehouse. Timestamps of records play no part: a producer may set them at will.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use tokio::sync::mpsc;
 
@@ -19,8 +22,8 @@ pub struct Sample {
     pub ends: Vec<(Origin, u64)>,
     /// Partitions that did not exist a sample ago, which was asked for at that moment: complete through it.
     pub born: Vec<(Origin, i64)>,
-    /// Topics that are others than a sample ago, though of the same name.
-    pub recreated: Vec<String>,
+    /// Topics that are others than a sample ago, though of the same name, and the ids that they have now.
+    pub recreated: Vec<(String, String)>,
 }
 
 /// The partitions that this process counts.
@@ -36,7 +39,11 @@ struct Partition {
     position: Option<u64>,
     /// As the position stands in the tables.
     label: Option<Origin>,
-    /// What was counted of the topic before it was recreated: it says nothing of the ends of today.
+    /// The topic of the position; empty where the brokers tell no ids.
+    topic_id: Arc<str>,
+    /// The topic of the ends, once it was seen to be another than before; empty until then.
+    ends_topic_id: String,
+    /// How the topic stands in the tables that was read here before it was recreated.
     gone: Option<Origin>,
     /// Ends not yet reached, oldest first, each larger than the one before.
     ends: VecDeque<(i64, u64)>,
@@ -50,14 +57,14 @@ impl Progress {
         Self { samples, partitions: BTreeMap::new(), born: Vec::new() }
     }
 
-    /// Everything below `position` is in the warehouse; `label` as it stands in the tables.
-    pub fn flushed(&mut self, label: &Origin, position: u64) {
+    /// Everything below `position` of the topic with this id is in the warehouse; `label` as it stands in the tables.
+    pub fn flushed(&mut self, label: &Origin, topic_id: &Arc<str>, position: u64) {
         let partition = self.partitions.entry(label.broker()).or_default();
-        if partition.gone.as_ref() == Some(label) {
+        if partition.is_of_another_topic(label, topic_id) {
             return;
         }
-        if partition.label.as_ref() != Some(label) {
-            (partition.label, partition.position) = (Some(label.clone()), None);
+        if partition.label.as_ref() != Some(label) || partition.topic_id != *topic_id {
+            (partition.label, partition.topic_id, partition.position) = (Some(label.clone()), topic_id.clone(), None);
         }
         partition.position = partition.position.max(Some(position));
         partition.reach();
@@ -94,12 +101,10 @@ impl Progress {
 
     fn sampled(&mut self, sample: Sample) {
         self.born.extend(sample.born);
-        for (_, partition) in self
-            .partitions
-            .iter_mut()
-            .filter(|(origin, _)| sample.recreated.iter().any(|topic| **topic == *origin.topic))
-        {
-            partition.recreated();
+        for (origin, partition) in &mut self.partitions {
+            if let Some((_, topic_id)) = sample.recreated.iter().find(|(topic, _)| **topic == *origin.topic) {
+                partition.recreated(topic_id);
+            }
         }
         for (origin, end) in sample.ends {
             let partition = self.partitions.entry(origin).or_default();
@@ -121,12 +126,26 @@ impl Progress {
 }
 
 impl Partition {
-    /// The log is another one, and nothing is known to be counted of it.
-    fn recreated(&mut self) {
-        if self.position.take().is_some_and(|position| position > 0) {
-            self.gone = self.label.take();
-        }
+    /// The log is another one, of the topic with this id.
+    fn recreated(&mut self, topic_id: &str) {
+        topic_id.clone_into(&mut self.ends_topic_id);
         self.ends.clear();
+        // It may have been opened before its ends were seen.
+        if *self.topic_id != *topic_id {
+            self.position = None;
+            self.gone = self.label.take().or(self.gone.take());
+        }
+    }
+
+    /// Whether what was flushed says nothing of the ends of today: it is of the topic before, whose rows arrive late.
+    /// Where its id is not known, the label tells; but a topic of which nothing was counted is not adopted, and the one
+    /// after it keeps the label.
+    fn is_of_another_topic(&self, label: &Origin, topic_id: &str) -> bool {
+        if self.ends_topic_id.is_empty() || topic_id.is_empty() {
+            self.gone.as_ref() == Some(label)
+        } else {
+            self.ends_topic_id != topic_id
+        }
     }
 
     /// Whether its topic was recreated, and is not counted since.
@@ -166,7 +185,7 @@ mod tests {
                 .send(Sample { asked_at, ends: vec![(origin(), end)], born: Vec::new(), recreated: Vec::new() })
                 .unwrap();
             if let Some(position) = position {
-                progress.flushed(&origin(), position);
+                progress.flushed(&origin(), &Arc::default(), position);
             }
             told = progress.changed().last().map(|(_, moment)| *moment).or(told);
         }
@@ -193,27 +212,92 @@ mod tests {
         check(&[(1, 0, Some(0)), (2, 0, None)], Some(2));
     }
 
-    #[test]
-    fn recreated_topic_is_complete_through_nothing_new_until_it_is_counted_under_its_own_name() {
+    /// What happens to a partition of the topic `t`.
+    enum Step {
+        /// `number` among the topics of that name, by which it stands in the tables.
+        Flushed {
+            number: u32,
+            topic_id: &'static str,
+            position: u64,
+        },
+        /// With the id of the topic where it is another than before.
+        Ends {
+            asked_at: i64,
+            end: u64,
+            recreated: Option<&'static str>,
+        },
+        Restart,
+    }
+    use Step::{Ends, Flushed, Restart};
+
+    /// Each step with the moment that is told after it.
+    fn check_recreated(steps: &[(Step, Option<i64>)]) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut progress = Progress::new(receiver);
-        let sample = |asked_at, end, recreated: &[&str]| {
-            let recreated = recreated.iter().map(ToString::to_string).collect();
-            sender.send(Sample { asked_at, ends: vec![(origin(), end)], born: Vec::new(), recreated }).unwrap();
-        };
-        progress.flushed(&origin(), 10);
-        sample(1, 10, &[]);
-        assert_eq!(progress.changed(), [(origin(), 1)]);
-        sample(2, 3, &["t"]);
-        assert_eq!(progress.changed(), []);
-        // Rows of the former topic that arrive late.
-        progress.flushed(&origin(), 10);
-        sample(3, 10, &[]);
-        assert_eq!((progress.changed(), progress.complete_through()), (Vec::new(), Some(1)));
-        progress.flushed(&origin().label(2), 3);
-        assert_eq!(progress.changed(), [(origin(), 2)]);
-        progress.flushed(&origin().label(2), 10);
-        assert_eq!(progress.changed(), [(origin(), 3)]);
+        for (number, (step, expected)) in steps.iter().enumerate() {
+            match *step {
+                Flushed { number, topic_id, position } => {
+                    let label = if number == 1 { origin() } else { origin().label(number) };
+                    progress.flushed(&label, &topic_id.into(), position);
+                }
+                Ends { asked_at, end, recreated } => {
+                    let recreated = recreated.map(|id| ("t".to_owned(), id.to_owned())).into_iter().collect();
+                    sender.send(Sample { asked_at, ends: vec![(origin(), end)], born: Vec::new(), recreated }).unwrap();
+                }
+                Restart => progress.restart(),
+            }
+            let told = progress.changed().last().map(|(_, moment)| *moment);
+            assert_eq!(told, *expected, "step {number}");
+        }
+    }
+
+    #[test]
+    fn recreated_topic_is_complete_through_nothing_new_until_it_is_counted_itself() {
+        check_recreated(&[
+            (Flushed { number: 1, topic_id: "a", position: 10 }, None),
+            (Ends { asked_at: 1, end: 10, recreated: None }, Some(1)),
+            (Ends { asked_at: 2, end: 3, recreated: Some("b") }, None),
+            // Rows of the former topic that arrive late.
+            (Flushed { number: 1, topic_id: "a", position: 10 }, None),
+            (Ends { asked_at: 3, end: 10, recreated: None }, None),
+            (Flushed { number: 2, topic_id: "b", position: 3 }, Some(2)),
+            (Flushed { number: 2, topic_id: "b", position: 10 }, Some(3)),
+        ]);
+    }
+
+    #[test]
+    fn topic_that_is_recreated_before_anything_of_it_was_entered_is_not_taken_for_the_one_after_it() {
+        check_recreated(&[
+            (Flushed { number: 1, topic_id: "a", position: 0 }, None),
+            (Ends { asked_at: 1, end: 2, recreated: Some("b") }, None),
+            // The batch that was in hand.
+            (Flushed { number: 1, topic_id: "a", position: 2 }, None),
+            // Nothing had been counted when it was opened again: it was not adopted.
+            (Flushed { number: 1, topic_id: "b", position: 2 }, Some(1)),
+        ]);
+    }
+
+    #[test]
+    fn topic_that_is_recreated_while_the_position_is_not_known_is_recognised() {
+        for topic_id in ["a", ""] {
+            check_recreated(&[
+                (Flushed { number: 1, topic_id, position: 10 }, None),
+                (Restart, None),
+                (Ends { asked_at: 1, end: 1, recreated: Some("b") }, None),
+                // The former topic was opened again just before it went.
+                (Flushed { number: 1, topic_id, position: 10 }, None),
+                (Flushed { number: 2, topic_id: "b", position: 1 }, Some(1)),
+            ]);
+        }
+    }
+
+    #[test]
+    fn recreated_topic_that_is_opened_before_its_ends_are_seen_is_complete_through_them() {
+        check_recreated(&[
+            (Flushed { number: 1, topic_id: "a", position: 10 }, None),
+            (Flushed { number: 2, topic_id: "b", position: 0 }, None),
+            (Ends { asked_at: 1, end: 0, recreated: Some("b") }, Some(1)),
+        ]);
     }
 
     #[test]
@@ -226,7 +310,7 @@ mod tests {
             progress.changed();
         }
         assert!(progress.partitions[&origin()].ends.len() <= ENDS_MAX);
-        progress.flushed(&origin(), 20_000);
+        progress.flushed(&origin(), &Arc::default(), 20_000);
         assert_eq!(progress.changed().last().map(|(_, moment)| *moment), Some(19_999));
     }
 }

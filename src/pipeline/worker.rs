@@ -222,8 +222,8 @@ impl<S: Source> Worker<S> {
                     partition.adopt(&mut self.batch);
                     let (origin, position) = (partition.origin().clone(), partition.position());
                     assigned.entered = position;
-                    let leans_until = partition.leans_until();
-                    self.batch.opened.push(Opened { origin, ledger, position, leans_until, absences });
+                    let (topic_id, leans_until) = (partition.topic_id().clone(), partition.leans_until());
+                    self.batch.opened.push(Opened { origin, topic_id, ledger, position, leans_until, absences });
                     self.source.start(answer.slot, read_from)?;
                     assigned.phase = Phase::Live(partition, Tail::default());
                     assigned.since = now;
