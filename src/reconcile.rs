@@ -94,7 +94,7 @@ pub struct Report {
     pub duplicates: u64,
     /// Facts that have another place now.
     pub placed: u64,
-    /// Rows of registers, of both tables.
+    /// Rows of registers, of all their tables.
     pub registers: u64,
     pub amended: u64,
     /// The first of the amendments.
@@ -228,12 +228,15 @@ impl Run<'_> {
 
     /// Puts the registers of a cell right, or tells how.
     async fn correct(&mut self, cell: &Cell, facts: Facts<'_>) -> Result<(), Error> {
-        self.amendments.begin(&self.scope.warehouse, cell).await?;
+        self.amendments.begin(cell);
         let chunk = self.scope.warehouse.chunk;
         // Days after boards, of whose figures theirs tell: whoever is interrupted in between tells of no change twice.
         for grain in [Grain::Board, Grain::Day, Grain::Minute] {
             if planted!(MinutesForgotten) && grain == Grain::Minute {
                 continue;
+            }
+            if grain == Grain::Minute {
+                self.amendments.recall(&self.scope.warehouse).await?;
             }
             let bits = if grain == Grain::Minute { chunk.bits } else { chunk.day_bits };
             let text = registers::differing(&self.scope, cell, grain, facts);

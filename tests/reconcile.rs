@@ -2,8 +2,10 @@
 //!
 //! Invariant: each test has a database of its own on one engine; figures are read through the contract's views.
 
+mod held;
+
 use std::{
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
     time::Duration,
 };
 
@@ -14,8 +16,6 @@ use yinliu::verify;
 use crate::support::{
     counting::{CHUNK, Counting},
     engine::Engine,
-    poll,
-    proxy::{Mode, Proxy},
 };
 
 /// 2025-03-10 10:00 in Asia/Shanghai.
@@ -343,53 +343,6 @@ async fn told(counting: &Counting) -> Vec<String> {
 
 /// Of [`repeated`]: no change is lost, none is told twice, and none of the minutes of a change by day.
 const TWELVE_TAKEN_OUT: [&str; 1] = ["day 12"];
-
-const REGISTERS: &str = "INSERT INTO counts_1d_registers";
-
-/// Starts a run whose registers by day are held back once it has told of them.
-async fn held_between_telling_and_writing(counting: &Counting) -> (Proxy, Child) {
-    let proxy = Proxy::start(&counting.config.clickhouse.url, 1);
-    proxy.set(Mode::Hold(REGISTERS));
-    let url = format!("clickhouse.url={}", proxy.url());
-    let mut command = command(counting, &[&["reconcile"], &DAY[..]].concat());
-    // Of a setting that is given twice the later one holds.
-    let child = command.args(["--set", &url]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    poll::until("registers that are held back", Duration::from_mins(1), async || match proxy.struck() {
-        0 => Err("none yet".to_owned()),
-        _ => Ok(()),
-    })
-    .await;
-    assert_ne!(told(counting).await, Vec::<String>::new(), "it is told before it is written");
-    (proxy, child)
-}
-
-#[tokio::test]
-async fn run_that_is_killed_between_telling_and_writing_is_told_once() {
-    let counting = repeated("killed_between").await;
-    let (_proxy, mut killed) = held_between_telling_and_writing(&counting).await;
-    killed.kill().unwrap();
-    killed.wait().unwrap();
-    assert_eq!(reconcile(&counting, &[]).0, Some(0));
-    assert_eq!(told(&counting).await, TWELVE_TAKEN_OUT);
-    assert_eq!(figures(&counting).await, once(&all_of_repeated()));
-}
-
-#[tokio::test]
-async fn run_that_overtakes_another_one_tells_of_the_same_change_and_it_counts_once() {
-    let counting = repeated("overtaken").await;
-    let (proxy, mut overtaken) = held_between_telling_and_writing(&counting).await;
-    assert_eq!(reconcile(&counting, &[]).0, Some(0));
-    let tellings = "SELECT toString(count()) FROM amendment_log WHERE metric = 'adds'";
-    let stored = counting.texts(tellings).await;
-    // What was held back arrives late, and the run goes on.
-    proxy.set(Mode::Pass);
-    assert!(overtaken.wait().unwrap().success());
-    let rows = "SELECT toString(count()) FROM amendments WHERE metric = 'adds'";
-    assert!(stored > counting.texts(rows).await, "two runs told of some changes: {stored:?} rows");
-    assert_eq!(told(&counting).await, TWELVE_TAKEN_OUT);
-    assert_eq!(figures(&counting).await, once(&all_of_repeated()));
-    assert_verified(&counting).await;
-}
 
 #[tokio::test]
 async fn wrong_words_end_with_2_and_a_warehouse_that_is_away_with_1() {

@@ -106,8 +106,20 @@ impl Amendments {
         Self { course, cell: None, told: HashMap::new(), ahead: HashMap::new() }
     }
 
-    /// Goes on with another cell, of which something may have been told before.
-    pub(super) async fn begin(&mut self, warehouse: &Warehouse<'_>, cell: &Cell) -> Result<(), Error> {
+    /// Goes on with another cell.
+    pub(super) fn begin(&mut self, cell: &Cell) {
+        self.told.clear();
+        if self.course == Course::Real {
+            // What was corrected is in the figures.
+            self.ahead.clear();
+        }
+        self.cell = Some(cell.clone());
+    }
+
+    /// Reads what was told of this cell by day, by whatever run: its minutes are not told again. To be called after the
+    /// registers by day were compared, for whoever put them right had told of it before.
+    pub(super) async fn recall(&mut self, warehouse: &Warehouse<'_>) -> Result<(), Error> {
+        let Some(cell) = &self.cell else { return Ok(()) };
         let key = "corp_id, metric, region_id, store_id, staff_id, channel";
         let (origin, day_chunk) = (&cell.chunk.origin, cell.chunk.number);
         let text = format!(
@@ -119,16 +131,11 @@ impl Amendments {
             origin.partition,
             Reason::Boards.name()
         );
-        let told = warehouse.fetch::<Told>("read the amendments", &text).await?.into_iter().map(|row| {
+        for row in warehouse.fetch::<Told>("read the amendments", &text).await? {
             let key = [&row.corp_id, &row.region_id, &row.store_id, &row.staff_id, &row.channel];
-            (fingerprint(key, &[&row.metric]), row.newest)
-        });
-        self.told = told.collect();
-        if self.course == Course::Real {
-            // What was corrected is in the figures.
-            self.ahead.clear();
+            let told = self.told.entry(fingerprint(key, &[&row.metric])).or_default();
+            *told = row.newest.max(*told);
         }
-        self.cell = Some(cell.clone());
         Ok(())
     }
 
