@@ -34,7 +34,7 @@ pub(crate) enum Scale {
 type Part = fn(Scale, &mut Table);
 
 /// The parts by name, in the order in which they run.
-const PARTS: [(&str, Part); 8] = [
+const PARTS: [(&str, Part); 9] = [
     ("flat", flat::run),
     ("null", null::run),
     ("engine", engine::throughput),

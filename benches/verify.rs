@@ -1,6 +1,6 @@
 //! The user's own check and correction of a day: seconds, and the memory that they take from the engine.
 //!
-//! Invariant: the day is made by the engine itself, as the pipeline would have left it: facts, both rollups, ledger.
+//! Invariant: the day is made by the engine itself, as the pipeline would have left it: facts, rollups, ledger.
 
 use std::{
     fs,

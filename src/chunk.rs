@@ -47,7 +47,8 @@ named! {
     }
 }
 
-/// Dense numbers for the dimensions that occur in one chunk by day; a chunk has at most 2^24 of them.
+/// Dense numbers for the dimensions that occur in one chunk by day: at most three for each of its 2^24 offsets, the place
+/// of the event and those of its two registers for boards.
 #[derive(Debug, Default)]
 pub struct Places {
     index: HashTable<u32>,

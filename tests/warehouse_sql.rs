@@ -49,23 +49,14 @@ async fn texts(client: &Client, sql: &str) -> Vec<String> {
 
 /// The names of the contract, section 5, and their columns.
 fn contract() -> Vec<(&'static str, Vec<String>)> {
-    let counters = || Counter::ALL.iter().map(|counter| counter.name().to_owned());
     let split = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-    let key = "corp_id business_date region_id store_id staff_id channel";
+    let counters = Counter::ALL.iter().map(|counter| counter.name().to_owned());
+    let counted = |key: &str| split(key).into_iter().chain(counters.clone()).collect();
     vec![
-        ("v_counts_1m", split(key).into_iter().chain(split("window_start")).chain(counters()).collect()),
-        ("v_counts_1d", split(key).into_iter().chain(counters()).collect()),
-        (
-            "v_counts_1d_staff",
-            split("corp_id business_date region_id store_id staff_id last_add_at")
-                .into_iter()
-                .chain(counters())
-                .collect(),
-        ),
-        (
-            "v_counts_1d_channel",
-            split("corp_id business_date region_id channel last_add_at").into_iter().chain(counters()).collect(),
-        ),
+        ("v_counts_1m", counted("corp_id window_start business_date region_id store_id staff_id channel")),
+        ("v_counts_1d", counted("corp_id business_date region_id store_id staff_id channel")),
+        ("v_counts_1d_staff", counted("corp_id business_date region_id store_id staff_id last_add_at")),
+        ("v_counts_1d_channel", counted("corp_id business_date region_id channel last_add_at")),
         (
             "events",
             split(

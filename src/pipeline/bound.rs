@@ -4,8 +4,8 @@
 //!
 //! # Why partitions take turns at the bound
 //! What a process holds is bounded by the chunk: at most `2^chunk.bits` registers by minute, `2^chunk.day_bits` by day and
-//! twice that for boards in each partition. A day of ordinary keys fills a small part of that, but what senders do is not ours to say: ids of the
-//! longest form in every record take a hundred times the memory. So there is a limit. At the limit, those partitions of a
+//! twice that for boards in each partition. A day of ordinary keys fills a small part of that, but what senders do is not
+//! ours to say: ids of the longest form in every record take a hundred times the memory. So there is a limit. At the limit, those partitions of a
 //! worker that were read longest are held, and each is read again as soon as there is room, or else when its turn comes.
 //! - *Not flushed earlier*: a register is needed after its flush, for the next event of its key adds to it.
 //! - *Not dropped from a partition that is read on*: reading it back for each event would ask ClickHouse for rows all day.

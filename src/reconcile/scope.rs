@@ -1,6 +1,6 @@
 //! Which chunks are recomputed: those that the ledger calls complete, and whose facts are all there.
 //!
-//! Invariant: a chunk is closed in both tables of registers or it is left to the pipeline, which holds its registers in
+//! Invariant: a chunk is closed in every table of registers or it is left to the pipeline, which holds its registers in
 //! memory and would write over what was corrected.
 //!
 //! # Why facts are counted first

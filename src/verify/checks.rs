@@ -93,9 +93,9 @@ impl Warehouse<'_> {
             Check::Minutes => self.minutes(&self.position_table().await?),
             Check::Days => self.facts_and_days(&self.position_table().await?),
             Check::Boards => self.boards(&self.position_table().await?),
-            Check::BoardsAhead => self.ahead(Grain::Board, &self.position_table().await?),
             Check::MinutesAhead => self.ahead(Grain::Minute, &self.position_table().await?),
             Check::DaysAhead => self.ahead(Grain::Day, &self.position_table().await?),
+            Check::BoardsAhead => self.ahead(Grain::Board, &self.position_table().await?),
             Check::Counted => {
                 let positions = self.position_table().await?;
                 self.counted(&positions, self.span().await?)
