@@ -72,35 +72,51 @@ async fn member_stands_in_the_dimension_of_a_moment_where_events_of_that_moment_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stores_regions_and_channels_are_those_of_now_with_the_corps_own() {
+async fn stores_regions_and_channels_are_those_of_the_moment_with_the_corps_own() {
     let refreshed = Refreshed::new("dimensions_now", &["c"]).await;
-    for (number, store, active) in [(0, 1, true), (1, 1, false), (2, 2, true)] {
+    // The last one moves from the second store to the first.
+    for (offset, staff, store, active) in [(0, 0, 1, true), (1, 1, 1, false), (2, 2, 2, true), (3, 2, 1, true)] {
         let row = OrgRow {
-            publication: Publication { at: BEGIN_MS, partition: 0, offset: number },
+            publication: Publication { at: BEGIN_MS, partition: 0, offset },
             corp_id: "c".to_owned(),
-            staff_id: format!("s{number}"),
+            staff_id: format!("s{staff}"),
             store_id: format!("m{store}"),
             store_name: format!("store {store}"),
             region_id: "r".to_owned(),
             region_name: "region".to_owned(),
             active,
-            valid_from: BEGIN_MS,
+            valid_from: BEGIN_MS + i64::try_from(offset).unwrap() * HOUR_MS,
             ..OrgRow::default()
         };
         publish(&refreshed, &row).await;
     }
-    let stores = "SELECT concat(store_id, ' ', store_name, ' ', region_name, ' ', toString(staff_active)) FROM dim_store ORDER BY store_id";
-    assert_eq!(refreshed.csv(stores).await, "\"m1 store 1 region 1\"\n\"m2 store 2 region 1\"\n");
-    let regions = "SELECT region_id, region_name, stores, staff_active FROM dim_region";
-    assert_eq!(refreshed.csv(regions).await, "\"r\",\"region\",2,2\n");
+    let as_of = |view: &str, milliseconds| {
+        format!("{view}_at(moment = toDateTime64({}, 3, 'UTC'))", (BEGIN_MS + milliseconds) / 1_000)
+    };
+    for (view, expected) in [
+        (as_of("dim_store", 2 * HOUR_MS), "\"m1\",\"store 1\",\"region\",1\n\"m2\",\"store 2\",\"region\",1\n"),
+        (as_of("dim_store", 3 * HOUR_MS), "\"m1\",\"store 1\",\"region\",2\n"),
+        ("dim_store".to_owned(), "\"m1\",\"store 1\",\"region\",2\n"),
+    ] {
+        let stores = format!("SELECT store_id, store_name, region_name, staff_active FROM {view} ORDER BY store_id");
+        assert_eq!(refreshed.csv(&stores).await, expected, "{view}");
+    }
+    for (view, expected) in [(as_of("dim_region", 2 * HOUR_MS), 2), ("dim_region".to_owned(), 1)] {
+        let regions = format!("SELECT region_id, region_name, stores, staff_active FROM {view}");
+        assert_eq!(refreshed.csv(&regions).await, format!("\"r\",\"region\",{expected},2\n"), "{view}");
+    }
     refreshed
         .execute(
             "INSERT INTO channel_log (corp_id, state, channel, label, `group`, published_at) VALUES \
              ('c', 'k1', 'fair', 'Fair', 'event', now64(3)), ('c', 'k2', 'cashier', 'Till', '', now64(3))",
         )
         .await;
-    let own = "SELECT channel, channel_group, name_en FROM dim_channel WHERE corp_id = 'c'";
-    assert_eq!(refreshed.csv(own).await, "\"fair\",\"event\",\"Fair\"\n");
+    for (view, expected) in
+        [("dim_channel".to_owned(), "\"fair\",\"event\",\"Fair\"\n"), (as_of("dim_channel", HOUR_MS), "")]
+    {
+        let own = format!("SELECT channel, channel_group, name_en FROM {view} WHERE corp_id = 'c'");
+        assert_eq!(refreshed.csv(&own).await, expected, "{view}");
+    }
 
     let table: serde_json::Value = serde_json::from_str(include_str!("../schemas/channels.json")).unwrap();
     let text = |channel: &serde_json::Value, field: &str| channel[field].as_str().unwrap().to_owned();
