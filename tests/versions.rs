@@ -92,8 +92,8 @@ fn disturbance(table: &Table, dice: &mut StdRng) -> String {
         0 => format!("INSERT INTO {name} SELECT * FROM {name} WHERE {some}"),
         1 => format!("OPTIMIZE TABLE {name}"),
         2 => format!("OPTIMIZE TABLE {name} FINAL"),
-        // An insert of a flush before, which a former owner sent and the server took in late.
-        3 if table.has_version && register => format!(
+        // An insert of a flush or a refresh before, which a former owner sent and the server took in late.
+        3 if table.has_version => format!(
             "INSERT INTO {name} SELECT * REPLACE ({}) FROM (SELECT * FROM {name} FINAL) WHERE version > 0 AND {some}",
             replaced("version - 1", "toUInt32(3)")
         ),
