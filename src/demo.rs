@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::Config,
     engine::{self, Engine},
-    generate::{self, Day, Destination, Telling},
+    generate::{self, Day, Destination, Plot, Telling},
     migrate,
     service::{self, Ports},
     sink,
@@ -147,6 +147,7 @@ fn generator(
         rate: settings.rate,
         seed: settings.seed,
         telling: Telling::Nothing,
+        plot: Plot::Story,
         ..generate::Settings::default()
     };
     tokio::task::spawn_blocking(move || {

@@ -129,6 +129,17 @@ pub struct Settings {
     pub staff: u32,
     #[arg(skip)]
     pub telling: Telling,
+    #[arg(skip)]
+    pub plot: Plot,
+}
+
+/// What decides what happens once a stream is live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Plot {
+    #[default]
+    Chance,
+    /// Chance, and the scenes that a demonstration shows within two minutes.
+    Story,
 }
 
 /// Whether the generator tells how far it is.
@@ -156,6 +167,7 @@ impl Default for Settings {
             stores: 24,
             staff: 240,
             telling: Telling::Progress,
+            plot: Plot::Chance,
         }
     }
 }

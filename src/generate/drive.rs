@@ -13,7 +13,7 @@ use jiff::{Timestamp, civil::Date};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Day, Delivery, Destination, Error, Model, Settings, Summary,
+    Day, Delivery, Destination, Error, Model, Plot, Settings, Summary,
     brand::Brand,
     outlet::{Kafka, Lines, Names, Outlet},
     progress::Progress,
@@ -70,6 +70,10 @@ pub fn drive(
         limit: settings.limit.unwrap_or(u64::MAX),
     };
     let mut model = Model::new(Arc::clone(&brand), span.start_ms, span.midnight_ms);
+    match settings.plot {
+        Plot::Chance => {}
+        Plot::Story => model.tell_story(span.end_ms),
+    }
     let rows = reference::rows(&brand, date, span.start_ms).map_err(Error::Calendar)?;
     let told = stream.tell(&rows, &mut model, settings, (span, clock));
     stream.progress.end();

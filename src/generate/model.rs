@@ -117,6 +117,11 @@ impl Model {
         }
     }
 
+    /// Tells the story of a demonstration around the instant at which the stream goes live; before [`Self::day`].
+    pub fn tell_story(&mut self, live_ms: i64) {
+        self.world.tell_story(live_ms);
+    }
+
     /// About `count` deliveries in order, stamped within the span and as busy as its hours are. What is still on its
     /// way at the end stays in the model: a later span or [`Self::now`] delivers it.
     pub fn day(&mut self, span: Span, count: u64) -> Day<'_> {
@@ -309,5 +314,7 @@ fn transit_ms(dice: &mut Dice) -> i64 {
     }
 }
 
+#[cfg(test)]
+mod story;
 #[cfg(test)]
 mod tests;

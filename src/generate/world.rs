@@ -20,6 +20,7 @@ use super::{
 use crate::event::{Direction, Type};
 
 mod scenes;
+pub(super) mod story;
 
 /// How the scenes of a day stand to each other, in 1,000. Talk is most of what a brand sends; the rare ones matter.
 const SCENES: [(Scene, u32); 10] = [
@@ -72,6 +73,10 @@ enum Step {
         order: u64,
         amount_fen: u32,
     },
+    /// Of the story that a demonstration tells.
+    Overtake,
+    CostlyBroadcast,
+    CatchUp,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -118,6 +123,9 @@ pub(super) struct World {
     serial: u64,
     salt: u64,
     midnight_ms: i64,
+    /// By store, so far.
+    adds: Vec<u32>,
+    story: story::Story,
     /// What happened since it was last taken, in no order.
     pub(super) happened: Vec<Fact>,
     unattributed: Index,
@@ -138,6 +146,8 @@ impl World {
             serial: 0,
             salt,
             midnight_ms,
+            adds: vec![0; brand.stores.len()],
+            story: story::Story::default(),
             happened: Vec::new(),
             unattributed,
             shared: channel::index("shared"),
@@ -247,7 +257,11 @@ impl World {
             Named::Key => Via::Key,
             Named::AddWay(numbers) => Via::AddWay(*self.dice.pick(numbers)),
             Named::Code => match self.brand.pick_code(usize::from(staff), channel, &mut self.dice) {
-                Some(code) => Via::Code(u32::try_from(code).expect("a brand has some thousand codes")),
+                Some(code) => {
+                    let code = u32::try_from(code).expect("a brand has some thousand codes");
+                    // The code of the story has adds by plan alone.
+                    if self.story.code == Some(code) { Via::Key } else { Via::Code(code) }
+                }
                 None => Via::Key,
             },
         };

@@ -27,6 +27,9 @@ impl World {
                     self.happened.push(fact);
                 }
             }
+            Step::Overtake => self.overtake(at_ms),
+            Step::CostlyBroadcast => self.costly_broadcast(at_ms),
+            Step::CatchUp => self.catch_up(at_ms),
             Step::Refund { order, amount_fen } => {
                 let fact = self.fact(Type::OrderRefunded, at_ms, place.staff, (customer, given));
                 self.happened.push(Fact { serial: order, amount_fen, ..fact });
@@ -83,10 +86,16 @@ impl World {
     }
 
     fn add(&mut self, at_ms: i64, staff: u16, (customer, given): (u64, Given)) {
-        let fact = self.fact(Type::FriendAdded, at_ms, staff, (customer, given));
-        self.happened.push(fact);
+        self.befriend(at_ms, staff, (customer, given));
         let place = self.friends.insert(staff, Friend { customer, given, standing: Standing::Friend });
         self.befriended(at_ms, place, (customer, given));
+    }
+
+    /// The add of a customer, of this day and no transfer: one that the board counts of the store.
+    pub(super) fn befriend(&mut self, at_ms: i64, staff: u16, who: (u64, Given)) {
+        let fact = self.fact(Type::FriendAdded, at_ms, staff, who);
+        self.happened.push(fact);
+        self.adds[self.brand.staff[usize::from(staff)].store] += 1;
     }
 
     /// What follows an add: the welcome, perhaps talk, perhaps a farewell within the hour or later in the day.
@@ -138,8 +147,7 @@ impl World {
         };
         friend.standing = Standing::Friend;
         friend.given = given;
-        let fact = self.fact(Type::FriendAdded, at_ms, place.staff, (customer, given));
-        self.happened.push(fact);
+        self.befriend(at_ms, place.staff, (customer, given));
         self.befriended(at_ms, place, (customer, given));
     }
 
