@@ -236,12 +236,13 @@ pub(crate) fn run(scale: Scale, table: &mut Table) {
     let viewers = count(size.viewers);
     let (median, late) = (delays.median(), delays.quantile(0.99));
     let measured = format!("median {median:.2}, p99 {late:.2}, most {:.2}", delays.quantile(1.0));
-    table.row("from produce to shown, 2,000 viewers at 20,000 events/s, s", "median ≤ 2.0, p99 ≤ 3.0", measured);
+    let used = format!("{} viewers at {} events/s", size.viewers, size.rate);
+    table.row(&format!("from produce to shown, {used}, s"), "median ≤ 2.0, p99 ≤ 3.0", measured);
     let cpu = (cost.cpu - alone.cpu).max(0.0) / viewers * 1e3;
     table.row("CPU of the board per 1,000 viewers, cores", "stated", format!("{cpu:.2}"));
     table.row("bytes per viewer and minute, kB", "stated", format!("{:.1}", cost.bytes / viewers * 60.0 / 1e3));
     let queries = format!("{:.1} against {:.1}", cost.queries, alone.queries);
-    table.row("ClickHouse queries a second, 2,000 viewers against 1", "the same", queries);
+    table.row(&format!("ClickHouse queries a second, {} viewers against 1", size.viewers), "the same", queries);
     let grown = format!("{memory_before:.0} to {memory:.0}");
     table.row("memory of the board, from all viewers there to the end, MB", "flat", grown);
 }

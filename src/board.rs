@@ -45,6 +45,7 @@ pub mod rank;
 pub mod reader;
 pub mod refresh;
 pub mod refusal;
+pub mod regions;
 mod routes;
 pub mod search;
 pub mod snapshot;

@@ -91,30 +91,43 @@ pub async fn run(
     let last = CancellationToken::new();
     let admin = tokio::spawn(admin::serve(ports.admin, Arc::clone(&metrics), Arc::clone(&health), last.clone()));
     let outside = Outside { metrics, health, wall_ms };
-    let work = async {
-        schema(config, only, &outside.health, &shutdown).await?;
-        outside.health.set_ready();
-        let corps = Corps::new(&config.corp)?;
-        let page = board::Board::new(config.board.clone(), client(&config.clickhouse), corps, wall_ms);
-        let page = board::serve(ports.board, page, shutdown.clone());
-        match only {
-            Some(Part::Board) => page.await,
-            Some(Part::Pipeline) => count(config, outside, &shutdown).await?,
-            None => {
-                let page = tokio::spawn(page);
-                let piped = count(config, outside, &shutdown).await;
-                shutdown.cancel();
-                page.await?;
-                piped?;
-            }
-        }
-        Ok(())
-    };
-    let result = work.await;
+    let result = work(config, only, ports.board, outside, &shutdown).await;
     shutdown.cancel();
     last.cancel();
     let _ = admin.await;
     result
+}
+
+/// The parts that `only` leaves, until one of them ends.
+///
+/// The board answers from the first moment on, also while ClickHouse is away: viewers who come then are told so, and their
+/// pages fill by themselves. It reads nothing but the names of the contract, so that it may ask before the schema was
+/// looked at.
+async fn work(
+    config: &Config,
+    only: Option<Part>,
+    listener: TcpListener,
+    outside: Outside,
+    shutdown: &CancellationToken,
+) -> Result<(), Error> {
+    let corps = Corps::new(&config.corp)?;
+    let page = board::Board::new(config.board.clone(), client(&config.clickhouse), corps, outside.wall_ms);
+    let page = (only != Some(Part::Pipeline)).then(|| tokio::spawn(board::serve(listener, page, shutdown.clone())));
+    let done = async {
+        schema(config, only, &outside.health, shutdown).await?;
+        outside.health.set_ready();
+        if only == Some(Part::Board) {
+            shutdown.cancelled().await;
+            return Ok(());
+        }
+        count(config, outside, shutdown).await
+    };
+    let done = done.await;
+    shutdown.cancel();
+    if let Some(page) = page {
+        page.await?;
+    }
+    done
 }
 
 /// The pipeline, and the figures that are computed from what it counted.

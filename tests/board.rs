@@ -140,6 +140,13 @@ async fn what_needs_somebody_is_told_with_what_is_usual() {
         ["zero", "二店", 6, null, null, null, null],
     ]);
     served.shows("attention?corp=c&level=store", |data| each(data, &names), expected).await;
+    poll::until("the broadcast is not judged", SOON, async || {
+        let (_, body) = served.get("/api/v1/attention?corp=c&level=store", "").await;
+        let answer: Value = serde_json::from_str(&body).map_err(|error| format!("{error}: {body}"))?;
+        let expected = json!([{"kind": "loss", "basis": "broadcasts_of_30_days", "known": 0, "needed": 3}]);
+        if answer["not_judged"] == expected { Ok(()) } else { Err(body) }
+    })
+    .await;
     let names = ["task_id", "audience", "deleted_24h", "provisional"];
     served.shows("losses?corp=c", |data| each(&data["broadcasts"], &names), json!([["task", 10, 1, true]])).await;
     let names = ["deletes_by_customer", "deletes_by_staff"];
@@ -158,8 +165,9 @@ async fn corrections_are_those_of_the_scope_with_what_stood_before() {
         data.as_array().into_iter().flatten().map(item).collect()
     };
     let (replay, late) = (json!(["replay", 4, 3, false]), json!(["late", 0, 2, true]));
-    served.shows("corrections?corp=c", pick, json!([replay, late])).await;
-    served.shows("corrections?corp=c&scope=store:store-s1", pick, json!([late])).await;
+    let channel = json!(["channel", 7, 7, false]);
+    served.shows("corrections?corp=c", pick, json!([replay, channel, late])).await;
+    served.shows("corrections?corp=c&scope=store:store-s1", pick, json!([channel, late])).await;
     served.shows("corrections?corp=c&scope=store:store-s2", pick, json!([replay])).await;
 }
 

@@ -10,7 +10,8 @@ use crate::support::{
     board::Board,
     engine::Engine,
     kafka, poll,
-    stage::Stage,
+    proxy::{Mode, Proxy},
+    stage::{SOON, Stage},
     told::{CORP, Told},
 };
 
@@ -24,6 +25,7 @@ async fn two_boards_without_kafka_show_what_a_pipeline_counted_and_go_on_without
     let mut told = Told::tell(&stage).await;
     // Boards of their own configuration: brokers that do not answer.
     let boards = [Board::start(&told.config), Board::start(&told.config)];
+    both_tell_what_happened_before_they_were_asked(&stage, &told, &boards).await;
     // From now on nothing changes but the age.
     told.pipeline.stop();
     let counted: u64 = stage
@@ -46,6 +48,57 @@ async fn two_boards_without_kafka_show_what_a_pipeline_counted_and_go_on_without
     }
     let summary = boards[0].api(&format!("summary?corp={CORP}")).unwrap();
     assert_eq!(summary["data"]["adds"], json!(counted));
+}
+
+/// A target that was reached within the last half hour is news on every board, whenever that was started.
+async fn both_tell_what_happened_before_they_were_asked(stage: &Stage<'_>, told: &Told, boards: &[Board; 2]) {
+    let adds = "SELECT sumIf(adds, window_start < now() - INTERVAL 30 MINUTE) AS before, sum(adds) AS now FROM v_counts_1m \
+                WHERE corp_id = ? AND business_date = toDate(now(?))";
+    let (before, now): (u64, u64) = stage.client().query(adds).bind(CORP).bind(&told.zone).fetch_one().await.unwrap();
+    assert!(before < now, "{before} adds half an hour ago, {now} now");
+    let target = before + 1;
+    let row = format!(
+        "INSERT INTO target_log (corp_id, level, id, business_date, metric, target, published_at) \
+         SELECT '{CORP}', 'corp', '{CORP}', toDate(now('{}')), 'adds', {target}, now64(3)",
+        told.zone
+    );
+    stage.client().query(&row).execute().await.unwrap();
+    for board in boards {
+        poll::until("the target among the news", SOON, async || {
+            let news = board.first_event(&format!("stream?corp={CORP}&level=store"))?["news"].take();
+            let reached = |item: &Value| item["kind"] == "target" && item["value"] == json!(target);
+            if news.as_array().is_some_and(|items| items.iter().any(reached)) { Ok(()) } else { Err(news.to_string()) }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_board_whose_clickhouse_is_away_at_its_start_says_so_and_fills_when_it_comes() {
+    let engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "board_alone");
+    stage.build(1).await;
+    let proxy = Proxy::start(&engine.url(), 1);
+    proxy.set(Mode::Refuse);
+    let mut config = stage.config();
+    config["clickhouse"]["url"] = json!(proxy.url());
+    let board = Board::start(&config);
+    let (status, page) = board.get("/?corp=c&lang=en", "").unwrap();
+    assert!(status == 200 && page.contains("data-state=\"loading\""), "{status} {page}");
+    assert!(page.contains("The database does not answer"), "{page}");
+    let (status, answer) = board.get("/api/v1/summary?corp=c", "").unwrap();
+    assert!(status == 503 && answer.to_lowercase().contains("retry-after: "), "{status} {answer}");
+    poll::until("the cause", SOON, async || match board.admin("/readyz")? {
+        (503, answer) if answer.contains("clickhouse: ClickHouse: ") => Ok(()),
+        (status, answer) => Err(format!("{status} {answer}")),
+    })
+    .await;
+    proxy.set(Mode::Pass);
+    poll::until("figures", SOON, async || match (board.api("summary?corp=c")?, board.admin("/readyz")?) {
+        (summary, (200, _)) if summary["freshness"]["state"] == "empty" => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
 }
 
 /// An answer without what differs by the moment and by the process that saw it first.

@@ -174,6 +174,23 @@ async fn an_answer_that_is_known_is_not_sent_again_on_any_path_that_names_a_tag(
     }
 }
 
+#[tokio::test]
+async fn every_file_of_the_pages_is_described_and_answered() {
+    let (document, (board, _)) = (description(), board().await);
+    let operation = &document["paths"]["/assets/{name}"]["get"];
+    let described = operation["parameters"][0]["schema"]["enum"].as_array().unwrap();
+    let described: BTreeSet<_> = described.iter().map(|name| name.as_str().unwrap().to_owned()).collect();
+    let folder = fs::read_dir(root().join("src/board/assets")).unwrap();
+    let files: BTreeSet<_> = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(described, files);
+    for name in files.iter().chain([&"other.css".to_owned()]) {
+        let asked = format!("/assets/{name}");
+        let (status, answer) = answered(board, &asked).await;
+        assert_eq!(status, if described.contains(name) { 200 } else { 404 }, "{asked}: {answer}");
+        check(&document, operation, &asked, (status, answer));
+    }
+}
+
 /// Streams do not end, and Schemathesis waits for the end of an answer.
 const UNENDING: &str = "/api/v1/stream";
 

@@ -116,7 +116,11 @@ fn json(part: Part, view: &View, snapshot: &Snapshot, age: Duration) -> Option<R
         Part::Leaderboard => enveloped(snapshot, age, Leaderboard::new(snapshot, view, &freshness)),
         Part::Channels => enveloped(snapshot, age, Channels::new(snapshot, &freshness)),
         Part::Trend => enveloped(snapshot, age, Trend::new(snapshot, view.step_seconds, &freshness)?),
-        Part::Attention => enveloped(snapshot, age, attention::attention(snapshot, &view.viewer, &freshness)?),
+        Part::Attention => {
+            let found = attention::attention(snapshot, &view.viewer, &freshness)?;
+            let not_judged = Some(attention::not_judged(snapshot, &freshness).to_vec());
+            axum::Json(Envelope { not_judged, ..Envelope::new(snapshot, age, found) }).into_response()
+        }
         Part::Losses => enveloped(snapshot, age, Losses::new(snapshot)),
         Part::Corrections => enveloped(snapshot, age, corrections::corrections(snapshot)?),
         Part::Contests => enveloped(snapshot, age, contests::contests(snapshot, view, &freshness)?),

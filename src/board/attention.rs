@@ -67,6 +67,49 @@ pub struct Finding {
     pub since: Option<String>,
 }
 
+/// A kind of which nothing is told, for there is too little to know what is usual.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotJudged {
+    pub kind: Kind,
+    /// What is usual is known from these.
+    pub basis: &'static str,
+    pub known: u64,
+    pub needed: u64,
+}
+
+/// What cannot be judged; nothing while the figures are stale, for then nothing is compared at all.
+#[must_use]
+pub fn not_judged<'a>(snapshot: &'a Snapshot, freshness: &Freshness) -> &'a [NotJudged] {
+    if freshness.holds_comparisons() { &[] } else { &snapshot.derived.not_judged }
+}
+
+/// The kinds that there would be something to say of, were there more history.
+#[must_use]
+pub fn find_not_judged(snapshot: &Snapshot) -> Vec<NotJudged> {
+    let mut found = Vec::new();
+    let mut add = |kind, basis, known, needed| {
+        if known < needed {
+            found.push(NotJudged { kind, basis, known, needed });
+        }
+    };
+    let details = &snapshot.details;
+    if snapshot.instants.state == DayState::Open {
+        let requests = details.requests.iter().flat_map(|requests| requests.children.values());
+        let enough = requests.filter(|passed| passed.sent >= REQUESTS_MIN).map(|passed| passed.usual_sent).max();
+        if let Some(usual) = enough {
+            add(Kind::PassRate, "requests_of_7_days", usual, USUAL_REQUESTS_MIN);
+        }
+    }
+    if let Some(broadcasts) = details.broadcasts.as_ref().filter(|broadcasts| !broadcasts.sent.is_empty()) {
+        add(Kind::Loss, "broadcasts_of_30_days", broadcasts.usual.tasks, USUAL_BROADCASTS_MIN);
+    }
+    if snapshot.instants.state == DayState::Open && details.history.is_some() {
+        let known = u64::try_from(snapshot.derived.like_weekdays.len()).unwrap_or(0);
+        add(Kind::Zero, "like_weekdays", known, u64::try_from(pace::DAYS_MIN).unwrap_or(0));
+    }
+    found
+}
+
 /// The worst findings of a scope, of different kinds first; absent where nothing that could tell of one was read.
 #[must_use]
 pub fn attention(snapshot: &Snapshot, viewer: &Viewer, freshness: &Freshness) -> Option<Vec<Finding>> {

@@ -21,7 +21,7 @@ named! {
         Replay = "replay",
         /// The figure was counted again from the facts.
         Fold = "fold",
-        /// The channel of what was counted changed.
+        /// The channels of what was counted changed, and their sum did not.
         Channel = "channel",
     }
 }
@@ -33,12 +33,12 @@ impl Serialize for Reason {
 }
 
 impl Reason {
-    /// From the reason of an amendment.
+    /// From the reason of an amendment, or `channel` as the reader calls what moved between channels.
     fn of(amendment: &str) -> Self {
         match amendment {
             "late" => Self::Late,
+            "channel" => Self::Channel,
             text if text.contains("duplicate") => Self::Replay,
-            text if text.contains("channel") => Self::Channel,
             _ => Self::Fold,
         }
     }
@@ -138,8 +138,9 @@ mod tests {
 
     #[test]
     fn every_reason_of_an_amendment_has_one_here() {
-        let reasons = ["late", "duplicate", "duplicate, directory", "directory", "recount", "recount of minutes"];
+        let reasons =
+            ["late", "duplicate", "duplicate, directory", "directory", "recount", "recount of minutes", "channel"];
         let found = reasons.map(|reason| Reason::of(reason).name());
-        assert_eq!(found, ["late", "replay", "replay", "fold", "fold", "fold"]);
+        assert_eq!(found, ["late", "replay", "replay", "fold", "fold", "fold", "channel"]);
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::event::named;
 
 /// A minute window (contract, section 1).
-const MINUTE_MS: i64 = 60_000;
+pub const MINUTE_MS: i64 = 60_000;
 /// Moves in the ranks are told over the last hour, as the page says.
 const MOVED_MS: i64 = 3_600_000;
 /// Losses of a day's adds count against it for 24 h, so it settles for as long after its end.

@@ -5,11 +5,11 @@
 use serde_json::{Map, Value};
 
 /// Lists whose items have an identity, with the field that holds it: only changed items are sent.
-const LISTS: [(&str, &str); 2] = [("rows", "id"), ("channels", "channel")];
+const LISTS: [(&str, &str); 3] = [("rows", "id"), ("channels", "channel"), ("regions", "id")];
 
 /// The fields of `new` that differ from `old`.
 ///
-/// `revision` and `freshness` are always there. Items of `rows` and `channels` carry their identity and the fields that
+/// `revision` and `freshness` are always there. Items of `rows`, `channels` and `regions` carry their identity and the fields that
 /// changed; `figures` carries the figures that changed, `trend` the steps that did.
 #[must_use]
 pub fn delta(old: &Map<String, Value>, new: &Map<String, Value>) -> Map<String, Value> {

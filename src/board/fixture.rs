@@ -52,7 +52,7 @@ pub(super) fn snapshot() -> Snapshot {
         earlier: earlier(),
         directory: directory(),
         details: details(),
-        news: super::news::News::default(),
+        news: Vec::new(),
         revision: clock.now,
         slow: Slow::now(day, instants.now.minute()),
         derived: super::snapshot::Derived::default(),
@@ -90,6 +90,7 @@ fn counts() -> Day {
     Day {
         children: named(&[("S1", 16, 4), ("S2", 12, 0), ("", 2, 0)]),
         channels: named(&[("badge", 20, 4), ("search", 7, 0), ("unattributed", 3, 0)]),
+        regions: named(&[("R1", 18, 4), ("R2", 10, 0), ("", 2, 0)]),
     }
 }
 
@@ -105,6 +106,7 @@ fn earlier() -> Earlier {
     Earlier {
         baselines: [yesterday, HashMap::new()],
         children: HashMap::from([("S1".to_owned(), child(9, 8, 5)), ("S2".to_owned(), child(11, 3, 6))]),
+        hours: Arc::default(),
     }
 }
 
@@ -141,6 +143,8 @@ fn directory() -> Directory {
         targets: HashMap::from([
             ((Level::Corp, String::new(), "adds".to_owned()), 100),
             ((Level::Store, "S1".to_owned(), "adds".to_owned()), 40),
+            ((Level::Region, "R1".to_owned(), "adds".to_owned()), 40),
+            ((Level::Region, "R2".to_owned(), "adds".to_owned()), 60),
         ]),
         groups: HashMap::new(),
     }
@@ -307,6 +311,7 @@ fn person() -> Person {
     };
     Person {
         adds: vec![added(41, 600, Fate::Friend), added(42, 610, Fate::NotNew), added(43, 700, Fate::Left)],
+        day_before: vec![DAY_START - 86_400_000 + 570 * 60_000],
         month: Month { qualified: 31, qualified_final: 25, adjusted: -2 },
         complete_through: COMPLETE_THROUGH - 45_000,
     }

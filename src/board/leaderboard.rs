@@ -238,6 +238,10 @@ fn children(snapshot: &Snapshot, metric: Metric) -> Vec<Child> {
         counted.insert(id, Counters::default());
     }
     for (id, counters) in &snapshot.counts.children {
+        // A touch without a place is no add: a row of zeros says nothing.
+        if id.is_empty() && counters.get(Counter::Adds) == 0 && counters.net_adds() == 0 {
+            continue;
+        }
         counted.insert(id, *counters);
     }
     let cohorts = snapshot.cohorts();

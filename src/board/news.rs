@@ -2,15 +2,19 @@
 //!
 //! Invariant: pure; facts alone, told only while the figures are live and once a minute is complete, so that none is
 //! taken back.
-
-use std::collections::HashMap;
+//!
+//! Why from the minutes of the last hour and not from one reading to the next: what happened is then the same on every
+//! board and after a restart, and nothing is missed while nobody watches. An add that comes late can move the minute in
+//! which a number was passed; the number stays passed.
 
 use serde::{Serialize, Serializer};
 
 use super::contests::Place;
-use super::snapshot::{Snapshot, State, rfc3339};
-use super::view::{Level, Metric, Scope};
-use crate::event::{Counter, named};
+use super::days::{Instants, MINUTE_MS};
+use super::reader::{Directory, Earlier, Hour};
+use super::snapshot::{Freshness, Snapshot, State, rfc3339};
+use super::view::{Level, Metric, Scope, Watched};
+use crate::event::named;
 
 /// What a room reads while it waits for a coffee.
 const ITEMS_MAX: usize = 6;
@@ -45,152 +49,172 @@ pub struct Item {
     pub value: u64,
 }
 
-/// The facts of a view, and what they were told against.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct News {
-    /// The newest first.
-    pub items: Vec<Item>,
-    /// The start of the minute that ran when it was last looked, and the adds of the children and of the scope then.
-    minute: i64,
-    adds: HashMap<String, u64>,
-    total: u64,
+/// What there is to tell at this moment, the newest first.
+#[must_use]
+pub fn news<'a>(snapshot: &'a Snapshot, freshness: &Freshness) -> &'a [Item] {
+    if freshness.state == State::Live { &snapshot.news } else { &[] }
 }
 
-impl News {
-    /// What is told after a reading, from what was told before it.
-    #[must_use]
-    pub fn next(before: Option<&Snapshot>, snapshot: &Snapshot) -> Self {
-        let minute = snapshot.instants.now.minute();
-        let is_live = snapshot.freshness(std::time::Duration::ZERO).state == State::Live;
-        let same_day = before.filter(|before| before.day == snapshot.day);
-        match same_day.map(|before| &before.news) {
-            Some(news) if !is_live || news.minute == minute => news.clone(),
-            Some(news) => news.look(snapshot, minute),
-            // Of what happened before somebody watched nothing is told.
-            None => Self { items: Vec::new(), ..Self::look(&Self::default(), snapshot, minute) },
+/// What happened in the whole minutes of the last hour, the newest first.
+#[must_use]
+pub fn of_the_hour(watched: &Watched, instants: &Instants, earlier: &Earlier, directory: &Directory) -> Vec<Item> {
+    let mut places: Vec<_> = earlier.hours.iter().map(|(scope, hour)| Course::new(scope, hour)).collect();
+    places.sort_by_cached_key(|place| place.scope.text());
+    let mut items = Vec::new();
+    let mut leader = first(&places, watched.level);
+    let mut minute = instants.hour_ago.minute();
+    while minute < instants.now.minute() {
+        let complete = minute + MINUTE_MS;
+        let item = |kind, scope: &Scope, value| Item {
+            at: rfc3339(complete),
+            kind,
+            scope: Place::new(scope),
+            name: if scope.level == Level::Corp {
+                watched.corp.clone()
+            } else {
+                directory.name(scope.level, &scope.id)
+            },
+            value,
+        };
+        for place in &mut places {
+            let was = place.adds;
+            place.adds += place.added_within(minute);
+            let facts = crossed(place, was, directory);
+            items.extend(facts.into_iter().map(|(kind, value)| item(kind, place.scope, value)));
         }
+        let now = first(&places, watched.level);
+        if let (Some(before), Some(now)) = (leader, now)
+            && before.0 != now.0
+        {
+            items.push(item(Kind::First, now.0, now.1));
+        }
+        // Between two firsts there may be a tie.
+        leader = now.or(leader);
+        minute = complete;
+    }
+    items.reverse();
+    items.truncate(ITEMS_MAX);
+    items
+}
+
+/// One place on its way through the hour.
+struct Course<'a> {
+    scope: &'a Scope,
+    /// So far.
+    adds: u64,
+    minutes: &'a [(i64, u64)],
+}
+
+impl<'a> Course<'a> {
+    fn new(scope: &'a Scope, hour: &'a Hour) -> Self {
+        Self { scope, adds: hour.before, minutes: &hour.minutes }
     }
 
-    fn look(&self, snapshot: &Snapshot, minute: i64) -> Self {
-        let adds: HashMap<String, u64> = snapshot
-            .counts
-            .children
-            .iter()
-            .filter(|(id, _)| !id.is_empty())
-            .map(|(id, counters)| (id.clone(), counters.get(Counter::Adds)))
-            .collect();
-        let total = snapshot.total().get(Counter::Adds);
-        let watched = &snapshot.watched;
-        let child = |id: &String| Scope { level: watched.level, id: id.clone() };
-        let mut items = crossed(snapshot, &watched.scope, (self.total, total));
-        let mut ids: Vec<_> = adds.keys().collect();
-        ids.sort_unstable();
-        for id in ids {
-            items.extend(crossed(snapshot, &child(id), (self.adds.get(id).copied().unwrap_or(0), adds[id])));
-        }
-        if let Some((id, value)) = first(&adds).filter(|(id, _)| first(&self.adds).is_some_and(|(was, _)| was != *id)) {
-            items.push(item(snapshot, Kind::First, &child(id), value));
-        }
-        items.extend(self.items.iter().cloned());
-        items.truncate(ITEMS_MAX);
-        Self { items, minute, adds, total }
+    /// The adds of this minute; minutes are asked for in order.
+    fn added_within(&mut self, minute: i64) -> u64 {
+        let Some(((start, adds), rest)) = self.minutes.split_first().filter(|((start, _), _)| *start <= minute) else {
+            return 0;
+        };
+        self.minutes = rest;
+        if *start == minute { *adds } else { 0 }
     }
 }
 
-/// What a place has come past between two counts. No member of staff is told of: rooms read it.
-fn crossed(snapshot: &Snapshot, scope: &Scope, (was, is): (u64, u64)) -> Vec<Item> {
-    let round = match scope.level {
+/// What a place has come past since it had so many. No member of staff is told of: rooms read it.
+fn crossed(place: &Course, was: u64, directory: &Directory) -> Vec<(Kind, u64)> {
+    let is = place.adds;
+    let round = match place.scope.level {
         Level::Store => 100,
         Level::Region => 1000,
         Level::Corp => 10_000,
         Level::Staff => return Vec::new(),
     };
-    let passed = (is / round > was / round).then(|| item(snapshot, Kind::Passed, scope, is / round * round));
-    let target = snapshot.directory.target(scope.level, &scope.id, Metric::Adds.name());
+    let passed = (is / round > was / round).then_some((Kind::Passed, is / round * round));
+    let target = directory.target(place.scope.level, &place.scope.id, Metric::Adds.name());
     let reached = target.filter(|target| was < *target && *target <= is);
-    passed.into_iter().chain(reached.map(|target| item(snapshot, Kind::Target, scope, target))).collect()
+    passed.into_iter().chain(reached.map(|target| (Kind::Target, target))).collect()
 }
 
-/// Whoever has more than everybody else; nobody where the first are equal.
-fn first(adds: &HashMap<String, u64>) -> Option<(&String, u64)> {
-    let (id, most) = adds.iter().max_by_key(|(_, adds)| **adds)?;
-    let others = adds.values().filter(|adds| *adds == most).count();
-    (others == 1 && *most > 0).then_some((id, *most))
-}
-
-fn item(snapshot: &Snapshot, kind: Kind, scope: &Scope, value: u64) -> Item {
-    let name = match scope.level {
-        Level::Corp => snapshot.watched.corp.clone(),
-        level @ (Level::Region | Level::Store | Level::Staff) => snapshot.directory.name(level, &scope.id),
-    };
-    Item { at: rfc3339(snapshot.instants.now.minute()), kind, scope: Place::new(scope), name, value }
+/// Whoever of a level has more than everybody else; nobody where the first are equal, nor among staff.
+fn first<'a>(places: &[Course<'a>], level: Level) -> Option<(&'a Scope, u64)> {
+    let ranked = || places.iter().filter(|place| place.scope.level == level && level != Level::Staff);
+    let most = ranked().map(|place| place.adds).max().filter(|most| *most > 0)?;
+    let mut equal = ranked().filter(|place| place.adds == most);
+    let one = equal.next()?;
+    equal.next().is_none().then_some((one.scope, most))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
     use super::*;
     use crate::board::fixture;
-    use crate::board::reader::Counters;
 
-    /// The fixture so many minutes later, with these adds of S1 and S2.
-    fn later(minutes: i64, s1: u64, s2: u64) -> Snapshot {
-        let mut snapshot = fixture::snapshot();
-        snapshot.instants.now.until += minutes * 60_000;
-        snapshot.clock.now += minutes * 60_000;
-        snapshot.clock.complete_through = snapshot.clock.complete_through.map(|at| at + minutes * 60_000);
-        let counters = |adds| {
-            let mut values = [0; Counter::ALL.len()];
-            values[Counter::Adds.index()] = adds;
-            Counters::from_values(&values)
+    /// What is told of an hour of two stores, the oldest first: adds before it, and those of its minutes from the first on.
+    fn told(stores: &[(&str, u64, &[u64])]) -> Vec<(Kind, String, u64)> {
+        let snapshot = fixture::snapshot();
+        let from = snapshot.instants.hour_ago.minute();
+        let hour = |before: u64, adds: &[u64]| Hour {
+            before,
+            minutes: (0..).zip(adds).map(|(minute, adds)| (from + minute * MINUTE_MS, *adds)).collect(),
         };
-        snapshot.counts.children = vec![("S1".to_owned(), counters(s1)), ("S2".to_owned(), counters(s2))];
-        snapshot.counts.channels = vec![("badge".to_owned(), counters(s1 + s2))];
-        snapshot
-    }
-
-    /// What is told of a row of readings, the oldest first.
-    fn told(readings: &[Snapshot]) -> Vec<(Kind, String, u64)> {
-        let mut before: Option<Snapshot> = None;
-        for reading in readings {
-            let mut reading = reading.clone();
-            reading.news = News::next(before.as_ref(), &reading);
-            before = Some(reading);
-        }
-        let items = before.unwrap().news.items;
+        let store = |id: &str| Scope { level: Level::Store, id: id.to_owned() };
+        let hours: HashMap<_, _> = stores.iter().map(|(id, before, adds)| (store(id), hour(*before, adds))).collect();
+        let earlier = Earlier { hours: Arc::new(hours), ..Earlier::default() };
+        let items = of_the_hour(&snapshot.watched, &snapshot.instants, &earlier, &snapshot.directory);
         items.into_iter().rev().map(|item| (item.kind, item.scope.id, item.value)).collect()
     }
 
     #[test]
     fn a_hundred_of_a_store_is_told_once() {
-        let readings = [later(0, 95, 90), later(1, 101, 91), later(2, 130, 92), later(3, 199, 93)];
-        assert_eq!(told(&readings), [(Kind::Passed, "S1".to_owned(), 100)]);
+        let passed = (Kind::Passed, "S1".to_owned(), 100);
+        assert_eq!(told(&[("S1", 95, &[6, 29, 69]), ("S2", 9, &[])]), [passed]);
     }
 
     #[test]
-    fn nothing_is_told_within_a_minute_nor_while_the_figures_are_not_live() {
-        assert_eq!(told(&[later(0, 95, 90), later(0, 101, 91)]), []);
-        let mut stale = later(1, 101, 91);
-        stale.clock.now += 31_000;
-        assert_eq!(told(&[later(0, 95, 90), stale]), []);
+    fn what_happened_more_than_an_hour_ago_is_not_told() {
+        assert_eq!(told(&[("S1", 950, &[1, 1]), ("S2", 100, &[])]), []);
     }
 
     #[test]
-    fn what_happened_before_somebody_watched_is_not_told() {
-        assert_eq!(told(&[later(0, 950, 90)]), []);
-        let mut tomorrow = later(1, 1000, 90);
-        tomorrow.day = tomorrow.day.tomorrow().unwrap();
-        assert_eq!(told(&[later(0, 95, 90), tomorrow]), []);
+    fn the_minute_that_runs_is_not_told() {
+        let (mut minutes, last) = ([0; 61], (Kind::Passed, "S2".to_owned(), 200));
+        minutes[60] = 200;
+        assert_eq!(told(&[("S1", 0, &[]), ("S2", 1, &minutes)]), []);
+        minutes.swap(59, 60);
+        assert_eq!(told(&[("S1", 0, &[]), ("S2", 1, &minutes)]), [last]);
     }
 
     #[test]
     fn a_target_and_a_new_first_are_told_and_a_tie_is_not() {
-        let readings = [later(0, 20, 30), later(1, 30, 30), later(2, 41, 31)];
-        let first = (Kind::First, "S1".to_owned(), 41);
+        let first = (Kind::First, "S1".to_owned(), 35);
         let target = (Kind::Target, "S1".to_owned(), 40);
-        let told = told(&readings);
-        assert!(told.contains(&target), "{told:?}");
-        assert!(!told.contains(&first), "after a tie nobody was first before: {told:?}");
-        let overtaken = [later(0, 20, 30), later(1, 35, 30)];
-        assert_eq!(super::tests::told(&overtaken), [(Kind::First, "S1".to_owned(), 35)]);
+        assert_eq!(told(&[("S1", 20, &[15, 6]), ("S2", 30, &[0, 1])]), [first.clone(), target.clone()]);
+        assert_eq!(told(&[("S1", 20, &[10, 11]), ("S2", 30, &[0, 1])]), [target, (Kind::First, "S1".to_owned(), 41)]);
+        assert_eq!(told(&[("S1", 30, &[5]), ("S2", 30, &[0])]), [], "of two firsts nobody was before the other");
+        assert_eq!(told(&[("S1", 20, &[10, 0, 5]), ("S2", 30, &[0])]), [first], "a tie stands between them");
+    }
+
+    #[test]
+    fn nothing_is_told_while_the_figures_are_not_live() {
+        let mut snapshot = fixture::snapshot();
+        let at = std::time::Duration::from_secs;
+        snapshot.news = vec![Item {
+            at: None,
+            kind: Kind::Target,
+            scope: Place::new(&Scope::corp()),
+            name: "acme".to_owned(),
+            value: 100,
+        }];
+        assert_eq!(news(&snapshot, &snapshot.freshness(at(0))).len(), 1);
+        assert_eq!(news(&snapshot, &snapshot.freshness(at(31))).len(), 0);
+    }
+
+    #[test]
+    fn the_newest_stands_first_and_no_more_than_a_room_reads() {
+        let items = told(&[("S2", 0, &[100; 10])]);
+        assert_eq!(items.iter().map(|(_, _, value)| *value).collect::<Vec<_>>(), [500, 600, 700, 800, 900, 1000]);
     }
 }

@@ -66,6 +66,13 @@ pub fn adds(snapshot: &Snapshot) -> Option<Vec<Add>> {
     Some(person.adds.iter().map(|added| Add::new(added, person.complete_through)).collect())
 }
 
+/// When the adds of the day before were, in RFC 3339, UTC; absent where they could not be read, and of any other scope.
+#[must_use]
+pub fn day_before(snapshot: &Snapshot) -> Option<Vec<String>> {
+    let person = snapshot.details.person.as_ref()?;
+    Some(person.day_before.iter().filter_map(|at| rfc3339(*at)).collect())
+}
+
 /// How the month of a member of staff stands; absent where it could not be read, and of any other scope.
 #[must_use]
 pub fn month(snapshot: &Snapshot) -> Option<Month> {

@@ -21,7 +21,7 @@ use super::details::history::History;
 use super::details::person::Person;
 use super::details::requests::Requests;
 use super::organisation::Organisation;
-use super::view::{Level, Watched};
+use super::view::{Level, Scope, Watched};
 use crate::event::Counter;
 
 /// Where figures come from. A trait, because the tests of the board answer from fixtures.
@@ -35,7 +35,7 @@ pub trait Reader: Debug + Send + Sync + 'static {
     /// How far a corp is counted, and the clock of the server.
     fn clock<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Clock, Error>>;
 
-    /// The counts of a day within the scope: by child and by channel, read at one instant, so that both sums agree.
+    /// The counts of a day within the scope: by child, channel and region, read at one instant, so that all sums agree.
     fn day<'a>(&'a self, watched: &'a Watched, day: Date) -> BoxFuture<'a, Result<Day, Error>>;
 
     /// The counts of the same scope at earlier moments.
@@ -137,12 +137,20 @@ pub struct Clock {
     pub last_event_at: Option<i64>,
 }
 
-/// Counts of one day; the sum over `children` is the sum over `channels`.
+/// Counts of one day; the sums over `children`, over `channels` and over `regions` are equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Day {
     /// By id at the watched level; the id is empty for what belongs to none.
     pub children: Vec<(String, Counters)>,
     pub channels: Vec<(String, Counters)>,
+    /// By region where [`shows_regions`]; the id is empty for what belongs to none.
+    pub regions: Vec<(String, Counters)>,
+}
+
+/// Whether a view tells of the regions beside its children: of the whole corp, where the children are others.
+#[must_use]
+pub fn shows_regions(watched: &Watched) -> bool {
+    watched.scope.level == Level::Corp && watched.level != Level::Region
 }
 
 /// Counts at earlier moments.
@@ -151,6 +159,17 @@ pub struct Earlier {
     /// By channel, for each of [`Instants::baselines`].
     pub baselines: [HashMap<String, Minutes>; 2],
     pub children: HashMap<String, EarlierChild>,
+    /// The last hour of the scope, of its regions where [`shows_regions`], and of its children but for staff.
+    pub hours: Arc<HashMap<Scope, Hour>>,
+}
+
+/// The last hour of one place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hour {
+    /// Adds of the day until one hour ago, whole minutes.
+    pub before: u64,
+    /// Whole minutes with adds since: start in ms since the epoch and adds, in order of time.
+    pub minutes: Vec<(i64, u64)>,
 }
 
 /// Counts of the whole minutes before a moment, and of the minute that runs then.

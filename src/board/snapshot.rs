@@ -7,12 +7,12 @@ use std::time::Duration;
 use jiff::civil::Date;
 use serde::{Serialize, Serializer};
 
-use super::attention::{self, Finding};
+use super::attention::{self, Finding, NotJudged};
 use super::days::{DayState, Instants};
 use super::details::Details;
 use super::details::cohorts::Cohorts;
 use super::details::history::Progress;
-use super::news::News;
+use super::news::Item;
 use super::reader::{Clock, Counters, Day, Directory, Earlier};
 use super::sources::Slow;
 use super::view::Watched;
@@ -55,7 +55,8 @@ pub struct Snapshot {
     pub earlier: Earlier,
     pub directory: Directory,
     pub details: Details,
-    pub news: News,
+    /// What happened within the last hour, the newest first.
+    pub news: Vec<Item>,
     pub derived: Derived,
     /// The server's clock in ms when these figures were first seen: it grows with every change, across restarts too.
     pub revision: i64,
@@ -70,6 +71,8 @@ pub struct Derived {
     pub like_weekdays: Vec<Progress>,
     /// What needs a person, while the figures are not stale.
     pub findings: Vec<Finding>,
+    /// What of it there is too little history for.
+    pub not_judged: Vec<NotJudged>,
 }
 
 /// How fresh a snapshot is at the moment of an answer.
@@ -112,7 +115,8 @@ impl Snapshot {
     pub fn with_derived(mut self) -> Self {
         let history = self.details.history.as_ref().filter(|_| self.instants.state == DayState::Open);
         let like_weekdays = history.map(|history| history.progress(&self.instants.like_weekdays));
-        self.derived = Derived { like_weekdays: like_weekdays.unwrap_or_default(), findings: Vec::new() };
+        self.derived = Derived { like_weekdays: like_weekdays.unwrap_or_default(), ..Derived::default() };
+        self.derived.not_judged = attention::find_not_judged(&self);
         self.derived.findings = attention::find(&self);
         self
     }
@@ -151,7 +155,7 @@ impl Snapshot {
             && self.earlier == other.earlier
             && self.directory == other.directory
             && self.details == other.details
-            && self.news.items == other.news.items
+            && self.news == other.news
     }
 }
 

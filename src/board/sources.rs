@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::days;
 use super::details::Readings;
-use super::news::News;
+use super::news;
 use super::organisation::Organisation;
 use super::reader::{Error, Reader};
 use super::refresh::{Refresher, Source};
@@ -127,21 +127,23 @@ impl Views {
         let counted = async {
             let counts = self.reader.day(watched, day).await?;
             if let Some(before) = recent {
-                return Ok::<_, Error>((counts, before.slow, before.earlier.clone(), before.directory.clone()));
+                let Snapshot { slow, earlier, directory, news, .. } = before;
+                return Ok::<_, Error>((counts, *slow, earlier.clone(), directory.clone(), Some(news.clone())));
             }
             let earlier = self.reader.earlier(watched, &instants).await?;
             let directory = self.reader.directory(watched, day).await?;
-            Ok((counts, Slow::now(day, minute), earlier, directory))
+            Ok((counts, Slow::now(day, minute), earlier, directory, None))
         };
         // At the same time, for the first viewer of a scope waits for both.
         let (details, counted) = tokio::join!(self.details.glance(watched, &instants), counted);
-        let (counts, slow, earlier, mut directory) = counted?;
+        let (counts, slow, earlier, mut directory, news) = counted?;
         // Without an organisation places are shown by their ids.
         if let Ok(Some((organisation, _))) = self.organisations.newest(&watched.corp).await {
             directory.organisation = organisation;
         }
         let time_zone = zone.iana_name().unwrap_or("UTC").to_owned();
-        let (watched, revision, news) = (watched.clone(), clock.now, News::default());
+        let news = news.unwrap_or_else(|| news::of_the_hour(watched, &instants, &earlier, &directory));
+        let (watched, revision) = (watched.clone(), clock.now);
         let mut snapshot = Snapshot {
             watched,
             day,
@@ -158,7 +160,6 @@ impl Views {
             slow,
         }
         .with_derived();
-        snapshot.news = News::next(before, &snapshot);
         if let Some(before) = before {
             let same = snapshot.shows_the_same_as(before);
             // The clock of a server may be set back; a revision never is.

@@ -16,8 +16,10 @@ use tokio_stream::wrappers::WatchStream;
 use super::channels::Channels;
 use super::leaderboard::Leaderboard;
 use super::limits::Seat;
+use super::news;
 use super::pictures::Told;
-use super::snapshot::{Freshness, Snapshot, State};
+use super::regions;
+use super::snapshot::{Freshness, Snapshot};
 use super::summary::{Figures, Summary};
 use super::trend::Trend;
 use super::view::{Page, View};
@@ -79,7 +81,7 @@ pub(super) fn picture(snapshot: &Snapshot, view: &View, age: Duration) -> Map<St
 }
 
 /// What a picture tells of the whole scope.
-fn of_the_scope(snapshot: &Snapshot, view: &View, freshness: &Freshness) -> [(&'static str, Value); 4] {
+fn of_the_scope(snapshot: &Snapshot, view: &View, freshness: &Freshness) -> [(&'static str, Value); 5] {
     let summary = Summary::new(snapshot, freshness);
     let channels = Channels::new(snapshot, freshness);
     let baseline = |day: &str, until: &Option<String>, figures: &Figures| json!({"business_date": day, "until": until, "adds": figures.adds(), "net_adds": figures.net_adds});
@@ -89,12 +91,12 @@ fn of_the_scope(snapshot: &Snapshot, view: &View, freshness: &Freshness) -> [(&'
     debug_assert_eq!(channels.total, summary.figures.counters.0.get(Counter::Adds), "the channels add up to the total");
     figures["forecast"] = json!(summary.forecast);
     let trend = Trend::new(snapshot, view.step_seconds, freshness);
-    let news = if freshness.state == State::Live { snapshot.news.items.as_slice() } else { &[] };
     [
         ("figures", figures),
         ("channels", json!(channels.rows)),
+        ("regions", json!(regions::regions(snapshot))),
         ("trend", trend.map_or_else(|| json!({}), |trend| json!(trend))),
-        ("news", json!(news)),
+        ("news", json!(news::news(snapshot, freshness))),
     ]
 }
 

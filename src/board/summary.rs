@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::attention::NotJudged;
 use super::days::{DayState, Moment};
 use super::details::cohorts::Cohort;
 use super::pace::{self, Forecast};
@@ -27,6 +28,9 @@ pub struct Envelope<T> {
     pub scope: Place,
     pub freshness: Freshness,
     pub data: T,
+    /// Of what needs a person: what there is too little history for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_judged: Option<Vec<NotJudged>>,
 }
 
 impl<T> Envelope<T> {
@@ -42,6 +46,7 @@ impl<T> Envelope<T> {
             scope: Place::new(snapshot),
             freshness: snapshot.freshness(age),
             data,
+            not_judged: None,
         }
     }
 }

@@ -5,11 +5,13 @@
 mod cohorts;
 mod contests;
 mod course;
+mod earlier;
 mod history;
 mod operations;
 mod person;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use clickhouse::query::Query;
 use clickhouse::{Client, Row};
@@ -17,10 +19,10 @@ use futures_util::future::BoxFuture;
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::days::{Instants, Moment};
+use super::days::Instants;
 use super::details;
 use super::organisation::{Member, Organisation};
-use super::reader::{Clock, Counters, Day, Directory, Earlier, EarlierChild, Error, Minutes, Reader};
+use super::reader::{Clock, Counters, Day, Directory, Earlier, Error, Reader, shows_regions};
 use super::view::{Level, Scope, Watched};
 use crate::event::Counter;
 
@@ -80,19 +82,19 @@ impl Reader for Warehouse {
 
     fn day<'a>(&'a self, watched: &'a Watched, day: Date) -> BoxFuture<'a, Result<Day, Error>> {
         Box::pin(async move {
+            let child = format!("('child', toString({}))", column(watched.level));
+            let region = if shows_regions(watched) { ", ('region', toString(region_id))" } else { "" };
             // Channels are kept for boards by region: of a store or a person there are few rows by all dimensions.
-            let (view, by_channel, groups) = match watched.scope.level {
-                Level::Corp | Level::Region => ("v_counts_1d_board", "channel != ''", "by_channel, name".to_owned()),
-                Level::Store | Level::Staff => {
-                    let sets = format!("GROUPING SETS (({}), (channel))", column(watched.level));
-                    ("v_counts_1d", "grouping(channel) = 0", sets)
+            let (view, parts) = match watched.scope.level {
+                Level::Corp | Level::Region => {
+                    let parts = format!("if(channel != '', [('channel', toString(channel))], [{child}{region}])");
+                    ("v_counts_1d_board", parts)
                 }
+                Level::Store | Level::Staff => ("v_counts_1d", format!("[('channel', toString(channel)), {child}]")),
             };
             let query = format!(
-                "SELECT toUInt8({by_channel}) AS by_channel, \
-                 if(by_channel, toString(channel), toString({child})) AS name, {sums} AS counters \
-                 FROM {view} WHERE corp_id = ? AND business_date = toDate(?){scope} GROUP BY {groups}",
-                child = column(watched.level),
+                "SELECT part.1 AS kind, part.2 AS name, {sums} AS counters FROM {view} ARRAY JOIN {parts} AS part \
+                 WHERE corp_id = ? AND business_date = toDate(?){scope} GROUP BY kind, name",
                 sums = sums(""),
                 scope = within(&watched.scope),
             );
@@ -100,7 +102,11 @@ impl Reader for Warehouse {
             let rows: Vec<DayRow> = rows("the counts of a day", bind_scope(query, &watched.scope)).await?;
             let mut found = Day::default();
             for row in rows {
-                let list = if row.by_channel == 1 { &mut found.channels } else { &mut found.children };
+                let list = match row.kind.as_str() {
+                    "channel" => &mut found.channels,
+                    "child" => &mut found.children,
+                    _ => &mut found.regions,
+                };
                 list.push((row.name, Counters::from_values(&row.counters)));
             }
             Ok(found)
@@ -110,12 +116,13 @@ impl Reader for Warehouse {
     fn earlier<'a>(&'a self, watched: &'a Watched, instants: &'a Instants) -> BoxFuture<'a, Result<Earlier, Error>> {
         Box::pin(async move {
             let [yesterday, last_week] = instants.baselines;
-            let (yesterday, last_week, children) = tokio::try_join!(
+            let (yesterday, last_week, places) = tokio::try_join!(
                 self.channels_until(watched, yesterday),
                 self.channels_until(watched, last_week),
-                self.children_earlier(watched, instants),
+                self.places_earlier(watched, instants),
             )?;
-            Ok(Earlier { baselines: [yesterday, last_week], children })
+            let (children, hours) = (earlier::children(&places), Arc::new(earlier::hours(watched, places)));
+            Ok(Earlier { baselines: [yesterday, last_week], children, hours })
         })
     }
 
@@ -170,58 +177,6 @@ impl Reader for Warehouse {
 }
 
 impl Warehouse {
-    async fn channels_until(&self, watched: &Watched, moment: Moment) -> Result<HashMap<String, Minutes>, Error> {
-        let query = format!(
-            "WITH toDateTime(?, 'UTC') AS minute SELECT toString(channel) AS name, \
-             {whole} AS whole, {running} AS running \
-             FROM v_counts_1m WHERE corp_id = ? AND business_date = toDate(?){scope} AND window_start <= minute \
-             GROUP BY channel",
-            whole = sums("window_start < minute"),
-            running = sums("window_start = minute"),
-            scope = within(&watched.scope),
-        );
-        let query = self.client.query(&query).bind(moment.minute() / 1000).bind(&watched.corp);
-        let query = bind_scope(query.bind(moment.day.to_string()), &watched.scope);
-        let rows: Vec<MinutesRow> = rows("the counts of an earlier day", query).await?;
-        let minutes = |row: &MinutesRow| Minutes {
-            whole: Counters::from_values(&row.whole),
-            running: Counters::from_values(&row.running),
-        };
-        Ok(rows.into_iter().map(|row| (row.name.clone(), minutes(&row))).collect())
-    }
-
-    async fn children_earlier(
-        &self,
-        watched: &Watched,
-        instants: &Instants,
-    ) -> Result<HashMap<String, EarlierChild>, Error> {
-        let query = format!(
-            "WITH toDateTime(?, 'UTC') AS minute_before, toDateTime(?, 'UTC') AS minute_hour_ago, \
-             toDate(?) AS day_before, toDate(?) AS day \
-             SELECT toString({child}) AS name, \
-             sumIf(adds, business_date = day_before AND window_start < minute_before) AS whole, \
-             sumIf(adds, business_date = day_before AND window_start = minute_before) AS running, \
-             sumIf(adds, business_date = day AND window_start < minute_hour_ago) AS adds_hour_ago, \
-             toInt64(adds_hour_ago) - toInt64(sumIf(deletes_by_customer + deletes_by_staff, \
-             business_date = day AND window_start < minute_hour_ago)) AS net_adds_hour_ago, \
-             toInt64(toUnixTimestamp(maxIf(window_start, business_date = day AND adds > 0))) * 1000 AS last_add_at \
-             FROM v_counts_1m WHERE corp_id = ? AND business_date IN (day_before, day){scope} GROUP BY {child}",
-            child = column(watched.level),
-            scope = within(&watched.scope),
-        );
-        let before = instants.baselines[0];
-        let query = self.client.query(&query).bind(before.minute() / 1000).bind(instants.hour_ago.minute() / 1000);
-        let query = query.bind(before.day.to_string()).bind(instants.now.day.to_string()).bind(&watched.corp);
-        let rows: Vec<ChildRow> = rows("earlier ranks", bind_scope(query, &watched.scope)).await?;
-        let child = |row: &ChildRow| EarlierChild {
-            baseline_adds: (row.whole, row.running),
-            adds_hour_ago: row.adds_hour_ago,
-            net_adds_hour_ago: row.net_adds_hour_ago,
-            last_add_at: (row.last_add_at > 0).then_some(row.last_add_at),
-        };
-        Ok(rows.into_iter().map(|row| (row.name.clone(), child(&row))).collect())
-    }
-
     /// The newest name of each id at every level.
     async fn names(&self, corp: &str) -> Result<HashMap<(Level, String), String>, Error> {
         let query = "SELECT place.1 AS level, place.2 AS id, argMax(place.3, (published_at, src_offset)) AS name \
@@ -255,7 +210,7 @@ impl Warehouse {
             argMax(target, (published_at, src_offset)) AS newest FROM targets_history \
             WHERE corp_id = ? AND business_date = toDate(?) AND level IN ? GROUP BY level, id, metric \
             HAVING NOT argMax(removed, (published_at, src_offset))";
-        let levels = [watched.scope.level.name(), watched.level.name()];
+        let levels = [watched.scope.level.name(), watched.level.name(), Level::Region.name()];
         let query = self.client.query(query).bind(&watched.corp).bind(day.to_string()).bind(levels.as_slice());
         let rows: Vec<TargetRow> = rows("targets", query).await?;
         let target = |row: TargetRow| Some(((Level::from_name(&row.level)?, row.id, row.metric), row.newest));
@@ -285,26 +240,9 @@ struct ClockRow {
 
 #[derive(Row, Deserialize)]
 struct DayRow {
-    by_channel: u8,
+    kind: String,
     name: String,
     counters: Vec<u64>,
-}
-
-#[derive(Row, Deserialize)]
-struct MinutesRow {
-    name: String,
-    whole: Vec<u64>,
-    running: Vec<u64>,
-}
-
-#[derive(Row, Deserialize)]
-struct ChildRow {
-    name: String,
-    whole: u64,
-    running: u64,
-    adds_hour_ago: u64,
-    net_adds_hour_ago: i64,
-    last_add_at: i64,
 }
 
 #[derive(Row, Deserialize)]

@@ -55,16 +55,19 @@ words! {
     Never = "never", "还没有收到任何数据。", "No data has arrived yet.";
     Flowing = "flowing", "数据是通的：完整至 {}。", "Data is flowing: complete through {}.";
     FlowingBefore = "flowing_before", "数据是通的：完整至 {}，前一天此刻是 {} 个。", "Data is flowing: complete through {}; the day before stood at {}.";
+    NoFigures = "no_figures", "数据库暂时没有回答，所以还没有数字。这一页会自己填上。", "The database does not answer at the moment, so there are no figures yet. This page fills itself.";
     Loading = "loading", "正在取数", "Loading";
     Yesterday = "yesterday", "昨日", "Yesterday";
     DayBefore = "day_before", "前一日", "Day before";
+    Was = "was", " 是 ", ": ";
     LastWeekday = "last_weekday", "上{}", "Last {}";
     Held = "held", "等数据恢复", "held";
     More = "more", "多 {}", "+{}";
     Fewer = "fewer", "少 {}", "−{}";
     Level = "level", "持平", "level";
     SameMoment = "same_moment", "与同一时刻相比", "Against the same minute";
-    Against = "against", "竖线与百分比：", "Tick and percentage:";
+    Against = "against", "竖线和多、少与 {} 比。", "Tick and ± are against {}.";
+    ChannelsAddUp = "channels_add_up", "未归因也算在合计里，各渠道相加一定等于加粉。", "Unattributed is part of the total: channels always add up to adds.";
     NetAdds = "net_adds", "净增", "Net";
     Lost = "lost", "流失", "lost";
     Qualified = "qualified", "有效", "Qualified";
@@ -88,6 +91,7 @@ words! {
     Progress = "progress", "完成", "done";
     NoTarget = "no_target", "这一天没有设目标。", "No target is set for this day.";
     Forecast = "forecast", "预计全天", "Forecast";
+    ToGo = "to_go", "还差 ", "To go ";
     NoForecast = "no_forecast", "历史不足，不预计", "too little history for a forecast";
     Usual = "usual", "平时此刻 {}%，", "usual by now {}%, ";
     NoUsual = "no_usual", "历史不足，不比进度", "too little history to compare the pace";
@@ -96,6 +100,9 @@ words! {
     Attention = "attention", "要留意", "Needs someone";
     NothingToDo = "nothing_to_do", "现在没有要人处理的事。", "Nothing needs anybody now.";
     HeldToDo = "held_to_do", "等数据恢复后再看。", "Held until the data are complete again.";
+    NotJudgedPassRate = "not_judged_pass_rate", "申请通过率还不能判断：前 7 天同龄申请只有 {} 个，要 {} 个。", "Acceptance is not judged: {} requests of the 7 days before at this age, {} are needed.";
+    NotJudgedLoss = "not_judged_loss", "群发后流失还不能判断：前 30 天满 24 小时的群发只有 {} 次，要 {} 次。", "Losses after broadcasts are not judged: {} broadcasts of the 30 days before, {} are needed.";
+    NotJudgedZero = "not_judged_zero", "没有加粉的地方还不能判断：同星期的往日只有 {} 天，要 {} 天。", "Places without adds are not judged: {} like weekdays known, {} are needed.";
     SilentFor = "silent_for", "{} {} 分钟没有加粉", "{} silent for {} min";
     SilentUsual = "silent_usual", "平时 {} 分钟一个；最后一个 {}", "usually one every {} min; last at {}";
     FewPassed = "few_passed", "{}：发出 {} 个申请，只通过 {} 个", "{}: {} sent, {} accepted";
@@ -107,6 +114,7 @@ words! {
     Leaderboard = "leaderboard", "榜单", "Leaderboard";
     AllRanks = "all_ranks", "榜单", "All ranks";
     Region = "region", "大区", "Regions";
+    OtherRegions = "other_regions", "其他 {} 个大区", "{} other regions";
     Store = "store", "门店", "Stores";
     Staff = "staff", "员工", "Staff";
     StoresShort = "stores_short", "店", "stores";
@@ -176,6 +184,7 @@ words! {
     ReasonFold = "reason_fold", "重算", "recounted";
     ReasonChannel = "reason_channel", "改渠道", "channel changed";
     Became = "became", "{}，{} 改为 {}", "{}: {} became {}";
+    StaysInSum = "stays_in_sum", "{}，合计 {} 不变", "{}: the sum of {} stays";
     ClosedDay = "closed_day", "；已封账，记为调整", "; closed, kept as an adjustment";
     NobodyHere = "nobody", "这里还没有人和数据。", "Nobody and nothing here yet.";
     WholeCorp = "whole_corp", "全部", "All";
@@ -234,6 +243,8 @@ words! {
     MyToday = "my_today", "今天加的好友", "Friends added today";
     TimesOfAdds = "times_of_adds", "每次加粉的时间", "times of the adds";
     FirstFinal = "first_final", "每一位满 24 小时定数：最早一位 {} 定，全部在{} 24:00 前定。", "Each is final after 24 h: the first at {}, all by 24:00 on {}.";
+    GreyIsBefore = "grey_is_before", "下排灰线：前一天。", "Grey ticks below: the day before.";
+    NoneBefore = "none_before", "前一天没有加粉。", "No adds on the day before.";
     MyRank = "my_rank", "我的名次", "My rank";
     OfPeople = "of_people", "共 {} 人", "of {}";
     Me = "me", "我", "Me";

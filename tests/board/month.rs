@@ -85,7 +85,7 @@ fn history(clock: &Clock) -> Vec<Happening> {
     events
 }
 
-/// The directory, a target, two contests, a correction, and a code with an add every five minutes until 10:00.
+/// The directory, a target, two contests, two corrections of which one moved adds between channels, and a code with an add every five minutes until 10:00.
 async fn tell(refreshed: &Refreshed, clock: &Clock) {
     let instant = |ms: i64| format!("fromUnixTimestamp64Milli(toInt64({ms}), 'UTC')");
     let date = |ms: i64| format!("toDate(fromUnixTimestamp64Milli(toInt64({ms}), 'UTC'))");
@@ -122,6 +122,14 @@ async fn tell(refreshed: &Refreshed, clock: &Clock) {
              after) SELECT 'c', {yesterday}, 'duplicate', 'adds', 'r', 'store-s2', 's2', 'cashier', 4, 3"
         ))
         .await;
+    for (channel, before, after) in [("cashier", 5, 3), ("badge", 2, 4)] {
+        refreshed
+            .execute(&format!(
+                "INSERT INTO amendment_log (corp_id, business_date, reason, metric, region_id, store_id, staff_id, channel, \
+                 before, after) SELECT 'c', {yesterday}, 'recount', 'adds', 'r', 'store-s1', 's1', '{channel}', {before}, {after}"
+            ))
+            .await;
+    }
     let last = clock.at(0, 9, 59);
     refreshed
         .execute(&format!(

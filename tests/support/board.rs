@@ -5,7 +5,7 @@
 use std::{
     ffi::OsStr,
     fs,
-    io::{Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
     process::Command,
@@ -28,6 +28,7 @@ pub(crate) struct Board {
     _process: Process,
     folder: PathBuf,
     address: SocketAddr,
+    admin: SocketAddr,
 }
 
 impl Board {
@@ -49,7 +50,7 @@ impl Board {
         let (process, mut output) = Process::start(OsStr::new(PROGRAM), words, &folder);
         // It must not stop for a full pipe.
         thread::spawn(move || output.read_to_end(&mut Vec::new()));
-        let board = Self { _process: process, folder, address };
+        let board = Self { _process: process, folder, address, admin };
         let began = Instant::now();
         while board.get("/assets/icon.svg", "").map(|(status, _)| status) != Ok(200) {
             assert!(began.elapsed() < READY_WAIT, "the board does not answer");
@@ -73,8 +74,33 @@ impl Board {
 
     /// Status and whole answer; `headers` are lines that end with CRLF.
     pub(crate) fn get(&self, path: &str, headers: &str) -> Result<(u16, String), String> {
-        let ask = || {
+        Self::ask(self.address, path, headers)
+    }
+
+    /// The first event of a stream under `/api/v1/`.
+    pub(crate) fn first_event(&self, path: &str) -> Result<Value, String> {
+        let follow = || {
             let mut stream = TcpStream::connect(self.address)?;
+            stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+            // Of HTTP/1.0, so that nothing stands between the lines.
+            write!(stream, "GET /api/v1/{path} HTTP/1.0\r\nHost: board\r\n\r\n")?;
+            BufReader::new(stream)
+                .lines()
+                .find(|line| line.as_ref().map_or(true, |line| line.starts_with("data:")))
+                .transpose()
+        };
+        let line = follow().map_err(|error: std::io::Error| format!("{path}: {error}"))?.ok_or("no event")?;
+        serde_json::from_str(line.trim_start_matches("data:")).map_err(|error| format!("{error}: {line}"))
+    }
+
+    /// Status and whole answer of the port for operators.
+    pub(crate) fn admin(&self, path: &str) -> Result<(u16, String), String> {
+        Self::ask(self.admin, path, "")
+    }
+
+    fn ask(address: SocketAddr, path: &str, headers: &str) -> Result<(u16, String), String> {
+        let ask = || {
+            let mut stream = TcpStream::connect(address)?;
             stream.set_read_timeout(Some(Duration::from_secs(30)))?;
             write!(stream, "GET {path} HTTP/1.1\r\nHost: board\r\nConnection: close\r\n{headers}\r\n")?;
             let mut bytes = Vec::new();

@@ -7,7 +7,7 @@ import { isHeld } from './fresh.js';
 
 const { metric, level, query } = document.body.dataset;
 const kind = document.documentElement.dataset.page;
-const known = { figures: {}, rows: new Map(), order: [], channels: new Map() };
+const known = { figures: {}, rows: new Map(), order: [], channels: new Map(), regions: new Map() };
 const changed = new Set(); // Rows that are not painted yet: to look at all of them costs a phone the frame.
 const all = (selector) => document.querySelectorAll(selector);
 
@@ -20,12 +20,14 @@ export function take(picture, whole) {
   if (whole) {
     known.rows.clear();
     known.channels.clear();
+    known.regions.clear();
     known.figures = {};
   }
   Object.assign(known.figures, picture.figures);
   merge(known.rows, picture.rows, 'id');
   picture.rows?.forEach(({ id }) => changed.add(id));
   merge(known.channels, picture.channels, 'channel');
+  merge(known.regions, picture.regions, 'id');
   if (picture.order) known.order = picture.order;
   if (picture.news) known.news = picture.news;
 }
@@ -38,6 +40,7 @@ export function forget() {
   known.figures = {};
   known.rows.clear();
   known.channels.clear();
+  known.regions.clear();
   known.order = [];
 }
 
@@ -45,6 +48,7 @@ export function forget() {
 export function paint() {
   paintFigures(known.figures);
   paintRows();
+  paintRegions();
   return paintChannels();
 }
 
@@ -87,6 +91,7 @@ function paintTarget(done, { adds, target }) {
   const section = done.closest('section');
   const bar = section.querySelector('[data-max]');
   widen(bar, length(adds, Number(bar.dataset.max)));
+  put(section.querySelector('[data-goal]'), number(Math.max(0, goal - adds)));
   const pace = section.querySelector('[data-pace]');
   const usual = target?.usual_denominator > 0
     ? Math.floor((target.usual_numerator * 2000 + target.usual_denominator) / (target.usual_denominator * 2))
@@ -157,6 +162,23 @@ function paintRows() {
   });
   if (!arrange(list, elements)) return;
   for (const id of known.rows.keys()) if (!known.order.includes(id)) known.rows.delete(id);
+}
+
+/** The strip of the wall; what has no place of its own is in the last. */
+function paintRegions() {
+  const shown = all('[data-region]');
+  if (!shown.length || !known.regions.size) return;
+  let rest = [...known.regions.values()].reduce((sum, { adds }) => sum + adds, 0);
+  for (const element of shown) {
+    const region = known.regions.get(element.dataset.region);
+    if (!region) continue;
+    const part = (field) => element.querySelector(`[data-f="${field}"]`);
+    rest -= region.adds;
+    put(part('value'), number(region.adds), true);
+    put(part('done'), share(region.adds, region.target));
+    widen(part('bar'), length(region.adds, region.target));
+  }
+  put(document.querySelector('.wreg [data-f="rest"]'), number(rest), true);
 }
 
 function paintChannels() {

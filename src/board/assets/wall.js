@@ -2,11 +2,21 @@
 // Invariant: the picture moves by so little that nobody sees it.
 
 import { news } from './paint.js';
-import { fill, number, say } from './text.js';
-import { put } from './write.js';
+import { clock, number, say } from './text.js';
 
 const SHIFT_MS = 600_000;
 const NEWS_MS = 8_000;
+
+/** One fact, as the server writes it. */
+function tell({ at, kind, name, value }) {
+  const place = document.getElementById('news');
+  const element = (kind, text) => Object.assign(document.createElement(kind), { textContent: text });
+  const [before, between, after] = say[`news_${kind}`].split('{}');
+  place.replaceChildren(element('time', clock(at, false)), before + name + between, element('b', number(value)), after);
+  // The fade begins anew with each fact.
+  place.classList.remove('fade');
+  requestAnimationFrame(() => place.classList.add('fade'));
+}
 
 export function start() {
   let shifted = 0;
@@ -19,7 +29,6 @@ export function start() {
     const items = news();
     if (!items.length) return;
     shown = (shown + 1) % items.length;
-    const { kind, name, value } = items[shown];
-    put(document.getElementById('news'), fill(say[`news_${kind}`], name, number(value)), true);
+    tell(items[shown]);
   }, NEWS_MS);
 }

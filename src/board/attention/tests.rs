@@ -66,7 +66,7 @@ fn a_pass_rate_has_fallen_at_half_of_the_usual_and_not_above() {
 }
 
 #[test]
-fn too_little_history_tells_nothing() {
+fn too_little_history_tells_nothing_and_says_so() {
     let mut snapshot = fixture::snapshot();
     let mut history = (**snapshot.details.history.as_ref().unwrap()).clone();
     history.days.pop();
@@ -76,6 +76,26 @@ fn too_little_history_tells_nothing() {
     snapshot.details.broadcasts = Some(Arc::new(broadcasts));
     let kinds: Vec<_> = found(&snapshot, 0).into_iter().map(|(kind, _, _)| kind).collect();
     assert_eq!(kinds, [Kind::Silent, Kind::PassRate]);
+    let snapshot = snapshot.with_derived();
+    let not_judged = |age| -> Vec<_> {
+        let freshness = snapshot.freshness(Duration::from_secs(age));
+        not_judged(&snapshot, &freshness).iter().map(|each| (each.kind, each.known, each.needed)).collect()
+    };
+    assert_eq!(not_judged(0), [(Kind::Loss, 2, 3), (Kind::Zero, 2, 3)]);
+    assert_eq!(not_judged(600), [], "nothing is compared while the figures are stale");
+    assert_eq!(fixture::snapshot().derived.not_judged, [], "with enough history everything is judged");
+}
+
+#[test]
+fn requests_are_not_judged_before_enough_are_known_of_those_who_sent_some() {
+    let check = |sent, usual_sent| {
+        let mut snapshot = fixture::snapshot();
+        let children = [("S2".to_owned(), Passed { sent, usual_sent, ..Passed::default() })].into();
+        snapshot.details.requests = Some(Arc::new(super::super::details::requests::Requests { children }));
+        snapshot.with_derived().derived.not_judged.iter().map(|each| (each.kind, each.known)).collect::<Vec<_>>()
+    };
+    assert_eq!(check(20, 99), [(Kind::PassRate, 99)]);
+    assert_eq!((check(20, 100), check(19, 0)), (Vec::new(), Vec::new()));
 }
 
 #[test]

@@ -13,6 +13,8 @@ use crate::board::reader::{Error, Reader};
 pub struct Person {
     /// Of the day, in order of time.
     pub adds: Vec<Added>,
+    /// When those of the day before were, in ms since the epoch, in order of time.
+    pub day_before: Vec<i64>,
     pub month: Month,
     /// Every record that the brokers held by then (ms since the epoch) is in what is said of the adds.
     pub complete_through: i64,

@@ -4,7 +4,7 @@
 
 use super::text::{NONE, known, share};
 use super::{Context, icons, provisional};
-use crate::board::attention::{Finding, Kind};
+use crate::board::attention::{Finding, Kind, NotJudged};
 use crate::board::html::{Html, number};
 use crate::board::view::{Language, Level, Page, Scope, View};
 use crate::board::words::Word;
@@ -19,11 +19,25 @@ pub(super) fn section(page: &Context) -> Html {
     };
     let count = if items.is_empty() { String::new() } else { items.len().to_string() };
     let note = if items.is_empty() { page.words.text(says) } else { Html::default() };
+    let not_judged = Html::join(page.facts.not_judged.iter().map(|kind| not_judged(page, kind)));
     page.fill(
         "<section id=\"attention\" aria-labelledby=\"attention-title\"><h2 id=\"attention-title\">{{:attention}} <small class=\"num\">{{count}}</small></h2>\
-         <ul class=\"todo\">{{items}}</ul><p class=\"note\">{{note}}</p></section>",
-        &[("count", Html::text(&count)), ("items", Html::join(items)), ("note", note)],
+         <ul class=\"todo\">{{items}}</ul><p class=\"note\">{{note}}</p>{{not_judged}}</section>",
+        &[("count", Html::text(&count)), ("items", Html::join(items)), ("note", note), ("not_judged", not_judged)],
     )
+}
+
+/// Why nothing is told of a kind.
+fn not_judged(page: &Context, kind: &NotJudged) -> Html {
+    let word = match kind.kind {
+        Kind::PassRate => Word::NotJudgedPassRate,
+        Kind::Loss => Word::NotJudgedLoss,
+        Kind::Zero => Word::NotJudgedZero,
+        // A code without a usual gap is not active, so there is nothing to judge.
+        Kind::Silent => return Html::default(),
+    };
+    let says = page.words.with(word, &[&number(kind.known.into()), &number(kind.needed.into())]);
+    Html::fill("<p class=\"note w\">{{says}}</p>", &[("says", says)])
 }
 
 fn line(page: &Context, item: &Finding) -> Html {

@@ -65,16 +65,15 @@ pub(super) fn main(page: &Context) -> Html {
     });
     let head = page.fill(
         include_str!("channels_head.html"),
-        &[
-            ("path", hero::path(page)),
-            ("adds", Html::text(&number(mix.total.into()))),
-            (
-                "base",
-                page.baselines().first().map(|base| Html::text(&hero::base_label(page, 0, base))).unwrap_or_default(),
-            ),
-        ],
+        &[("path", hero::path(page)), ("adds", Html::text(&number(mix.total.into()))), ("against", against(page))],
     );
     Html::join([head, silent(page, mix)].into_iter().chain(parts).chain([figures::stages(page)]))
+}
+
+/// With what the ticks and the differences compare.
+fn against(page: &Context) -> Html {
+    let base = page.baselines().first();
+    base.map(|base| page.words.with(Word::Against, &[&hero::base_label(page, 0, base)])).unwrap_or_default()
 }
 
 /// The share of a group's adds that are qualified: known once the cohort is.

@@ -57,9 +57,13 @@ impl Line {
         let (before, after) = (correction.before, correction.after);
         let (was, is) = (number(before.into()), number(after.into()));
         let closed = if correction.closed { Word::ClosedDay.text(page.words.language) } else { "" };
-        let says = page.words.with(Word::Became, &[reason.text(page.words.language), &was, &is]);
+        let reason = reason.text(page.words.language);
+        let says = match correction.reason {
+            Reason::Channel => page.words.with(Word::StaysInSum, &[reason, &is]),
+            Reason::Late | Reason::Replay | Reason::Fold => page.words.with(Word::Became, &[reason, &was, &is]),
+        };
         let apart = after.saturating_sub(before);
-        let sign = if apart >= 0 { "+" } else { "" };
+        let sign = if apart > 0 { "+" } else { "" };
         Self {
             day: Html::text(&day),
             says: Html::join([says, Html::text(closed)]),

@@ -6,14 +6,15 @@
 use std::time::Duration;
 
 use crate::board::access::sight::Sight;
-use crate::board::attention::{self, Finding};
+use crate::board::attention::{self, Finding, NotJudged};
 use crate::board::channels::Channels;
 use crate::board::contests::{self, Contest};
 use crate::board::corrections::{self, Correction};
 use crate::board::leaderboard::Leaderboard;
 use crate::board::losses::Losses;
-use crate::board::news::Item;
+use crate::board::news::{self, Item};
 use crate::board::person::{self, Add, Month};
+use crate::board::regions::{self, Region};
 use crate::board::snapshot::Snapshot;
 use crate::board::summary::{Envelope, Summary};
 use crate::board::trend::Trend;
@@ -28,11 +29,15 @@ pub(super) struct Facts {
     pub(super) channels: Option<Channels>,
     pub(super) trend: Option<Trend>,
     pub(super) attention: Option<Vec<Finding>>,
+    pub(super) not_judged: Vec<NotJudged>,
     pub(super) losses: Option<Losses>,
     pub(super) corrections: Option<Vec<Correction>>,
     pub(super) contests: Option<Vec<Contest>>,
     pub(super) my_adds: Option<Vec<Add>>,
+    /// When those of the day before were.
+    pub(super) my_adds_before: Option<Vec<String>>,
     pub(super) month: Option<Month>,
+    pub(super) regions: Vec<Region>,
     /// What is told to a room, the newest first.
     pub(super) news: Vec<Item>,
 }
@@ -51,12 +56,15 @@ impl Facts {
             channels: whole.map(|snapshot| Channels::new(snapshot, &freshness)),
             trend: whole.and_then(|snapshot| Trend::new(snapshot, view.step_seconds, &freshness)),
             attention: whole.and_then(|snapshot| attention::attention(snapshot, &view.viewer, &freshness)),
+            not_judged: whole.map(|snapshot| attention::not_judged(snapshot, &freshness).to_vec()).unwrap_or_default(),
             losses: whole.map(Losses::new),
             corrections: whole.and_then(corrections::corrections),
             contests: whole.and_then(|snapshot| contests::contests(snapshot, view, &freshness)),
             my_adds: whole.and_then(person::adds),
+            my_adds_before: whole.and_then(person::day_before),
             month: whole.and_then(person::month),
-            news: whole.map(|snapshot| snapshot.news.items.clone()).unwrap_or_default(),
+            regions: whole.map(regions::regions).unwrap_or_default(),
+            news: whole.map(|snapshot| news::news(snapshot, &freshness).to_vec()).unwrap_or_default(),
         }
     }
 }

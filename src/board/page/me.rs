@@ -43,7 +43,7 @@ fn hero(page: &Context) -> Html {
     let compared = base.map(|base| {
         let (class, change) = page.words.change(page.adds(), base.figures.adds());
         let change = if page.held() { Html::default() } else { change };
-        page.fill("<p class=\"beside num\" data-base=\"0\"><span>{{label}} <span data-b=\"base\">{{base}}</span></span><b class=\"w {{class}}\" data-b=\"change\">{{change}}</b><span class=\"h hold\">{{:held}}</span></p>", &[
+        page.fill("<p class=\"beside num\" data-base=\"0\"><span>{{label}}{{:was}}<span data-b=\"base\">{{base}}</span></span><b class=\"w {{class}}\" data-b=\"change\">{{change}}</b><span class=\"h hold\">{{:held}}</span></p>", &[
             ("label", Html::text(&hero::base_label(page, 0, base))),
             ("base", Html::text(&number(base.figures.adds().into()))),
             ("class", class),
@@ -78,45 +78,64 @@ fn kind(add: &Add) -> &'static str {
     }
 }
 
-/// One tick per add: solid where qualified, short where not new, hollow where the customer left.
+/// The part of a day that the barcode shows, in minutes: whole hours around everything that it has to show.
+struct Span {
+    first: i64,
+    last: i64,
+}
+
+impl Span {
+    /// A day of work at least: from 9 to 21 o'clock.
+    fn around(minutes: impl Iterator<Item = i64>) -> Self {
+        let (first, last) = minutes.fold((540, 1260), |(first, last), minute| (minute.min(first), minute.max(last)));
+        Self { first: first / 60 * 60, last: (last + 59) / 60 * 60 }
+    }
+
+    fn x(&self, minute: i64) -> Html {
+        super::text::length(minute - self.first, self.last - self.first)
+    }
+}
+
+/// One tick per add: solid where qualified, short where not new, hollow where the customer left; below them the day before.
 fn barcode(page: &Context, adds: &[Add]) -> Html {
-    let minute = |add: &Add| {
-        add.added_at
-            .as_deref()
-            .and_then(|at| local(at, &page.zone))
-            .map_or(0, |at| i64::from(at.hour()) * 60 + i64::from(at.minute()))
-    };
-    let now = page
-        .complete_through()
-        .and_then(|at| local(at, &page.zone))
-        .map_or(1440, |at| i64::from(at.hour()) * 60 + i64::from(at.minute()));
-    let first = adds.iter().map(minute).min().unwrap_or(540).min(540) / 60 * 60;
-    let last = (adds.iter().map(minute).max().unwrap_or(1260).max(now).max(1260) + 59) / 60 * 60;
-    let x = |minute: i64| super::text::length(minute - first, last - first);
-    let ticks = adds.iter().map(|add| {
+    let minute = |at: &str| local(at, &page.zone).map_or(0, |at| i64::from(at.hour()) * 60 + i64::from(at.minute()));
+    let times: Vec<_> = adds.iter().map(|add| add.added_at.as_deref().map_or(0, minute)).collect();
+    let before: Vec<_> = page.facts.my_adds_before.iter().flatten().map(|at| minute(at)).collect();
+    let now = page.complete_through().map_or(1440, minute);
+    let span = Span::around(times.iter().chain(&before).copied().chain([now]));
+    let ticks = adds.iter().zip(&times).map(|(add, minute)| {
         let (y, height) = if kind(add) == "old" { ("28", "35") } else { ("6", "57") };
         Html::fill(
             "<rect class=\"{{kind}}\" x=\"{{x}}\" y=\"{{y}}\" width=\"3\" height=\"{{height}}\"/>",
             &[
                 ("kind", Html::text(kind(add))),
-                ("x", x(minute(add))),
+                ("x", span.x(*minute)),
                 ("y", Html::text(y)),
                 ("height", Html::text(height)),
             ],
         )
     });
+    let grey = before.iter().map(|minute| {
+        Html::fill(
+            "<rect class=\"day-before\" x=\"{{x}}\" y=\"69\" width=\"2\" height=\"11\"/>",
+            &[("x", span.x(*minute))],
+        )
+    });
+    let ticks = Html::join(ticks.chain(grey));
     let count = |which: &str| Html::text(&many(adds.iter().filter(|add| kind(add) == which).count()));
+    let says = if before.is_empty() { Word::NoneBefore } else { Word::GreyIsBefore };
     page.fill(
         include_str!("barcode.html"),
         &[
-            ("ticks", Html::join(ticks)),
-            ("now", x(now)),
+            ("ticks", ticks),
+            ("now", span.x(now)),
             ("complete", Html::text(&page.time(page.complete_through(), "%H:%M"))),
-            ("from", page.words.with(Word::AtHour, &[&(first / 60).to_string()])),
-            ("to", page.words.with(Word::AtHour, &[&(last / 60).to_string()])),
+            ("from", page.words.with(Word::AtHour, &[&(span.first / 60).to_string()])),
+            ("to", page.words.with(Word::AtHour, &[&(span.last / 60).to_string()])),
             ("qualified", count("qualified")),
             ("old", count("old")),
             ("left", count("left")),
+            ("before_says", page.words.text(says)),
             ("final_says", final_says(page, adds)),
         ],
     )

@@ -141,7 +141,7 @@ fn bar(row: &Row, value: i128) -> Html {
 }
 
 /// Where a row usually stands by now, on its bar.
-fn tick(page: &Context) -> Html {
+pub(super) fn tick(page: &Context) -> Html {
     let usual = page.target().and_then(|target| super::target::usual(page, target));
     usual
         .map(|usual| {

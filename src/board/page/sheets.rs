@@ -46,6 +46,11 @@ fn definitions(page: &Context) -> Html {
     }))
 }
 
+/// Whether a figure of an equation follows what becomes of the adds of the day.
+fn sealed(name: &str) -> bool {
+    DEFINITIONS.iter().any(|definition| definition.key == name && definition.basis == Basis::Add)
+}
+
 /// Today's figures in the equation of a definition.
 fn equation(page: &Context, definition: &Definition) -> Html {
     let known = definition.terms.iter().all(|(_, name, _)| page.figure(name).is_some());
@@ -53,8 +58,10 @@ fn equation(page: &Context, definition: &Definition) -> Html {
         return Html::default();
     }
     let lines = definition.terms.iter().map(|(word, name, sign)| {
-        Html::fill("<div><span>{{word}}</span><span class=\"num\">{{sign}}<span data-n=\"{{name}}\">{{value}}</span></span></div>", &[
+        let seal = if sealed(name) { provisional(page.words, page.qualified_final()) } else { Html::default() };
+        Html::fill("<div><span>{{word}} {{seal}}</span><span class=\"num\">{{sign}}<span data-n=\"{{name}}\">{{value}}</span></span></div>", &[
             ("word", page.words.text(*word)),
+            ("seal", seal),
             ("sign", Html::text(sign)),
             ("name", Html::text(name)),
             ("value", page.shown(name)),

@@ -7,6 +7,7 @@ use super::{Context, SEAL_ESTIMATE};
 use crate::board::html::{Html, number, tenths};
 use crate::board::pace::Forecast;
 use crate::board::summary::Target;
+use crate::board::view::Level;
 use crate::board::words::Word;
 
 pub(super) fn section(page: &Context) -> Html {
@@ -19,6 +20,8 @@ pub(super) fn section(page: &Context) -> Html {
         );
     };
     let scale = Scale::new(target, expected);
+    // Of one person no day is foreseen: what is left to do is certain.
+    let is_of_staff = page.view.watched.scope.level == Level::Staff;
     let (adds, goal) = (page.adds(), signed(target.target));
     let done = share(adds, goal).unwrap_or_default();
     let range = expected.filter(|_| !page.held());
@@ -31,7 +34,7 @@ pub(super) fn section(page: &Context) -> Html {
             ("max", Html::text(&scale.0.to_string())),
             ("width", scale.at(adds)),
             ("end", scale.at(goal)),
-            ("forecast", forecast(page, expected)),
+            ("forecast", if is_of_staff { to_go(page, goal) } else { forecast(page, expected) }),
             ("range", range.map(|forecast| hatched(&scale, forecast)).unwrap_or_default()),
             ("tick", tick(page, &scale, target)),
             ("usual", usual(page, target).map(|usual| Html::text(&usual.to_string())).unwrap_or_default()),
@@ -96,6 +99,14 @@ fn usual_says(page: &Context, target: &Target) -> Html {
             ("class", Html::text(class)),
             ("apart", page.words.with(word, &[&apart])),
         ],
+    )
+}
+
+fn to_go(page: &Context, goal: i64) -> Html {
+    let left = number((goal - page.adds()).max(0).into());
+    Html::fill(
+        "{{says}}<b class=\"num\" data-goal=\"{{goal}}\">{{left}}</b>",
+        &[("says", page.words.text(Word::ToGo)), ("goal", Html::text(&goal.to_string())), ("left", Html::text(&left))],
     )
 }
 

@@ -144,3 +144,40 @@ fn every_word_that_a_template_names_exists() {
     }
     assert!(words > 50, "{words} words");
 }
+
+#[test]
+fn a_wall_shows_every_region_and_they_add_up_to_the_total() {
+    let wall = |snapshot: &Snapshot| {
+        let view = View { page: Page::Wall, ..fixture::view(&[("lang", "en")]) };
+        page(&view, snapshot, Duration::ZERO)
+    };
+    let mut snapshot = fixture::snapshot();
+    let html = wall(&snapshot);
+    for part in ["<li data-region=\"R1\">", "data-f=\"value\">18</b>", "data-f=\"value\">10</b>", ">45.0%<"] {
+        assert!(html.contains(part), "{part}: {html}");
+    }
+    let one = snapshot.counts.regions[1].1;
+    snapshot.counts.regions.extend((3..=12).map(|n| (format!("R{n}"), one)));
+    let html = wall(&snapshot);
+    assert_eq!(html.matches("<li data-region=").count(), 7);
+    assert!(html.contains("6 other regions</span><b class=\"num\" data-f=\"rest\">52</b>"), "{html}");
+}
+
+#[test]
+fn ones_own_page_shows_the_day_before_below_the_day() {
+    let view = View { page: Page::Me, ..fixture::view(&[("lang", "en"), ("scope", "staff:z1"), ("level", "staff")]) };
+    let mut snapshot = fixture::snapshot_of_person();
+    let html = page(&view, &snapshot, Duration::ZERO);
+    assert!(html.contains("<rect class=\"day-before\" x=\"4.16%\"") && html.contains("Grey ticks"), "{html}");
+    let mut person = (**snapshot.details.person.as_ref().unwrap()).clone();
+    person.day_before.clear();
+    snapshot.details.person = Some(std::sync::Arc::new(person));
+    let html = page(&view, &snapshot, Duration::ZERO);
+    assert!(!html.contains("class=\"day-before\"") && html.contains("No adds on the day before."), "{html}");
+}
+
+#[test]
+fn a_page_without_figures_says_why() {
+    let html = page_without_figures(&fixture::view(&[("lang", "en")]));
+    assert!(html.contains("The database does not answer"), "{html}");
+}

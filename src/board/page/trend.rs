@@ -17,8 +17,18 @@ pub(super) fn section(page: &Context) -> Html {
     let title = title(page, trend);
     page.fill(
         include_str!("trend.html"),
-        &[("title", title.clone()), ("plot", plot::plot(page, trend, title)), ("hours", hours(page, trend))],
+        &[
+            ("title", title.clone()),
+            ("legend", legend(page)),
+            ("plot", plot::plot(page, trend, title)),
+            ("hours", hours(page, trend)),
+        ],
     )
+}
+
+/// What bars, line and hatching are.
+pub(super) fn legend(page: &Context) -> Html {
+    page.fill(include_str!("legend.html").trim_end(), &[])
 }
 
 /// Adds per 10 minutes, or whatever a step is.

@@ -2,17 +2,19 @@
 //!
 //! Invariant: what is withdrawn on a phone is withdrawn here, and "complete through" stands beside the clock.
 
-use super::text::{length, share};
+use super::text::{length, many, share};
 use super::{Context, SEAL_HELD, channels, hero, plot, provisional, rows, shell, target, trend};
 use crate::board::contests::{Contest, Side, State};
 use crate::board::html::{Html, number, tenths};
 use crate::board::leaderboard::Row;
 use crate::board::news::Kind;
+use crate::board::regions::Region;
 use crate::board::view::Level;
 use crate::board::words::Word;
 
-/// As many as fit beside the hero.
+/// As many as fit beside the hero, and below it.
 const ROWS_MAX: usize = 8;
+const REGIONS_MAX: usize = 8;
 
 pub(super) fn wall(page: &Context) -> Html {
     let chart = page.facts.trend.as_ref().map(|trend| plot::plot(page, trend, trend::title(page, trend)));
@@ -33,7 +35,9 @@ pub(super) fn wall(page: &Context) -> Html {
             ("qualified_share", Html::text(&qualified.and_then(|n| share(n, page.adds())).unwrap_or_default())),
             ("seal", provisional(page.words, page.qualified_final())),
             ("target", target::section(page)),
+            ("regions", regions(page)),
             ("trend_title", title.unwrap_or_else(|| page.words.text(Word::TrendPlain))),
+            ("legend", page.facts.trend.as_ref().map(|_| trend::legend(page)).unwrap_or_default()),
             ("plot", chart.unwrap_or_else(|| page.fill("<p class=\"note\">{{:not_known}}</p>", &[]))),
             ("board_title", page.words.text(rows::level_word(page.view.watched.level))),
             ("rows", Html::join(page.facts.leaderboard.rows.iter().take(ROWS_MAX).map(|row| line(page, Some(row))))),
@@ -56,15 +60,65 @@ fn line(page: &Context, row: Option<&Row>) -> Html {
     page.fill(concat!("<li data-id=\"{{id}}\"><div class=\"row\">", include_str!("cells.html"), "</div></li>"), &values)
 }
 
-/// The newest fact.
+/// The regions with their share of the target and where they usually stand by now; those that find no place as one.
+fn regions(page: &Context) -> Html {
+    let all = page.facts.regions.as_slice();
+    let shown = if all.len() > REGIONS_MAX { REGIONS_MAX - 1 } else { all.len() };
+    let mut items: Vec<_> = all[..shown].iter().map(|region| region_item(page, region)).collect();
+    if let Some(rest) = all.get(shown..).filter(|rest| !rest.is_empty()) {
+        let adds: u64 = rest.iter().map(|region| region.adds).sum();
+        items.push(page.fill(
+            "<li><span>{{says}}</span><b class=\"num\" data-f=\"rest\">{{adds}}</b></li>",
+            &[
+                ("says", page.words.with(Word::OtherRegions, &[&many(rest.len())])),
+                ("adds", Html::text(&number(adds.into()))),
+            ],
+        ));
+    }
+    if items.is_empty() {
+        return Html::default();
+    }
+    page.fill(
+        "<section aria-label=\"{{:region}}\"><ol class=\"wreg\">{{items}}</ol></section>",
+        &[("items", Html::join(items))],
+    )
+}
+
+fn region_item(page: &Context, region: &Region) -> Html {
+    let done = region.target.and_then(|target| share(region.adds, target)).unwrap_or_default();
+    let name = if region.id.is_empty() { page.words.text(Word::Unassigned) } else { Html::text(&region.name) };
+    let bar = region.target.map(|target| {
+        Html::fill(
+            "<svg class=\"mini\" aria-hidden=\"true\"><rect class=\"fill\" data-f=\"bar\" width=\"{{width}}\" height=\"100%\" rx=\"2\"/>{{tick}}</svg>",
+            &[("width", length(region.adds, target)), ("tick", rows::tick(page))],
+        )
+    });
+    Html::fill(
+        "<li data-region=\"{{id}}\"><span>{{name}} <small class=\"num\" data-f=\"done\">{{done}}</small></span><b class=\"num\" data-f=\"value\">{{adds}}</b>{{bar}}</li>",
+        &[
+            ("id", Html::text(&region.id)),
+            ("name", name),
+            ("done", Html::text(&done)),
+            ("adds", Html::text(&number(region.adds.into()))),
+            ("bar", bar.unwrap_or_default()),
+        ],
+    )
+}
+
+/// The newest fact, with its minute; its figure is golden.
 fn news(page: &Context) -> Html {
-    let Some(item) = page.facts.news.first().filter(|_| !page.held()) else { return page.words.text(Word::NewsNone) };
+    let Some(item) = page.facts.news.first() else { return page.words.text(Word::NewsNone) };
     let word = match item.kind {
         Kind::Passed => Word::NewsPassed,
         Kind::Target => Word::NewsTarget,
         Kind::First => Word::NewsFirst,
     };
-    page.words.with(word, &[&item.name, &number(item.value.into())])
+    let template = word.text(page.words.language).replacen("{}", "{{name}}", 1).replacen("{}", "<b>{{value}}</b>", 1);
+    let at = page.time(item.at.as_deref(), "%H:%M");
+    Html::fill(
+        &format!("<time>{{{{at}}}}</time>{template}"),
+        &[("at", Html::text(&at)), ("name", Html::text(&item.name)), ("value", Html::text(&number(item.value.into())))],
+    )
 }
 
 /// The contest that runs; its figures go when they would be unfair.

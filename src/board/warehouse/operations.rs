@@ -126,12 +126,18 @@ impl Warehouse {
     }
 
     pub(super) async fn read_corrections(&self, key: &Key) -> Result<Corrections, Error> {
-        let query = "SELECT toString(business_date) AS day, toString(reason) AS why, toString(metric) AS what, \
-            toString(region_id) AS region, toString(store_id) AS store, staff_id AS staff, sum(before) AS was, \
-            sum(after) AS became, ifNull(toUnixTimestamp64Milli(min(occurred_from)), 0) AS happened_from, \
-            ifNull(toUnixTimestamp64Milli(max(occurred_to)), 0) AS happened_to, \
-            toUnixTimestamp64Milli(max(recorded_at)) AS received, toUInt8(max(is_closed)) AS closed \
+        // Where the channels of a figure changed and their sum did not, that is what happened, whatever found it.
+        let query = "SELECT toString(business_date) AS day, \
+            if(was = became AND max(c.moved), 'channel', toString(reason)) AS why, toString(metric) AS what, \
+            toString(region_id) AS region, toString(store_id) AS store, staff_id AS staff, sum(c.channel_before) AS was, \
+            sum(c.channel_after) AS became, ifNull(toUnixTimestamp64Milli(min(c.first)), 0) AS happened_from, \
+            ifNull(toUnixTimestamp64Milli(max(c.last)), 0) AS happened_to, \
+            toUnixTimestamp64Milli(max(c.at)) AS received, toUInt8(max(c.closed)) AS closed \
+            FROM (SELECT business_date, reason, metric, region_id, store_id, staff_id, sum(before) AS channel_before, \
+            sum(after) AS channel_after, channel_before != channel_after AS moved, min(occurred_from) AS first, \
+            max(occurred_to) AS last, max(recorded_at) AS at, max(is_closed) AS closed \
             FROM v_corrections WHERE corp_id = ? AND business_date BETWEEN toDate(?) - 7 AND toDate(?) \
+            GROUP BY business_date, reason, metric, region_id, store_id, staff_id, channel) AS c \
             GROUP BY business_date, reason, metric, region_id, store_id, staff_id";
         let day = key.day.to_string();
         let query = self.client.query(query).bind(&key.corp).bind(&day).bind(&day);

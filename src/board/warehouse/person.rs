@@ -20,6 +20,11 @@ struct AddedRow {
 }
 
 #[derive(Row, Deserialize)]
+struct BeforeRow {
+    at: i64,
+}
+
+#[derive(Row, Deserialize)]
 struct QualifiedRow {
     qualified: u64,
     last: u64,
@@ -45,6 +50,9 @@ const ADDS: &str = "SELECT toUnixTimestamp64Milli(e.occurred_at) AS at, toUnixTi
     ON p.src_topic = e.src_topic AND p.src_partition = e.src_partition AND p.src_offset = e.src_offset \
     ORDER BY at, topic, partition, offset";
 
+const DAY_BEFORE: &str = "SELECT toUnixTimestamp64Milli(occurred_at) AS at FROM events WHERE corp_id = ? \
+    AND business_date = toDate(?) - 1 AND type = 'friend.added' AND staff_id = ? AND channel_group != 'transfer' ORDER BY at";
+
 impl Warehouse {
     pub(super) async fn read_person(&self, key: &Key) -> Result<Person, Error> {
         // First how far the episodes are: what a refresh writes meanwhile is then only farther.
@@ -52,7 +60,12 @@ impl Warehouse {
         let (day, staff) = (key.day.to_string(), &key.scope.id);
         let adds = self.client.query(ADDS).bind(&key.corp).bind(&day).bind(staff).bind(&key.corp).bind(&day);
         let adds = adds.bind(&key.corp).bind(&day).bind(staff);
-        let (adds, month) = tokio::try_join!(rows::<AddedRow>("one's adds", adds), self.month(key))?;
+        let before = self.client.query(DAY_BEFORE).bind(&key.corp).bind(&day).bind(staff);
+        let (adds, before, month) = tokio::try_join!(
+            rows::<AddedRow>("one's adds", adds),
+            rows::<BeforeRow>("one's adds of the day before", before),
+            self.month(key),
+        )?;
         let added = |row: AddedRow| Added {
             at: row.at,
             recorded_at: row.recorded,
@@ -66,7 +79,9 @@ impl Warehouse {
                 _ => Fate::Unknown,
             },
         };
-        Ok(Person { adds: adds.into_iter().map(added).collect(), month, complete_through })
+        let (adds, day_before) =
+            (adds.into_iter().map(added).collect(), before.into_iter().map(|row| row.at).collect());
+        Ok(Person { adds, day_before, month, complete_through })
     }
 
     async fn month(&self, key: &Key) -> Result<Month, Error> {
