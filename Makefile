@@ -41,14 +41,16 @@ demo:
 	cargo build --release --locked
 	target/release/yinliu demo $(ARGS)
 
-# All tests, against a real ClickHouse engine and a real Apache Kafka; of the benchmarks whether they run. The checks in a
-# browser wait for what a page shows and by when, which a machine that is busy with all the others cannot keep: `make browser`.
+# All tests, against a real ClickHouse engine, a real Apache Kafka and a real Chromium; of the benchmarks whether they run.
+# The checks in a browser come by themselves: they measure by when a page shows something.
 test:
 	deploy/check-prerequisites.sh test
 	deploy/fetch-engine.sh
 	deploy/fetch-kafka.sh
 	deploy/fetch-schemathesis.sh
+	deploy/fetch-browser.sh
 	cargo test --release --locked -- --skip browser::
+	cargo test --release --locked --test integration -- browser::
 	cargo test --release --locked --bench figures -- --quick
 
 # What must hold of the text: format, lints, documentation.
@@ -107,7 +109,7 @@ mutated:
 
 # The board in a browser alone; the pictures of its pages are kept.
 browser:
-	deploy/check-prerequisites.sh browser
+	deploy/check-prerequisites.sh test
 	deploy/fetch-engine.sh
 	deploy/fetch-kafka.sh
 	deploy/fetch-browser.sh

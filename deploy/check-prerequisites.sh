@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Usage: check-prerequisites.sh demo|test|browser
+# Usage: check-prerequisites.sh demo|test
 # Names everything that is missing, before anything is built. For tests on Debian as root it installs what apt has.
 set -euo pipefail
 
 purpose=${1:-}
-if [[ $purpose != demo && $purpose != test && $purpose != browser ]]; then
-    echo "usage: $0 demo|test|browser" >&2
+if [[ $purpose != demo && $purpose != test ]]; then
+    echo "usage: $0 demo|test" >&2
     exit 2
 fi
 
@@ -52,8 +52,6 @@ check() {
             echo "missing: python3 3.11 or later with venv, the API is tested with Schemathesis; Debian: apt-get install python3-venv" >&2
             packages+=(python3-venv)
         fi
-    fi
-    if [[ $purpose == browser ]]; then
         if ! command -v node >/dev/null || [[ $(node_major) -lt 20 ]]; then
             echo "missing: node 20 or later, it drives the browser of the tests; Debian 13: apt-get install nodejs, before it see https://nodejs.org" >&2
             others+=(node)

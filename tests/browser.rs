@@ -11,11 +11,12 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
 };
 
+use rdkafka::producer::FutureProducer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -25,8 +26,9 @@ use crate::support::{
     kafka,
     process::Process,
     proxy::{Mode, Proxy},
+    records::{self, Stored},
     stage::Stage,
-    told::{CORP, QUIET, Told},
+    told::{CORP, QUIET, Told, now_ms},
 };
 
 #[tokio::test]
@@ -41,7 +43,7 @@ async fn every_check_of_the_board_holds_in_a_browser() {
     config["board"] = json!({});
     config["clickhouse"]["url"] = json!(proxy.url());
     let open = Board::start(&config);
-    let control = Control::start(proxy);
+    let control = Control::start(Hands::new(proxy, &stage, &told));
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("board");
     drop(fs::remove_dir_all(&pictures));
 
@@ -93,6 +95,57 @@ fn chromium() -> PathBuf {
         .expect("no Chromium: run deploy/fetch-browser.sh, or `make test`")
 }
 
+/// What the checks may order.
+struct Hands {
+    clickhouse: Arc<Proxy>,
+    producer: FutureProducer,
+    topic: String,
+    /// Who adds late.
+    staff: String,
+    runtime: tokio::runtime::Handle,
+    ordered: AtomicU64,
+}
+
+impl Hands {
+    fn new(clickhouse: Arc<Proxy>, stage: &Stage<'_>, told: &Told) -> Self {
+        Self {
+            clickhouse,
+            producer: records::producer(stage.kafka),
+            topic: stage.topic("friend"),
+            staff: told.brand.staff[0].id.clone(),
+            runtime: tokio::runtime::Handle::current(),
+            ordered: AtomicU64::new(0),
+        }
+    }
+
+    /// Does what an order says, and returns once it is done.
+    fn obey(&self, order: &str) {
+        match order.split_once(' ') {
+            Some(("clickhouse", "refuse")) => self.clickhouse.set(Mode::Refuse),
+            Some(("clickhouse", "pass")) => self.clickhouse.set(Mode::Pass),
+            Some(("late", occurred_at)) => self.add_late(occurred_at),
+            _ => panic!("no such order: {order}"),
+        }
+    }
+
+    /// An add of that instant, whose record comes now.
+    fn add_late(&self, occurred_at: &str) {
+        let id = format!("late-{}", self.ordered.fetch_add(1, Ordering::Relaxed));
+        let event = json!({
+            "event_id": id, "type": "friend.added", "corp_id": CORP, "occurred_at": occurred_at, "staff_id": self.staff,
+            "customer_id": format!("customer-{id}"), "channel": "badge",
+        });
+        let record = Stored {
+            topic: self.topic.clone(),
+            timestamp: now_ms(),
+            key: Some(self.staff.clone().into_bytes()),
+            value: Some(event.to_string().into_bytes()),
+            ..Stored::default()
+        };
+        self.runtime.block_on(records::send(&self.producer, [record]));
+    }
+}
+
 /// Does for the checks what a browser cannot: a POST with the order as its body.
 struct Control {
     url: String,
@@ -100,7 +153,7 @@ struct Control {
 }
 
 impl Control {
-    fn start(clickhouse: Arc<Proxy>) -> Self {
+    fn start(hands: Hands) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let closed = Arc::new(AtomicBool::new(false));
@@ -110,7 +163,7 @@ impl Control {
                 if told.load(Ordering::Relaxed) {
                     return;
                 }
-                obey(&clickhouse, connection.unwrap());
+                take_order(&hands, connection.unwrap());
             }
         });
         Self { url: format!("http://{address}"), closed }
@@ -125,21 +178,20 @@ impl Drop for Control {
     }
 }
 
-fn obey(clickhouse: &Proxy, mut connection: TcpStream) {
-    let mut bytes = Vec::new();
-    let mut piece = [0; 1024];
-    let done = loop {
-        let text = String::from_utf8_lossy(&bytes);
-        if text.ends_with("clickhouse refuse") {
-            break Mode::Refuse;
+fn take_order(hands: &Hands, connection: TcpStream) {
+    let mut request = BufReader::new(connection);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        assert!(request.read_line(&mut line).unwrap() > 0, "a request has a body");
+        match line.trim_end().to_lowercase().split_once(": ") {
+            Some(("content-length", text)) => length = text.parse().unwrap(),
+            None if line.trim_end().is_empty() => break,
+            Some(_) | None => {}
         }
-        if text.ends_with("clickhouse pass") {
-            break Mode::Pass;
-        }
-        let count = connection.read(&mut piece).unwrap();
-        assert!(count > 0, "no such order: {text}");
-        bytes.extend_from_slice(&piece[..count]);
-    };
-    clickhouse.set(done);
-    connection.write_all(b"HTTP/1.1 204 Done\r\nconnection: close\r\n\r\n").unwrap();
+    }
+    let mut order = vec![0; length];
+    request.read_exact(&mut order).unwrap();
+    hands.obey(std::str::from_utf8(&order).unwrap());
+    request.get_mut().write_all(b"HTTP/1.1 204 Done\r\nconnection: close\r\n\r\n").unwrap();
 }

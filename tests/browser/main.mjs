@@ -4,11 +4,13 @@
 import { after } from 'node:test';
 import { stop } from './stage.mjs';
 
+import './checks/late.mjs';
 import './checks/figures.mjs';
 import './checks/states.mjs';
 import './checks/hands.mjs';
 import './checks/looks.mjs';
 import './checks/budget.mjs';
 import './checks/access.mjs';
+import './checks/corrections.mjs';
 
 after(stop);

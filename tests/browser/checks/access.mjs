@@ -9,10 +9,10 @@ test('11. provisional figures carry their seal, on the page, in the report and i
     for (const [lang, seal, word] of [['zh', '暂', '（暂定）'], ['en', 'prov.', '(provisional)']]) {
       await page.goto(address('', { lang }));
       await untilState(page, 'live');
-      // Figures by the day of the add are final a day later.
+      // Figures by the day of the add are final a day later, wherever they stand.
       const bare = await page.evaluate((seal) => {
         const cells = [...document.querySelectorAll('[data-n="qualified_adds"], [data-n="opened"]')];
-        const place = (cell) => cell.closest('li, .trio > *, tr, .eq, dialog, section');
+        const place = (cell) => cell.closest('li, .trio > *, tr, .eq > *, dialog, section');
         return cells.filter((cell) => /\d/.test(cell.textContent) && !place(cell).textContent.includes(seal)).map((cell) => place(cell).textContent);
       }, seal);
       assert.deepEqual(bare, []);

@@ -53,28 +53,107 @@ test('14. the first figure is within the first 14 kB of the page', async () => {
   assert.ok(at > 0 && Buffer.byteLength(text.slice(0, at)) < 14 * KB);
 });
 
+/** The best of so many tries: what else runs on this machine only ever adds to a time. */
+async function best(tries, measure) {
+  let least = Infinity;
+  for (let n = 0; n < tries; n += 1) least = Math.min(least, await measure());
+  return least;
+}
+
+test('14. the server answers with the page within 50 ms, and 4G shows the first figure within a second', async () => {
+  const answered = await best(10, async () => {
+    const began = performance.now();
+    await (await fetch(address())).text();
+    return performance.now() - began;
+  });
+  assert.ok(answered <= 50, `the page took ${answered} ms`);
+  await visit({}, async (page) => {
+    const session = await page.context().newCDPSession(page);
+    await session.send('Network.enable');
+    // 9 Mbit/s there and back within 170 ms: what a phone has in a shop.
+    await session.send('Network.emulateNetworkConditions', { offline: false, latency: 170, downloadThroughput: 1_125_000, uploadThroughput: 1_125_000 });
+    await session.send('Network.setCacheDisabled', { cacheDisabled: true });
+    const shown = await best(5, async () => {
+      await page.goto(address(), { waitUntil: 'load' });
+      return page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0].startTime);
+    });
+    assert.ok(shown <= 1_000, `the first figure was shown after ${shown} ms`);
+  });
+});
+
+/** A page that follows `feed`, what it was fed first, and a reader of its counters. */
+async function following(page, query) {
+  await page.goto(address(`?${query}`));
+  const picture = await snapshot(query);
+  await page.evaluate((picture) => feed('snapshot', picture), picture);
+  const session = await page.context().newCDPSession(page);
+  // The time that a thread had the processor, however busy the machine is.
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const read = async () => Object.fromEntries((await session.send('Performance.getMetrics')).metrics.map(({ name, value }) => [name, value]));
+  return { picture, session, read };
+}
+
 test('14. a delta of a busy second is at most 4 kB, and costs a phone at most 4 ms of script a frame', () =>
   visit({ init: fed(false) }, async (page) => {
-    const query = 'level=store';
-    await page.goto(address(`?${query}`));
-    const picture = await snapshot(query);
-    // A mid-range phone has a quarter of this machine's speed.
-    const session = await page.context().newCDPSession(page);
-    await session.send('Emulation.setCPUThrottlingRate', { rate: 4 });
+    const { picture, read } = await following(page, 'level=store');
     const steps = deltas(picture, 60, dice(14));
-    const took = await page.evaluate(async ([picture, steps]) => {
-      feed('snapshot', picture);
-      const took = [];
-      for (const step of steps) {
-        await new Promise((frame) => requestAnimationFrame(frame));
-        const began = performance.now();
-        feed('delta', step);
-        took.push(performance.now() - began);
-      }
-      return took.sort((a, b) => a - b);
-    }, [picture, steps]);
-    // What else runs on this machine only ever adds to it.
-    const quarter = took[took.length / 4];
-    assert.ok(quarter <= 4, `a quarter took at most ${quarter} ms, the median was ${took[took.length / 2]} ms`);
     for (const step of steps) assert.ok(JSON.stringify(step).length <= 4_096);
+    const costs = [];
+    for (const step of steps) {
+      const before = (await read()).ScriptDuration;
+      await page.evaluate(async (step) => {
+        feed('delta', step);
+        await new Promise((frame) => requestAnimationFrame(() => requestAnimationFrame(frame)));
+      }, step);
+      costs.push(((await read()).ScriptDuration - before) * 1_000);
+    }
+    costs.sort((a, b) => a - b);
+    // A mid-range phone has a quarter of the speed of such a machine.
+    const [median, worst] = [costs[costs.length / 2] * 4, costs.at(-1) * 4];
+    assert.ok(median <= 4, `half of the frames cost more than ${median} ms, the worst ${worst} ms`);
+  }));
+
+test('14. no frame changes more than 60 texts, though every row does', () =>
+  visit({ init: fed(false) }, async (page) => {
+    const { picture } = await following(page, 'view=rank&level=staff');
+    const rows = picture.rows.map((row) => ({ ...row, adds: row.adds + 1, net_adds: (row.net_adds ?? 0) + 1, qualified_adds: (row.qualified_adds ?? 0) + 1, staff_active: row.staff_active + 1 }));
+    const counts = await page.evaluate(async ([rows, revision, freshness]) => {
+      const counts = [];
+      // One call for each frame that wrote.
+      const observer = new MutationObserver((changes) => counts.push(changes.filter(({ addedNodes }) => addedNodes[0]?.nodeType === Node.TEXT_NODE).length));
+      observer.observe(document.querySelector('main'), { subtree: true, childList: true });
+      feed('delta', { revision, freshness, rows });
+      while (document.body.dataset.painted !== String(revision)) await new Promise((frame) => requestAnimationFrame(frame));
+      observer.disconnect();
+      return counts;
+    }, [rows, picture.revision + 1, picture.freshness]);
+    assert.ok(counts.reduce((sum, count) => sum + count, 0) > 60, `only ${counts} changed`);
+    assert.ok(Math.max(...counts) <= 60, `a frame changed ${counts}`);
+  }));
+
+test('14. what eight hours bring leaves neither memory nor nodes behind', () =>
+  visit({ init: fed(true), reducedMotion: 'reduce' }, async (page) => {
+    const { picture, session, read } = await following(page, 'level=store');
+    const kept = async () => {
+      await session.send('HeapProfiler.collectGarbage');
+      return read();
+    };
+    // A hundred at a time are painted at once, as after a frame that took long.
+    const follow = (steps) => page.evaluate(async (steps) => {
+      for (let at = 0; at < steps.length; at += 100) {
+        for (const step of steps.slice(at, at + 100)) feed('delta', step);
+        await new Promise((then) => setTimeout(then));
+      }
+    }, steps);
+    const random = dice(8);
+    await follow(deltas(picture, 2_000, random));
+    const before = await kept();
+    const later = { ...picture, revision: picture.revision + 2_000 };
+    // An eighth of what eight hours bring at most, two a second; as much for each as would make 2 MB of all.
+    const count = 7_200;
+    await follow(deltas(later, count, random));
+    const after = await kept();
+    const grown = after.JSHeapUsedSize - before.JSHeapUsedSize;
+    assert.ok(grown <= 250_000, `${grown} bytes for ${count} deltas`);
+    assert.ok(after.Nodes - before.Nodes <= 100, `${after.Nodes - before.Nodes} nodes for ${count} deltas`);
   }));

@@ -12,7 +12,7 @@ const seen = (page, selector) => page.evaluate((selector) => {
 }, selector);
 
 /** What is unfair while some partitions are ahead of others (board, section 1). */
-const UNFAIR = '[data-b="change"], [data-b="percent"], .pc, [data-f="move"], [data-f="change"], #goal .w, .usual, .wpk .tug, #silent li, .bars small';
+const UNFAIR = '[data-b="change"], [data-b="percent"], .pc, [data-f="move"], [data-f="change"], #goal .w, .usual, .wpk .tug, #silent li, .todo .w, .bars small';
 
 /** A place where so many wait for each other, though not for ever. */
 const meeting = (count) => {
@@ -26,15 +26,23 @@ const meeting = (count) => {
   };
 };
 
+/** What the pages of a live board compare, each kind of it. */
+const COMPARED = [
+  ['', 'zh', ['[data-b="change"]', '[data-b="percent"]', '#goal .range', '#goal .usual', '#rows [data-f="change"]', '.pc']],
+  ['', 'en', ['[data-b="percent"]']],
+  ['?view=rank&level=store', 'zh', ['[data-f="move"]', '.usual']],
+  ['?view=channels', 'zh', ['#silent li', '.bars small']],
+  ['wall?level=store', 'zh', ['.wpk .tug', '[data-f="move"]', '.wreg .usual', '#goal .range']],
+];
+
 test('2. at 121 s the banner stands, adds read "at least", comparisons go, and all comes back without a reload', async () => {
-  const paths = [['', 'zh'], ['', 'en'], ['?view=rank&level=store', 'zh'], ['?view=channels', 'zh'], ['wall?level=store', 'zh']];
-  const [opened, withdrawn] = [meeting(paths.length), meeting(paths.length)];
+  const [opened, withdrawn] = [meeting(COMPARED.length), meeting(COMPARED.length)];
   let release = null;
-  const pages = paths.map(([path, lang]) => visit({}, async (page) => {
+  const pages = COMPARED.map(([path, lang, kinds]) => visit({}, async (page) => {
     await page.goto(address(path, { lang }));
     await untilState(page, 'live');
     await page.evaluate(() => { globalThis.mark = 'the same page'; });
-    assert.notEqual(await seen(page, UNFAIR), '', `${path} shows something that can be withdrawn`);
+    for (const kind of kinds) await until(`${path} shows ${kind}`, 40_000, async () => (await seen(page, kind)) !== '');
     await opened();
     release ??= standStill(121);
     const recover = await release;
@@ -46,8 +54,8 @@ test('2. at 121 s the banner stands, adds read "at least", comparisons go, and a
     assert.match(await seen(page, '#adds, [data-n="adds"]'), /\d/, 'the figure itself stays');
     await withdrawn();
     await recover();
-    await untilState(page, 'live', 15_000);
-    await until(`${path} shows comparisons again`, 40_000, async () => (await seen(page, UNFAIR)) !== '');
+    await untilState(page, 'live');
+    for (const kind of kinds) await until(`${path} shows ${kind} again`, 40_000, async () => (await seen(page, kind)) !== '');
     assert.equal(await page.evaluate(() => globalThis.mark), 'the same page');
     assert.deepEqual(page.failures, []);
   }));
@@ -57,7 +65,7 @@ test('2. at 121 s the banner stands, adds read "at least", comparisons go, and a
 test('the API withdraws the same as the pages while figures are stale', async () => {
   const release = await standStill(121);
   try {
-    const stale = await until('a stale answer', 10_000, async () => {
+    const stale = await until('a stale answer', 40_000, async () => {
       const answer = await api('leaderboard', 'level=store');
       return answer.freshness.state === 'stale' && answer;
     });
@@ -66,27 +74,39 @@ test('the API withdraws the same as the pages while figures are stale', async ()
   } finally {
     await release();
   }
-  await until('live again', 10_000, async () => (await api('leaderboard')).freshness.state === 'live');
+  await until('live again', 40_000, async () => (await api('leaderboard')).freshness.state === 'live');
 });
 
 test('7. with the stream cut the page polls within 10 s, with both cut it says offline within 15 s, and it recovers', () =>
   visit({}, async (page) => {
     await page.goto(address());
     await untilState(page, 'live');
-    const asked = [];
-    page.on('request', (request) => { if (request.resourceType() === 'fetch') asked.push(performance.now()); });
-    let cutAt = performance.now();
+    // All times are the page's own: how long this test takes to look does not count.
+    const now = () => page.evaluate(() => performance.now());
+    await page.evaluate(() => {
+      globalThis.since = {};
+      new MutationObserver(() => { since[document.documentElement.dataset.state] ??= performance.now(); })
+        .observe(document.documentElement, { attributeFilter: ['data-state'] });
+    });
+    const polls = (after) => page.evaluate((after) => performance.getEntriesByType('resource')
+      .filter(({ initiatorType, startTime }) => initiatorType === 'fetch' && startTime > after).map(({ startTime }) => startTime - after), after);
+    let cutAt = await now();
     open.set('no-streams');
-    await until('a first poll', 10_000, () => asked.find((at) => at > cutAt));
-    await until('a second poll', 10_000, () => asked.filter((at) => at > cutAt).length > 1);
+    const [first] = await until('two polls', 40_000, async () => {
+      const found = await polls(cutAt);
+      return found.length > 1 && found;
+    });
+    assert.ok(first <= 10_000, `the first poll came after ${first} ms`);
     assert.equal(await stateOf(page), 'live', 'polling is as good');
-    cutAt = performance.now();
+    cutAt = await now();
     open.set('cut');
-    await untilState(page, 'offline', 15_500);
+    await untilState(page, 'offline', 60_000);
+    const offline = await page.evaluate(() => since.offline) - cutAt;
+    assert.ok(offline <= 15_000, `it said so after ${offline} ms`);
     assert.match(await seen(page, '.fresh'), /连不上|网络|断/);
     assert.equal(await seen(page, UNFAIR), '');
     open.set('pass');
-    await untilState(page, 'live', 20_000);
+    await untilState(page, 'live', 60_000);
   }).finally(() => open.set('pass')));
 
 test('15. under reduced motion nothing is animated', () =>
