@@ -64,6 +64,7 @@
 //! | [`service`] | one process of all parts | starts on a database that does not fit |
 //! | [`generate`], [`engine`], [`demo`] | a brand's day; ClickHouse inside the process; everything embedded | differ from the real path |
 //! | [`cli`] | what may be asked of the program | decides |
+//! | [`program`] | arguments, settings, one command, how it ended | tells an error twice |
 //! | `hostile` | tries every door with any bytes, in tests and under the fuzzer | is there in a program that counts |
 //!
 //! # Why not …
@@ -155,6 +156,7 @@ pub mod engine;
 pub mod generate;
 
 pub mod cli;
+pub mod program;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod hostile;

@@ -43,6 +43,7 @@ const ROOMS: &[&str] = &[
     "engine",
     "demo",
     "cli",
+    "program",
     "hostile",
 ];
 
