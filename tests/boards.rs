@@ -2,8 +2,6 @@
 //!
 //! Invariant: all figures come from ClickHouse, so it does not matter which board a viewer meets.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -40,7 +38,7 @@ async fn two_boards_without_kafka_show_what_a_pipeline_counted_and_go_on_without
     for path in PATHS {
         let separator = if path.contains('?') { '&' } else { '?' };
         let path = format!("{path}{separator}corp={CORP}");
-        poll::until(&format!("the same {path}"), Duration::from_secs(20), async || {
+        poll::until(&format!("the same {path}"), SOON, async || {
             let (one, other) = (figures(&boards[0], &path)?, figures(&boards[1], &path)?);
             if one == other { Ok(()) } else { Err(format!("{one}\n{other}")) }
         })

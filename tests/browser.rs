@@ -20,15 +20,18 @@ use rdkafka::producer::FutureProducer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{
-    board::Board,
-    engine::Engine,
-    kafka,
-    process::Process,
-    proxy::{Mode, Proxy},
-    records::{self, Stored},
-    stage::Stage,
-    told::{CORP, QUIET, Told, now_ms},
+use crate::{
+    chaos::number,
+    support::{
+        board::Board,
+        engine::Engine,
+        kafka,
+        process::Process,
+        proxy::{Mode, Proxy},
+        records::{self, Stored},
+        stage::Stage,
+        told::{CORP, QUIET, Told, now_ms},
+    },
 };
 
 #[tokio::test]
@@ -54,7 +57,7 @@ async fn every_check_of_the_board_holds_in_a_browser() {
     let given = json!({
         "open": open.url(), "guarded": guarded.url(), "control": control.url, "chromium": chromium,
         "clickhouse": engine.url(), "database": stage.clickhouse().database, "topic": stage.topic("friend"),
-        "corp": CORP, "quiet": QUIET, "zone": told.zone, "pictures": pictures,
+        "corp": CORP, "quiet": QUIET, "alone": number("BROWSER_ALONE").is_some(), "zone": told.zone, "pictures": pictures,
         "staff": brand.staff[0].id, "own": store(own), "other": store(other),
         "links": { "store": guarded.link(&["--scope", &scope, "--role", "manager", "--corp", CORP]) },
     });

@@ -151,18 +151,20 @@ async fn burst_of_distinct_keys_is_bounded_by_the_chunk_and_each_is_counted() {
 
 #[tokio::test]
 async fn process_at_its_memory_limit_has_partitions_take_turns_and_loses_nothing() {
-    // Each worker has three partitions, of which each takes more than half of its share. As many workers as the process.
+    // Each worker has five partitions, of which each takes more than half of its share. As many workers as the process.
+    const PARTITIONS: usize = 5;
     let workers = std::thread::available_parallelism().unwrap().get().min(8);
-    let partitions = i32::try_from(3 * workers).unwrap();
-    let records = 30_000 * workers;
+    let partitions = i32::try_from(PARTITIONS * workers).unwrap();
+    let records = 10_000 * PARTITIONS * workers;
     let burst = Burst { records, partitions, chunk: chunk::Config::default(), limit_mib: (8 * workers).max(16) };
     let engine = Engine::start();
     let stage = Stage::new(kafka::shared(), engine.url(), "turns");
     let (yinliu, most) = run(&stage, &burst).await;
     println!("{burst:?}: {most:?}");
     assert!(most.held > 0.0, "partitions wait for their turn: {most:?}");
-    // Each worker reads one, however large, and learns what it has become only at its next flush.
-    assert!(most.partition_memory < 24e6 * f64::from(partitions) / 3.0, "{most:?}");
-    assert!(yinliu.log().contains("memory.limit_mib"), "{}", yinliu.log());
+    // Each worker reads one, however large, and learns what it has become only at its next flush, which a busy machine
+    // delays: some 13 MB each, of which two are there at once. All five would be 65 MB.
+    assert!(most.partition_memory < 40e6 * f64::from(partitions) / 5.0, "{most:?}");
+    assert!(yinliu.whole_log().contains("memory.limit_mib"), "{}", yinliu.log());
     assert_each_is_counted(&stage, burst.records).await;
 }

@@ -187,7 +187,7 @@ async fn partition_that_a_topic_gains_is_counted_within_seconds() {
     })
     .await;
     records::send(&producer, (0..10).map(gained)).await;
-    stage.until_in(Duration::from_secs(20)).await;
+    stage.until_in(SOON).await;
     assert_counts_equal_the_log(&stage).await;
     assert!(yinliu.is_running());
 }

@@ -16,12 +16,9 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::process::Process;
+use super::{process::Process, stage::SOON};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_yinliu");
-
-/// A start takes a look at the schema; this allows for a busy machine.
-const READY_WAIT: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(crate) struct Board {
@@ -53,7 +50,7 @@ impl Board {
         let board = Self { _process: process, folder, address, admin };
         let began = Instant::now();
         while board.get("/assets/icon.svg", "").map(|(status, _)| status) != Ok(200) {
-            assert!(began.elapsed() < READY_WAIT, "the board does not answer");
+            assert!(began.elapsed() < SOON, "the board does not answer");
             thread::sleep(Duration::from_millis(50));
         }
         board
@@ -81,7 +78,7 @@ impl Board {
     pub(crate) fn first_event(&self, path: &str) -> Result<Value, String> {
         let follow = || {
             let mut stream = TcpStream::connect(self.address)?;
-            stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+            stream.set_read_timeout(Some(SOON))?;
             // Of HTTP/1.0, so that nothing stands between the lines.
             write!(stream, "GET /api/v1/{path} HTTP/1.0\r\nHost: board\r\n\r\n")?;
             BufReader::new(stream)
@@ -101,7 +98,7 @@ impl Board {
     fn ask(address: SocketAddr, path: &str, headers: &str) -> Result<(u16, String), String> {
         let ask = || {
             let mut stream = TcpStream::connect(address)?;
-            stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+            stream.set_read_timeout(Some(SOON))?;
             write!(stream, "GET {path} HTTP/1.1\r\nHost: board\r\nConnection: close\r\n{headers}\r\n")?;
             let mut bytes = Vec::new();
             stream.read_to_end(&mut bytes)?;

@@ -20,6 +20,7 @@ use tempfile::TempDir;
 use super::{
     poll,
     process::{Process, Signal},
+    stage::SOON,
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_yinliu");
@@ -151,7 +152,7 @@ impl Yinliu {
     pub(crate) fn get(&self, path: &str) -> Result<(u16, String), String> {
         let ask = || {
             let mut stream = TcpStream::connect(self.admin)?;
-            stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+            stream.set_read_timeout(Some(SOON))?;
             write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")?;
             let mut text = String::new();
             stream.read_to_string(&mut text)?;

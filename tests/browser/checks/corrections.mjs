@@ -9,13 +9,13 @@ test('6. a late event raises its own bar, hatched, and adds a correction; that o
   for (const [n, day] of late.days.entries()) {
     const raised = { adds: late.bars[n].adds + 1, late: late.bars[n].late + 1, hatched: true };
     let found = null;
-    await until('the raised bar', 40_000, async () => {
+    await until('the raised bar', async () => {
       found = await barOf(day);
       return found.late > late.bars[n].late;
     });
     assert.deepEqual(found, raised, day.day);
   }
-  const { before, after } = await until('the correction of yesterday', 90_000, async () => {
+  const { before, after } = await until('the correction of yesterday', async () => {
     const found = await correctionOf();
     return found.after > late.correction.after && found;
   });

@@ -24,7 +24,7 @@ test('8. a row under a finger keeps its place for 2 s, and then takes its new on
     const touchedAt = performance.now();
     await page.evaluate((delta) => feed('delta', delta), delta);
     let changedAt = null;
-    await until('the new order', 8_000, async () => {
+    await until('the new order', async () => {
       const changed = JSON.stringify(await orderOf(page)) === JSON.stringify(turned);
       if (changed) changedAt = performance.now();
       else await page.evaluate((delta) => feed('delta', delta), { revision: delta.revision, freshness: delta.freshness });

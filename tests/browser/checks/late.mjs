@@ -12,7 +12,7 @@ export const late = {};
 
 /** The bar of the step in which an event happened: all of it, the late part, and whether that is hatched there. */
 export const barOf = ({ day, occurred }) => visit({}, async (page) => {
-  await until('the trend', 40_000, async () => {
+  await until('the trend', async () => {
     await page.goto(address('', { day }));
     return page.evaluate(() => Boolean(document.querySelector('#trend .plot')));
   });
@@ -42,5 +42,5 @@ test('two events come late, and are counted', async () => {
   const { data: { adds } } = await api('summary');
   for (const { occurred } of late.days) await tell(`late ${new Date(occurred).toISOString()}`);
   // What other checks compare must not change while they do.
-  await until('the late event of today', 40_000, async () => (await api('summary')).data.adds > adds);
+  await until('the late event of today', async () => (await api('summary')).data.adds > adds);
 });

@@ -71,7 +71,7 @@ const arriveAt = (state) => async (page, path, lang) => {
 
 test('10. axe finds nothing on any live page, and pictures of each page, theme and language are kept', async () => {
   // What costs more than counts is read a moment after the first viewer came: a picture of an empty slot shows nothing.
-  await inPairs(Object.values(PAGES), (path) => until(`all of ${path}`, 60_000, async () => {
+  await inPairs(Object.values(PAGES), (path) => until(`all of ${path}`, async () => {
     const page = await (await fetch(address(path))).text();
     return !page.includes('这项还没有数据');
   }));
@@ -125,7 +125,7 @@ test('10. axe finds nothing on a page that nobody reaches any more', async () =>
     await untilState(page, 'live');
     ready.push(name);
     if (ready.length === Object.keys(PAGES).length) open.set('cut');
-    await untilState(page, 'offline', 60_000);
+    await untilState(page, 'offline');
     assert.deepEqual(await violations(page), [], name);
   }));
   await Promise.all(pages).finally(() => open.set('pass'));
