@@ -11,7 +11,7 @@ use std::{path::PathBuf, time::Duration};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-pub use row::{ChannelRow, Contest, Kind, OrgRow, Publication, Reference, Target};
+pub use row::{ChannelRow, Contest, Cost, Kind, OrgRow, Publication, Reference, Target};
 
 /// Section `directory`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -26,6 +26,8 @@ pub struct Config {
     pub channel_file: Option<PathBuf>,
     pub target_file: Option<PathBuf>,
     pub contest_file: Option<PathBuf>,
+    /// What channels cost, which no topic says.
+    pub cost_file: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -36,6 +38,7 @@ impl Default for Config {
             channel_file: None,
             target_file: None,
             contest_file: None,
+            cost_file: None,
         }
     }
 }

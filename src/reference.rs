@@ -136,7 +136,9 @@ impl Reference {
                 directory::Reference::Channel(row) => {
                     (Kind::Channel, &row.state, directory.insert_channel(row.clone()))
                 }
-                directory::Reference::Target(_) | directory::Reference::Contest(_) => return true,
+                directory::Reference::Target(_) | directory::Reference::Contest(_) | directory::Reference::Cost(_) => {
+                    return true;
+                }
             };
             if taken == Taken::Refused {
                 self.ignore(kind, Some(key.as_bytes()), "the directory is full");
@@ -166,6 +168,7 @@ const fn table(row: &directory::Reference) -> Table {
         directory::Reference::Channel(_) => Table::Channels,
         directory::Reference::Target(_) => Table::Targets,
         directory::Reference::Contest(_) => Table::Contests,
+        directory::Reference::Cost(_) => Table::Costs,
     }
 }
 

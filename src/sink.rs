@@ -69,6 +69,7 @@ pub enum Table {
     Channels,
     Targets,
     Contests,
+    Costs,
     /// Written by `reconcile`.
     Amendments,
     /// Written by `dead-letters replay`.
@@ -76,7 +77,7 @@ pub enum Table {
 }
 
 impl Table {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Facts,
         Self::Minutes,
         Self::Days,
@@ -89,6 +90,7 @@ impl Table {
         Self::Channels,
         Self::Targets,
         Self::Contests,
+        Self::Costs,
         Self::Amendments,
         Self::Replays,
     ];
@@ -109,6 +111,7 @@ impl Table {
             Self::Channels => "channel_log",
             Self::Targets => "target_log",
             Self::Contests => "contest_log",
+            Self::Costs => "cost_log",
             Self::Amendments => "amendment_log",
             Self::Replays => "dead_letter_replays",
         }
@@ -136,6 +139,7 @@ impl Table {
             Self::Contests => {
                 format!("corp_id, contest_id, name, level, ids, metric, basis, starts_at, ends_at, {PUBLICATION}")
             }
+            Self::Costs => format!("corp_id, business_date, channel, campaign_id, cost_fen, {PUBLICATION}"),
             Self::Amendments => {
                 "corp_id, business_date, reason, metric, region_id, store_id, staff_id, channel, before, after, \
                  window_start, late, src_topic, src_partition, src_chunk, generation_before, generation"

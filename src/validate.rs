@@ -115,6 +115,7 @@ fn files(config: &Config) -> Vec<Finding> {
         ("channel_file", &directory.channel_file),
         ("target_file", &directory.target_file),
         ("contest_file", &directory.contest_file),
+        ("cost_file", &directory.cost_file),
     ]
     .into_iter()
     .filter_map(|(name, file)| file.as_ref().map(|file| (name, file)))

@@ -15,6 +15,7 @@ mod chaos;
 mod components;
 mod contract;
 mod corrections;
+mod costs;
 mod dead_letters;
 mod dimensions;
 mod engine_process;

@@ -100,6 +100,8 @@ fn contract() -> Vec<(&'static str, Vec<String>)> {
         ("v_broadcasts", split("corp_id task_id task_name sent_at audience deleted_24h is_provisional")),
         ("v_contests", split("corp_id contest_id name metric basis starts_at ends_at state id value staff_active")),
         ("v_targets", split("corp_id business_date level id metric target value")),
+        ("v_costs_1d", split("corp_id business_date channel campaign_id cost_fen")),
+        ("v_cohort_costs_1d", split("corp_id business_date channel figure numerator denominator matured pending")),
         ("v_refresh", split("figure complete_through final_after_seconds lag_seconds")),
     ]
 }

@@ -77,22 +77,40 @@ pub struct Contest {
     pub ends_at: i64,
 }
 
-/// A row of any reference topic.
+/// What a channel cost on a day, for a campaign or without one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    pub publication: Publication,
+    pub removed: bool,
+    pub corp_id: String,
+    pub business_date: String,
+    pub channel: String,
+    pub campaign_id: String,
+    /// In 1/100 of the currency of the corp.
+    pub cost_fen: u64,
+}
+
+/// As for amounts of orders: more is a mistake of the unit.
+const COST_FEN_MAX: u64 = 1_000_000_000_000;
+
+/// A row of any reference topic, or of the file of costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reference {
     Org(OrgRow),
     Channel(ChannelRow),
     Target(Target),
     Contest(Contest),
+    Cost(Cost),
 }
 
-/// Which of the reference topics a row comes from.
+/// Which of the reference topics a row comes from; of costs there is a file alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     Org,
     Channel,
     Target,
     Contest,
+    Cost,
 }
 
 #[derive(Deserialize)]
@@ -117,6 +135,7 @@ struct Fields<'a> {
     business_date: Option<String>,
     metric: Option<String>,
     target: Option<u64>,
+    cost_fen: Option<u64>,
     contest_id: Option<String>,
     name: Option<String>,
     ids: Option<Vec<String>>,
@@ -147,10 +166,7 @@ impl Reference {
     fn from_body(kind: Kind, value: &[u8], publication: Publication) -> Result<Self, String> {
         let text = std::str::from_utf8(value).map_err(|_| "the value is not UTF-8".to_owned())?;
         let fields: Fields<'_> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
-        let corp_id = required("corp_id", fields.corp_id, 64)?;
-        if corp_id.contains('/') {
-            return Err("`corp_id` holds a `/`".to_owned());
-        }
+        let corp_id = without_slash("corp_id", required("corp_id", fields.corp_id, 64)?)?;
         let removed = false;
         Ok(match kind {
             Kind::Org => Self::Org(OrgRow {
@@ -199,6 +215,15 @@ impl Reference {
                 starts_at: moment("starts_at", fields.starts_at)?.ok_or("`starts_at` is missing")?,
                 ends_at: moment("ends_at", fields.ends_at)?.ok_or("`ends_at` is missing")?,
             }),
+            Kind::Cost => Self::Cost(Cost {
+                publication,
+                removed,
+                corp_id,
+                business_date: date("business_date", fields.business_date)?,
+                channel: without_slash("channel", required("channel", fields.channel, 64)?)?,
+                campaign_id: optional("campaign_id", fields.campaign_id, 64)?,
+                cost_fen: cost(fields.cost_fen)?,
+            }),
         })
     }
 
@@ -226,6 +251,13 @@ impl Reference {
             Kind::Contest => {
                 Self::Contest(Contest { publication, removed, corp_id, contest_id: id, ..Contest::default() })
             }
+            Kind::Cost => {
+                let mut parts = id.splitn(3, '/').map(str::to_owned);
+                let (day, channel, campaign_id) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
+                let (business_date, channel) = (date("business_date", day)?, required("channel", channel, 64)?);
+                let cost_fen = 0;
+                Self::Cost(Cost { publication, removed, corp_id, business_date, channel, campaign_id, cost_fen })
+            }
         })
     }
 }
@@ -244,6 +276,19 @@ fn optional(name: &str, value: Option<String>, longest: usize) -> Result<String,
         return Err(format!("`{name}` holds U+0000"));
     }
     Ok(value)
+}
+
+/// Keys are put together with it.
+fn without_slash(name: &str, value: String) -> Result<String, String> {
+    if value.contains('/') { Err(format!("`{name}` holds a `/`")) } else { Ok(value) }
+}
+
+fn cost(value: Option<u64>) -> Result<u64, String> {
+    match value {
+        Some(cost @ ..=COST_FEN_MAX) => Ok(cost),
+        Some(_) => Err(format!("`cost_fen` is above {COST_FEN_MAX}")),
+        None => Err("`cost_fen` is missing".to_owned()),
+    }
 }
 
 fn one_of(name: &str, value: Option<String>, allowed: &[&str]) -> Result<String, String> {

@@ -40,6 +40,7 @@ impl Files {
             (Kind::Channel, &config.channel_file),
             (Kind::Target, &config.target_file),
             (Kind::Contest, &config.contest_file),
+            (Kind::Cost, &config.cost_file),
         ];
         let file = |(kind, path): (Kind, &Option<PathBuf>)| {
             Some(File { kind, path: path.clone()?, written: None, published: HashMap::new() })
@@ -82,6 +83,11 @@ impl File {
                     Ok(row) => rows.push(row),
                     Err(why) => {
                         reference.ignore(self.kind, Some(key.as_bytes()), &format!("line {}: {why}", offset + 2));
+                        // What was never published is not to be removed either, when the line goes.
+                        if !self.published.contains_key(&key) {
+                            offset += 1;
+                            continue;
+                        }
                     }
                 }
             }
@@ -107,7 +113,7 @@ fn body(kind: Kind, columns: &[String], record: &csv::StringRecord) -> String {
     let field = |(column, value): (&String, &str)| {
         let value = match (kind, column.as_str()) {
             (_, "active") if matches!(value, "true" | "false") => serde_json::Value::Bool(value == "true"),
-            (_, "valid_from" | "starts_at" | "ends_at" | "target") => {
+            (_, "valid_from" | "starts_at" | "ends_at" | "target" | "cost_fen") => {
                 value.parse::<i64>().map_or_else(|_| value.into(), serde_json::Value::from)
             }
             // Several ids in one cell are separated by blanks.
@@ -126,6 +132,7 @@ fn key(kind: Kind, columns: &[String], record: &csv::StringRecord) -> String {
         Kind::Channel => &["corp_id", "state"],
         Kind::Target => &["corp_id", "level", "id", "business_date"],
         Kind::Contest => &["corp_id", "contest_id"],
+        Kind::Cost => &["corp_id", "business_date", "channel", "campaign_id"],
     };
     let cell = |name: &&str| {
         let at = columns.iter().position(|column| column == name);
@@ -139,7 +146,7 @@ fn key(kind: Kind, columns: &[String], record: &csv::StringRecord) -> String {
 pub(crate) fn hostile(bytes: &[u8]) {
     let metrics = std::sync::Arc::new(crate::metrics::Metrics::new(&[]));
     let reference = Reference::new(std::time::Duration::ZERO, metrics);
-    for kind in [Kind::Org, Kind::Channel, Kind::Target, Kind::Contest] {
+    for kind in [Kind::Org, Kind::Channel, Kind::Target, Kind::Contest, Kind::Cost] {
         let mut file = File { kind, path: PathBuf::new(), written: None, published: HashMap::new() };
         for part in [&bytes[..bytes.len() / 2], bytes] {
             // Refused or not: both are answers.
@@ -177,5 +184,41 @@ mod tests {
         assert_eq!(read(&format!("{head}c,s1,st2,r1,true\nc,s2,st1,r1,true\n"), 2_000), (3, st(2), st(1)));
         assert_eq!(read(&format!("{head}c,s1,st2,r1,true\n"), 3_000), (4, st(2), empty()), "a removal");
         assert_eq!(read(&format!("{head},s1,st2,r1,true\nc,s1,st2,r1,true\n"), 4_000), (4, st(2), empty()), "no corp");
+    }
+
+    #[test]
+    fn costs_are_published_by_day_channel_and_campaign_and_a_line_that_goes_is_a_removal() {
+        let reference = Reference::new(Duration::from_mins(1), Arc::new(Metrics::new(&[])));
+        let mut file = File { kind: Kind::Cost, path: PathBuf::new(), written: None, published: HashMap::new() };
+        let mut read = |content: &str| {
+            let content = format!("corp_id,business_date,channel,campaign_id,cost_fen\n{content}");
+            file.take(content.as_bytes(), UNIX_EPOCH, &reference).unwrap();
+            let rows = std::mem::take(&mut *reference.unwritten.lock().unwrap());
+            let text = |row: &directory::Reference| match row {
+                directory::Reference::Cost(directory::Cost {
+                    removed,
+                    business_date,
+                    channel,
+                    campaign_id,
+                    cost_fen,
+                    ..
+                }) => {
+                    format!("{business_date} {channel} {campaign_id} {cost_fen}{}", if *removed { " gone" } else { "" })
+                }
+                other => panic!("{other:?} is no cost"),
+            };
+            rows.iter().map(text).collect::<Vec<_>>()
+        };
+        let first = "c,2025-03-10,douyin,a/b,700\nc,2025-03-10,douyin,,5\n";
+        assert_eq!(read(first), ["2025-03-10 douyin a/b 700", "2025-03-10 douyin  5"]);
+        assert_eq!(read("c,2025-03-10,douyin,,6\n"), ["2025-03-10 douyin  6", "2025-03-10 douyin a/b 0 gone"]);
+        // Without a day, with a channel that no key can hold, negative, in words, absent, and too much.
+        for line in
+            ["c,,douyin,,1", "c,2025-03-10,a/b,,1", "c,2025-03-10,d,,-1", "c,2025-03-10,d,,x", "c,2025-03-10,d,,"]
+        {
+            assert_eq!(read(&format!("c,2025-03-10,douyin,,6\n{line}\n")), Vec::<String>::new(), "{line}");
+        }
+        assert_eq!(read("c,2025-03-10,douyin,,1000000000001\n"), Vec::<String>::new());
+        assert_eq!(reference.metrics.directory_rows_ignored.get(), 6);
     }
 }

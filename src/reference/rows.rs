@@ -70,7 +70,7 @@ pub(super) async fn keep(reference: Arc<Reference>, client: Client, shutdown: Ca
             () = shutdown.cancelled() => {}
         }
         let rows = std::mem::take(&mut *reference.unwritten.lock().unwrap_or_else(PoisonError::into_inner));
-        for table in [Table::Org, Table::Channels, Table::Targets, Table::Contests] {
+        for table in [Table::Org, Table::Channels, Table::Targets, Table::Contests, Table::Costs] {
             let encoded = encode(table, &rows);
             if encoded.count == 0 {
                 continue;
@@ -118,8 +118,7 @@ fn encode(wanted: Table, rows: &[directory::Reference]) -> Rows {
             }
             directory::Reference::Target(row) => {
                 texts(bytes, &[&row.corp_id, &row.level, &row.id]);
-                let date = row.business_date.parse().ok().and_then(crate::window::date_of);
-                bytes.extend_from_slice(&date.map_or(0, |date| date.0).to_le_bytes());
+                day(bytes, &row.business_date);
                 texts(bytes, &[&row.metric]);
                 bytes.extend_from_slice(&row.target.to_le_bytes());
                 publication(bytes, row.removed, row.publication);
@@ -133,9 +132,22 @@ fn encode(wanted: Table, rows: &[directory::Reference]) -> Rows {
                 bytes.extend_from_slice(&row.ends_at.to_le_bytes());
                 publication(bytes, row.removed, row.publication);
             }
+            directory::Reference::Cost(row) => {
+                texts(bytes, &[&row.corp_id]);
+                day(bytes, &row.business_date);
+                texts(bytes, &[&row.channel, &row.campaign_id]);
+                bytes.extend_from_slice(&row.cost_fen.to_le_bytes());
+                publication(bytes, row.removed, row.publication);
+            }
         }
     }
     encoded
+}
+
+/// A day that was read as one.
+fn day(bytes: &mut Vec<u8>, text: &str) {
+    let date = text.parse().ok().and_then(crate::window::date_of);
+    bytes.extend_from_slice(&date.map_or(0, |date| date.0).to_le_bytes());
 }
 
 fn publication(bytes: &mut Vec<u8>, removed: bool, publication: Publication) {

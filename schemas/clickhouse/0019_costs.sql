@@ -1,0 +1,83 @@
+-- What channels cost by day and campaign (DIM; from the CSV of the configuration), and what an add costs (ADS).
+
+-- sharding: cityHash64(corp_id)
+CREATE TABLE cost_log (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    business_date Date COMMENT '业务日期（企业所在时区） / calendar day in the zone of the corp',
+    channel LowCardinality(String) COMMENT '渠道键 / key of the channel',
+    campaign_id String COMMENT '活动；无则为空 / campaign; empty if none',
+    cost_fen UInt64 COMMENT '花费（分） / cost, in 1/100 of the currency of the corp',
+    removed Bool COMMENT '被删除 / the row was removed',
+    published_at DateTime64(3, 'UTC') COMMENT '发布时间（文件的修改时间） / when it was published: when the file was last written',
+    src_partition UInt32 COMMENT '来源分区 / partition of the record; 0 of a file',
+    src_offset UInt64 COMMENT '来源位点 / offset of the record; of a file the number of the line',
+    ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT '入库时间 / when the row was written'
+)
+ENGINE = ReplacingMergeTree(ingested_at)
+ORDER BY (corp_id, business_date, channel, campaign_id, published_at, src_partition, src_offset)
+COMMENT '花费变更（物理表） / changes of costs: physical table';
+
+CREATE VIEW v_costs_1d (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    business_date Date COMMENT '业务日期（企业所在时区） / calendar day in the zone of the corp',
+    channel LowCardinality(String) COMMENT '渠道键 / key of the channel',
+    campaign_id String COMMENT '活动；无则为空 / campaign; empty if none',
+    cost_fen UInt64 COMMENT '花费（分） / cost, in 1/100 of the currency of the corp'
+)
+AS
+SELECT
+    corp_id, business_date, channel, campaign_id,
+    argMax(c.cost_fen, (c.published_at, c.src_partition, c.src_offset)) AS cost_fen
+FROM cost_log AS c FINAL
+GROUP BY corp_id, business_date, channel, campaign_id
+HAVING NOT argMax(c.removed, (c.published_at, c.src_partition, c.src_offset))
+COMMENT 'DWS 花费：日×渠道×活动，取最新发布 / costs by day, channel and campaign, as published last';
+
+-- Costs are given by day, and members mature one after another: what those cost who have not yet is not known. So a day of a
+-- channel counts in a figure as a whole, once it is over in every zone and all who may have been added on it have matured.
+-- Then costs without any add count too.
+CREATE VIEW v_cohort_costs_1d (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    business_date Date COMMENT '花费与加粉的业务日期 / business day of the costs and of the adds',
+    channel LowCardinality(String) COMMENT '渠道键；只含给出花费的日与渠道 / key of the channel; days and channels alone of which costs are given',
+    figure LowCardinality(String) COMMENT '指标名：每加粉成本、每留存加粉成本 / name of the figure: cost per add, cost per retained add',
+    numerator UInt64 COMMENT '分子：花费（分）；当日结束且全部成员满期后才计 / numerator: cost in 1/100 of the currency, once the day is over and all of its members have matured',
+    denominator UInt64 COMMENT '分母：加粉或留存数；同上 / denominator: adds, or those retained, likewise',
+    matured UInt64 COMMENT '已满期成员 / members old enough to know',
+    pending UInt64 COMMENT '未满期成员 / members that are not yet'
+)
+AS
+WITH
+    -- A business day is over half a day after its midnight in UTC at the latest.
+    ifNull((SELECT toDate(greatest(t.complete_through, toDateTime64(129600, 3, 'UTC')) - INTERVAL 36 HOUR) FROM v_complete_through AS t), toDate(0)) AS over,
+    part.3 = adds AND business_date + part.4 <= over AS counts
+SELECT
+    corp_id, business_date, channel, part.1 AS figure,
+    if(counts, cost_fen, 0) AS numerator, if(counts, part.2, 0) AS denominator,
+    part.3 AS matured, adds - part.3 AS pending
+FROM (
+    SELECT
+        corp_id, business_date, channel, sum(d.cost_fen) AS cost_fen, sum(d.costs) AS costs, sum(d.adds) AS adds,
+        sum(d.matured_24h) AS matured_24h, sum(d.retained_24h) AS retained_24h, sum(d.matured_7d) AS matured_7d,
+        sum(d.retained_7d) AS retained_7d, sum(d.matured_30d) AS matured_30d, sum(d.retained_30d) AS retained_30d
+    FROM (
+        SELECT
+            corp_id, business_date, channel, cost_fen, toUInt64(1) AS costs, toUInt64(0) AS adds, toUInt64(0) AS matured_24h,
+            toUInt64(0) AS retained_24h, toUInt64(0) AS matured_7d, toUInt64(0) AS retained_7d, toUInt64(0) AS matured_30d,
+            toUInt64(0) AS retained_30d
+        FROM v_costs_1d
+        UNION ALL
+        SELECT
+            corp_id, business_date, channel, 0, 0, adds, matured_24h, retained_24h, matured_7d, retained_7d, matured_30d, retained_30d
+        FROM v_cohorts_1d
+    ) AS d
+    GROUP BY corp_id, business_date, channel
+    HAVING costs > 0
+)
+ARRAY JOIN [
+        ('cost_per_add', adds, adds, 0),
+        ('cost_per_retained_add_24h', retained_24h, matured_24h, 1),
+        ('cost_per_retained_add_7d', retained_7d, matured_7d, 7),
+        ('cost_per_retained_add_30d', retained_30d, matured_30d, 30)
+    ] AS part
+COMMENT 'ADS 成本指标长表：一行一指标，先求和再相除 / cost figures, one row for each: add up numerators and denominators, then divide';

@@ -1,0 +1,76 @@
+//! What an add costs: the rows of a file of costs, beside the cohorts of their days.
+//!
+//! Invariant: expected figures are worked out by hand from the story above them.
+
+use crate::support::refreshed::{Happening, Kind, Refreshed, instant};
+
+fn event(time: &str, kind: Kind, customer: &str, channel: &str) -> Happening {
+    Happening {
+        at_ms: instant(&format!("2025-03-{time}"), "Asia/Shanghai"),
+        corp: "c".to_owned(),
+        customer: customer.to_owned(),
+        staff: "s1".to_owned(),
+        kind,
+        id: format!("{customer}-{time}"),
+        channel: channel.to_owned(),
+        amount: 0,
+    }
+}
+
+async fn cost(refreshed: &Refreshed, published: u8, row: &str) {
+    refreshed
+        .execute(&format!(
+            "INSERT INTO cost_log (corp_id, business_date, channel, campaign_id, cost_fen, removed, published_at) \
+             SELECT 'c', *, fromUnixTimestamp64Milli(toInt64({published})) FROM values('d Date, h String, k String, f UInt64, x Bool', {row})"
+        ))
+        .await;
+}
+
+/// The figures of the day by channel: numerator, denominator, pending.
+async fn figures(refreshed: &Refreshed, figure: &str) -> String {
+    let sql = format!(
+        "SELECT toString(business_date), channel, numerator, denominator, pending FROM v_cohort_costs_1d \
+         WHERE corp_id = 'c' AND figure = '{figure}' ORDER BY business_date, channel"
+    );
+    refreshed.csv(&sql).await.replace('"', "")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn costs_count_by_day_and_channel_once_all_of_the_day_have_matured() {
+    let mut refreshed = Refreshed::new("costs", &["c"]).await;
+    let day = [
+        event("10T10:00:00", Kind::Add, "a", "cashier"),
+        event("10T10:05:00", Kind::Add, "b", "cashier"),
+        event("10T11:00:00", Kind::Customer, "b", "cashier"),
+        event("10T12:00:00", Kind::Add, "d", "badge"),
+        // Of a day without costs.
+        event("11T10:00:00", Kind::Add, "e", "cashier"),
+    ];
+    refreshed.count(&day).await;
+    cost(&refreshed, 1, "('2025-03-10', 'cashier', 'spring', 300, false), ('2025-03-10', 'cashier', '', 90, false)")
+        .await;
+    // An advertisement that nobody followed.
+    cost(&refreshed, 1, "('2025-03-10', 'douyin', '', 70, false)").await;
+    cost(&refreshed, 1, "('2025-03-10', 'badge', '', 40, false), ('2025-03-10', 'badge', 'gone', 1000, false)").await;
+    // What is published later holds: a correction, and a line that was taken out.
+    cost(&refreshed, 2, "('2025-03-10', 'cashier', '', 100, false), ('2025-03-10', 'badge', 'gone', 0, true)").await;
+
+    refreshed.complete_through(instant("2025-03-11T11:00:00", "Asia/Shanghai")).await;
+    refreshed.refresh().await;
+    // The day may go on in another zone.
+    let none = "2025-03-10,badge,0,0,0\n2025-03-10,cashier,0,0,0\n2025-03-10,douyin,0,0,0\n";
+    assert_eq!(figures(&refreshed, "cost_per_add").await, none);
+
+    refreshed.complete_through(instant("2025-03-13T00:00:00", "Asia/Shanghai")).await;
+    refreshed.refresh().await;
+    let per_add = "2025-03-10,badge,40,1,0\n2025-03-10,cashier,400,2,0\n2025-03-10,douyin,70,0,0\n";
+    let per_retained = "2025-03-10,badge,40,1,0\n2025-03-10,cashier,400,1,0\n2025-03-10,douyin,70,0,0\n";
+    let pending = "2025-03-10,badge,0,0,1\n2025-03-10,cashier,0,0,2\n2025-03-10,douyin,0,0,0\n";
+    assert_eq!(figures(&refreshed, "cost_per_add").await, per_add);
+    assert_eq!(figures(&refreshed, "cost_per_retained_add_24h").await, per_retained);
+    assert_eq!(figures(&refreshed, "cost_per_retained_add_7d").await, pending);
+
+    refreshed.complete_through(instant("2025-03-19T00:00:00", "Asia/Shanghai")).await;
+    refreshed.refresh().await;
+    assert_eq!(figures(&refreshed, "cost_per_retained_add_7d").await, per_retained);
+}
