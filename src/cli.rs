@@ -13,7 +13,7 @@ use crate::{
     adopt,
     board::access::link,
     config::Config,
-    dead_letters, demo, engine, forget, generate, log, migrate, reconcile, refresh,
+    dead_letters, demo, engine, export, forget, generate, log, migrate, reconcile, refresh,
     service::{self, Ports},
     validate, verify,
 };
@@ -65,6 +65,10 @@ pub enum Command {
     Refresh(refresh::Settings),
     /// Erase one customer: the facts lose who it was, the counts stay.
     Forget(forget::Settings),
+    /// Write a day or a month of a view as Parquet or CSV, a file for each business day.
+    ///
+    /// A run that was broken off goes on where it ended: files of days that were over when they were written stay.
+    Export(export::Settings),
     /// Take over a topic that was deleted and created again.
     Adopt(adopt::Settings),
     /// Make a signed link to the board for a scope.
@@ -183,6 +187,7 @@ impl Command {
             | Self::DeadLetters(_)
             | Self::Refresh(_)
             | Self::Forget(_)
+            | Self::Export(_)
             | Self::Adopt(_)
             | Self::Token(_)
             | Self::Engine(_) => false,
@@ -255,6 +260,10 @@ impl Command {
             Self::Forget(settings) => {
                 let report = forget::run(&settings, &config).await?;
                 write!(std::io::stdout(), "{report}").context("print what was erased")?;
+            }
+            Self::Export(settings) => {
+                let report = export::run(&settings, &config, wall_ms()).await?;
+                writeln!(std::io::stdout(), "{report}").context("print what was written")?;
             }
             Self::Adopt(settings) => {
                 let seen = adopt::look(&settings, &config).await?;

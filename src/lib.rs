@@ -57,6 +57,7 @@
 //! | [`pipeline`] | worker, flush, loader, monitor | waits for one partition |
 //! | [`mod@refresh`] | cohort figures, from the facts of the customers that changed | adds to what stands: its rows are absolute |
 //! | [`forget`] | erases one customer | changes a figure |
+//! | [`export`] | days of a view as files | leaves half a file under the name of a whole one |
 //! | [`migrate`], [`verify`], [`adopt`], [`validate`] | schema; the user's own check; recreated topics; before the start | change a count |
 //! | [`reconcile`] | corrects closed chunks from the facts | touches what the pipeline may still write |
 //! | [`dead_letters`] | shows refused records, sends them again | makes another event of one |
@@ -141,6 +142,7 @@ pub mod pipeline;
 
 pub mod adopt;
 pub mod dead_letters;
+pub mod export;
 pub mod forget;
 pub mod migrate;
 pub mod reconcile;

@@ -20,6 +20,7 @@ mod dead_letters;
 mod dimensions;
 mod engine_process;
 mod episodes;
+mod export;
 mod faults;
 mod golden;
 mod hostile;

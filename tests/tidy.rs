@@ -32,6 +32,7 @@ const ROOMS: &[&str] = &[
     "migrate",
     "refresh",
     "forget",
+    "export",
     "verify",
     "adopt",
     "validate",
