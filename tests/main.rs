@@ -23,6 +23,7 @@ mod episodes;
 mod export;
 mod faults;
 mod golden;
+mod grants;
 mod hostile;
 mod life;
 mod lineage;

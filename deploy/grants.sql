@@ -1,0 +1,62 @@
+-- Who may do what in the warehouse: to be run by an administrator of ClickHouse (`access_management = 1`) after
+-- `yinliu migrate`, as a whole and again after each upgrade. The block of the corp `brand` and its region `east` is an
+-- example: repeat it for each corp and region, with the names of the roles. Give users one of these roles:
+-- `CREATE USER ann IDENTIFIED BY '…' DEFAULT ROLE yinliu_brand_east; GRANT yinliu_brand_east TO ann`.
+--
+-- Views run with the rights of who asks. So readers need the tables behind them, and row policies of tables hold through
+-- every view: a rank is one among what is seen. The board and the pipeline have no policy and see all corps.
+
+-- The pipeline: counts, refreshes, reconciles, forgets.
+CREATE ROLE IF NOT EXISTS yinliu_pipeline;
+GRANT SELECT, INSERT, ALTER DELETE ON yinliu.* TO yinliu_pipeline;
+GRANT SYSTEM SYNC REPLICA ON yinliu.* TO yinliu_pipeline;
+
+-- `yinliu migrate`.
+CREATE ROLE IF NOT EXISTS yinliu_migration;
+GRANT CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP VIEW, SELECT, INSERT ON yinliu.* TO yinliu_migration;
+
+-- The board reads alone, a few questions a second.
+CREATE ROLE IF NOT EXISTS yinliu_board;
+GRANT SELECT ON yinliu.* TO yinliu_board;
+
+-- Analysts read everything but what records said word by word. Limits that they may change stay within bounds.
+CREATE ROLE IF NOT EXISTS yinliu_analyst;
+GRANT SELECT ON yinliu.* TO yinliu_analyst;
+REVOKE SELECT ON yinliu.dead_letters FROM yinliu_analyst;
+REVOKE SELECT ON yinliu.dead_letter_log FROM yinliu_analyst;
+REVOKE SELECT ON yinliu.refresh_queue FROM yinliu_analyst;
+REVOKE SELECT ON yinliu.customer_events_feed FROM yinliu_analyst;
+CREATE SETTINGS PROFILE OR REPLACE yinliu_analyst SETTINGS
+    readonly = 1,
+    max_execution_time = 60 MAX 600 CHANGEABLE_IN_READONLY,
+    max_memory_usage = 4000000000 MAX 8000000000 CHANGEABLE_IN_READONLY,
+    max_threads = 2 MAX 4 CHANGEABLE_IN_READONLY
+    TO yinliu_analyst;
+CREATE QUOTA OR REPLACE yinliu_analyst KEYED BY user_name
+    FOR INTERVAL 1 minute MAX queries = 120,
+    FOR INTERVAL 1 hour MAX execution_time = 900
+    TO yinliu_analyst;
+
+-- One corp: every table that has rows of corps.
+CREATE ROLE IF NOT EXISTS yinliu_brand;
+GRANT yinliu_analyst TO yinliu_brand;
+CREATE ROW POLICY OR REPLACE yinliu_brand ON
+    yinliu.facts, yinliu.counts_1m_registers, yinliu.counts_1d_registers, yinliu.counts_1d_board_registers,
+    yinliu.episode_rows, yinliu.request_rows, yinliu.cohort_rows, yinliu.closed_rows, yinliu.broadcast_rows,
+    yinliu.amendment_log, yinliu.customer_events, yinliu.closings, yinliu.corp_activity, yinliu.org_log,
+    yinliu.channel_log, yinliu.target_log, yinliu.contest_log, yinliu.cost_log
+    USING corp_id = 'brand' TO yinliu_brand;
+
+-- One region of it: what was counted there. The organisation, codes, targets, contests and costs are the corp's: a member
+-- who moved on would seem to be there still if the row that says so were hidden.
+CREATE ROLE IF NOT EXISTS yinliu_brand_east;
+GRANT yinliu_analyst TO yinliu_brand_east;
+CREATE ROW POLICY OR REPLACE yinliu_brand_east ON
+    yinliu.facts, yinliu.counts_1m_registers, yinliu.counts_1d_registers, yinliu.counts_1d_board_registers,
+    yinliu.episode_rows, yinliu.request_rows, yinliu.cohort_rows, yinliu.closed_rows, yinliu.broadcast_rows,
+    yinliu.amendment_log, yinliu.customer_events
+    USING corp_id = 'brand' AND region_id = 'east' TO yinliu_brand_east;
+CREATE ROW POLICY OR REPLACE yinliu_brand_east ON
+    yinliu.closings, yinliu.corp_activity, yinliu.org_log, yinliu.channel_log, yinliu.target_log, yinliu.contest_log,
+    yinliu.cost_log
+    USING corp_id = 'brand' TO yinliu_brand_east;
