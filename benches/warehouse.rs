@@ -1,7 +1,8 @@
-//! What analysts and boards ask of the warehouse, beside the plan that was rejected, while flushes and merges run.
+//! What analysts and boards ask of the warehouse, beside the plans that were rejected, while flushes and merges run.
 //!
 //! Invariant: each question is asked through a view, as anyone may ask it, and its rejected plan in the same run.
 
+mod designs;
 mod fill;
 
 use std::{
@@ -24,32 +25,25 @@ use crate::{
 /// Flushes before the first question: parts of all ages lie beside each other then.
 const WARM_UP: u64 = 60;
 
-struct Question {
-    figure: &'static str,
-    target: &'static str,
-    sql: String,
-}
+/// How often a question is asked: for a p95, and, of a plan that was rejected, for a median.
+const TIMES: usize = 50;
+const REJECTED_TIMES: usize = 5;
 
 pub(crate) fn run(scale: Scale, table: &mut Table) {
     let (size, times, warm_up) = match scale {
         Scale::Full => {
-            let size = Size {
-                staff: 10_000,
-                minutes: 20_000_000,
-                facts: 10_000_000,
-                days: 365,
-                days_of_all: 30,
-                flush: 5_000,
-            };
-            (size, 50, WARM_UP)
+            let size =
+                Size { staff: 10_000, minutes: 20_000_000, facts: 5_000_000, days: 365, days_of_all: 30, flush: 5_000 };
+            (size, [TIMES, REJECTED_TIMES], WARM_UP)
         }
         Scale::Quick => {
             let size = Size { staff: 200, minutes: 20_000, facts: 10_000, days: 20, days_of_all: 3, flush: 50 };
-            (size, 2, 1)
+            (size, [1, 1], 1)
         }
     };
     let warehouse = Warehouse::start();
     fill::fill(&warehouse, &size);
+    warehouse.execute(&leaderboard_before());
     let (done, flushed, parts) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -70,108 +64,132 @@ pub(crate) fn run(scale: Scale, table: &mut Table) {
         while flushed.load(Ordering::Relaxed) < warm_up {
             thread::sleep(Duration::from_millis(100));
         }
-        for question in questions() {
-            ask(&warehouse, &question, times, table);
+        for question in of_today().iter().chain(&of_days()) {
+            question.ask(&warehouse, times, table);
         }
         done.store(true, Ordering::Relaxed);
     });
     table.row("parts in the fullest partition, at the most", "< 100", parts.load(Ordering::Relaxed).to_string());
     table.row("flushes meanwhile, a second apart at best", "stated", flushed.load(Ordering::Relaxed).to_string());
     stored(&warehouse, &size, table);
+    designs::tried(&warehouse, &size, times[1], table);
     refreshed(&warehouse, &size, table);
 }
 
-fn ask(warehouse: &Warehouse, question: &Question, times: usize, table: &mut Table) {
-    let mut answers = Runs::default();
-    for _ in 0..times {
-        let began = Instant::now();
-        warehouse.execute(&format!("{} FORMAT Null", question.sql));
-        answers.push(began.elapsed().as_secs_f64() * 1e3);
-    }
-    let text = format!("p50 {:.0}, p95 {:.0}", answers.median(), answers.quantile(0.95));
-    table.row(question.figure, question.target, text);
+/// The same question of one view after another: the first is the plan, the others were rejected.
+struct Question {
+    figure: &'static str,
+    target: &'static str,
+    views: &'static [&'static str],
+    /// With `{view}` in the place of its name.
+    sql: String,
 }
 
-/// The questions of the issue, each followed by the plan that was rejected.
-fn questions() -> Vec<Question> {
+impl Question {
+    fn ask(&self, warehouse: &Warehouse, [times, rejected_times]: [usize; 2], table: &mut Table) {
+        let mut chosen = None;
+        for view in self.views {
+            let times = if chosen.is_none() { times } else { rejected_times };
+            let sql = format!("{} FORMAT Null", self.sql.replace("{view}", view));
+            let mut answers = Runs::default();
+            for _ in 0..times {
+                let began = Instant::now();
+                warehouse.execute(&sql);
+                answers.push(began.elapsed().as_secs_f64() * 1e3);
+            }
+            let median = answers.median();
+            let Some(plan) = chosen else {
+                chosen = Some(median);
+                let text = format!("p50 {median:.0}, p95 {:.0}", answers.quantile(0.95));
+                table.row(&format!("{}: `{view}`, ms", self.figure), self.target, text);
+                continue;
+            };
+            let text = format!("p50 {median:.0}: {:.1} times as long", median / plan);
+            table.row(&format!("rejected: the same from `{view}`, ms"), "", text);
+        }
+    }
+}
+
+const SUMS: &str = "sum(adds), sum(deletes_by_customer), sum(deletes_by_staff), sum(messages_in)";
+
+/// The view that `v_leaderboard_1d` was before there were rows for boards, under another name.
+fn leaderboard_before() -> String {
+    let file = include_str!("../schemas/clickhouse/0014_leaderboard.sql");
+    let (_, view) = file.split_once("CREATE VIEW v_leaderboard_1d").expect("the file creates the view");
+    let (view, _) = view.split_once(";\n").expect("a statement ends");
+    format!("CREATE VIEW leaderboard_before{view}")
+}
+
+fn of_today() -> Vec<Question> {
     let today = format!("corp_id = 'c' AND business_date = '{TODAY}'");
-    let month = format!("corp_id = 'c' AND business_date BETWEEN toDate('{TODAY}') - 30 AND toDate('{TODAY}')");
-    let year = format!("corp_id = 'c' AND business_date > toDate('{TODAY}') - 365");
-    let ask = |figure, target, sql: String| Question { figure, target, sql };
-    let board = |level: &str| {
-        format!("SELECT * FROM v_leaderboard_1d WHERE {today} AND level = '{level}' ORDER BY place LIMIT 100")
+    let board = |figure, level| Question {
+        figure,
+        target: "p95 ≤ 100",
+        views: &["v_leaderboard_1d", "leaderboard_before"],
+        sql: format!("SELECT * FROM {{view}} WHERE {today} AND level = '{level}' ORDER BY place LIMIT 100"),
     };
-    let sums = "sum(adds), sum(deletes_by_customer), sum(deletes_by_staff), sum(messages_in)";
     vec![
-        ask("leaderboard of today, staff, ms", "p95 ≤ 100", board("staff")),
-        ask("leaderboard of today, stores, ms", "p95 ≤ 100", board("store")),
-        ask("leaderboard of today, regions, ms", "p95 ≤ 100", board("region")),
-        ask(
-            "sums of today by staff, ms",
-            "",
-            format!("SELECT staff_id, {sums} FROM v_counts_1d_staff WHERE {today} GROUP BY staff_id"),
-        ),
-        ask(
-            "rejected: the same from days of all dimensions, ms",
-            "",
-            format!("SELECT staff_id, {sums} FROM v_counts_1d WHERE {today} GROUP BY staff_id"),
-        ),
-        ask(
-            "rejected: the same from minutes, ms",
-            "",
-            format!("SELECT staff_id, {sums} FROM v_counts_1m WHERE {today} GROUP BY staff_id"),
-        ),
-        ask(
-            "sums of today by channel, ms",
-            "",
-            format!("SELECT channel, {sums} FROM v_counts_1d_channel WHERE {today} GROUP BY channel"),
-        ),
-        ask(
-            "rejected: the same from days of all dimensions, ms",
-            "",
-            format!("SELECT channel, {sums} FROM v_counts_1d WHERE {today} GROUP BY channel"),
-        ),
-        ask(
-            "one person's day by channel, ms",
-            "p95 ≤ 50",
-            format!("SELECT channel, {sums} FROM v_counts_1d WHERE {today} AND staff_id = 's77' GROUP BY channel"),
-        ),
-        ask(
-            "one person's day, ms",
-            "p95 ≤ 50",
-            format!("SELECT * FROM v_counts_1d_staff WHERE {today} AND staff_id = 's77'"),
-        ),
-        ask(
-            "rejected: the same from minutes, ms",
-            "",
-            format!("SELECT {sums} FROM v_counts_1m WHERE {today} AND staff_id = 's77'"),
-        ),
-        ask(
-            "a month by store, ms",
-            "p95 ≤ 500",
-            format!(
-                "SELECT business_date, store_id, {sums} FROM v_counts_1d_staff WHERE {month} GROUP BY business_date, store_id"
+        board("leaderboard of today, staff", "staff"),
+        board("leaderboard of today, stores", "store"),
+        board("leaderboard of today, regions", "region"),
+        Question {
+            figure: "sums of today by staff",
+            target: "",
+            views: &["v_counts_1d_staff", "v_counts_1d", "v_counts_1m"],
+            sql: format!("SELECT staff_id, {SUMS} FROM {{view}} WHERE {today} GROUP BY staff_id"),
+        },
+        Question {
+            figure: "sums of today by channel",
+            target: "",
+            views: &["v_counts_1d_channel", "v_counts_1d", "v_counts_1m"],
+            sql: format!("SELECT channel, {SUMS} FROM {{view}} WHERE {today} GROUP BY channel"),
+        },
+        Question {
+            figure: "one person's day",
+            target: "p95 ≤ 50",
+            views: &["v_counts_1d_staff", "v_counts_1d", "v_counts_1m"],
+            sql: format!("SELECT {SUMS} FROM {{view}} WHERE {today} AND staff_id = 's77'"),
+        },
+        Question {
+            figure: "one person's day by channel",
+            target: "p95 ≤ 50",
+            views: &["v_counts_1d", "v_counts_1m"],
+            sql: format!("SELECT channel, {SUMS} FROM {{view}} WHERE {today} AND staff_id = 's77' GROUP BY channel"),
+        },
+    ]
+}
+
+fn of_days() -> Vec<Question> {
+    let of =
+        |days| format!("corp_id = 'c' AND business_date > toDate('{TODAY}') - {days} AND business_date <= '{TODAY}'");
+    let (month, year) = (of(30), of(365));
+    let by_region = |days: &str| {
+        format!(
+            "SELECT toStartOfMonth(business_date) AS month, region_id, channel, {SUMS} FROM {{view}} WHERE {days} \
+             GROUP BY month, region_id, channel"
+        )
+    };
+    vec![
+        Question {
+            figure: "a month by store",
+            target: "p95 ≤ 500",
+            views: &["v_counts_1d_staff", "v_counts_1d"],
+            sql: format!(
+                "SELECT business_date, store_id, {SUMS} FROM {{view}} WHERE {month} GROUP BY business_date, store_id"
             ),
-        ),
-        ask(
-            "rejected: the same from days of all dimensions, ms",
-            "",
-            format!(
-                "SELECT business_date, store_id, {sums} FROM v_counts_1d WHERE {month} GROUP BY business_date, store_id"
-            ),
-        ),
-        ask(
-            "a year by region and channel, ms",
-            "p95 ≤ 1000",
-            format!(
-                "SELECT toStartOfMonth(business_date) AS m, region_id, channel, {sums} FROM v_counts_1d_channel WHERE {year} GROUP BY m, region_id, channel"
-            ),
-        ),
-        ask(
-            "rejected: a month of the same from days of all dimensions, ms",
-            "",
-            format!("SELECT region_id, channel, {sums} FROM v_counts_1d WHERE {month} GROUP BY region_id, channel"),
-        ),
+        },
+        Question {
+            figure: "a month by region and channel",
+            target: "",
+            views: &["v_counts_1d_channel", "v_counts_1d"],
+            sql: by_region(&month),
+        },
+        Question {
+            figure: "a year by region and channel",
+            target: "p95 ≤ 1000",
+            views: &["v_counts_1d_channel"],
+            sql: by_region(&year),
+        },
     ]
 }
 
@@ -187,7 +205,8 @@ fn stored(warehouse: &Warehouse, size: &Size, table: &mut Table) {
     let (mut sum, mut texts) = (0.0, Vec::new());
     for (name, events) in tables {
         let of = format!(
-            "FROM system.parts WHERE active AND database = 'yinliu' AND table = '{name}' AND (max_date = '{TODAY}' OR partition LIKE '%{TODAY}%' OR table IN ('facts', 'customer_events'))"
+            "FROM system.parts WHERE active AND database = 'yinliu' AND table = '{name}' \
+             AND (partition LIKE '%{TODAY}%' OR table IN ('facts', 'customer_events'))"
         );
         let (bytes, rows) = (
             warehouse.number(&format!("SELECT sum(bytes_on_disk) {of}")),
@@ -204,6 +223,7 @@ fn stored(warehouse: &Warehouse, size: &Size, table: &mut Table) {
 fn refreshed(warehouse: &Warehouse, size: &Size, table: &mut Table) {
     let millions = measure::count(usize::try_from(size.facts).unwrap_or(0)) / 1e6;
     for what in ["first refresh", "next refresh, after ten flushes"] {
+        // Of its own peak the kernel forgets the past with this.
         let _ = fs::write(format!("/proc/{}/clear_refs", warehouse.pid()), "5");
         let arguments = words(&["refresh", "--set", &format!("clickhouse.url={}", warehouse.url), "--log", "warn"]);
         let began = Instant::now();

@@ -70,7 +70,11 @@ pub(crate) fn fill(warehouse: &Warehouse, size: &Size) {
 /// Closed days, merged as a night leaves them.
 fn history(warehouse: &Warehouse, size: &Size) {
     let Size { staff, days, days_of_all, .. } = size;
-    for_boards(warehouse, size, &format!("numbers(1, {days})"), "1099511627776");
+    // Each day is a partition, of which a block of an insert takes a hundred at most.
+    for from in (1..=*days).step_by(50) {
+        let count = 50.min(days + 1 - from);
+        for_boards(warehouse, size, &format!("numbers({from}, {count})"), "1099511627776");
+    }
     for from in (1..=*days_of_all).step_by(5) {
         let until = (from + 4).min(*days_of_all);
         let place = place(&format!("toDate('{TODAY}') - day"), "false", &channel("number"), "365 - day");
@@ -129,28 +133,51 @@ fn today(warehouse: &Warehouse, size: &Size) {
 
 /// One flush at the end of the day so far, the `number`th: rows that changed, under a larger version.
 pub(crate) fn flush(warehouse: &Warehouse, size: &Size, number: u64) {
-    let Size { staff, flush, .. } = size;
-    let (day, version) = (format!("toDate('{TODAY}')"), 1_000_000_000 + number);
-    let chunk = CHUNKS - 1;
-    let events =
-        format!("SELECT number, cityHash64(number, {number}) AS h, h % {staff} AS staff FROM numbers({flush})");
-    let counters = format!("h % 10 = 0, h % 97 = 0, h % 10 = 1, h % 10 > 3, h % 10 IN (2, 3), 1, {version}");
-    let by_channel = place(&day, "false", &channel("intDiv(h, 100000)"), &chunk.to_string());
-    facts(warehouse, size.facts + number * flush, *flush, size);
+    facts(warehouse, size.facts + number * size.flush, size.flush, size);
+    warehouse.execute(&flush_minutes("counts_1m_registers", size, number));
+    let (events, counters) = changed(size, number);
     warehouse.execute(&format!(
-        "INSERT INTO counts_1m_registers ({PLACE}, window_start, {COUNTERS}) SELECT {by_channel}, \
-         toStartOfMinute(toDateTime({MIDNIGHT} + {LASTED} + {number}, 'UTC')), {counters} FROM ({events})"
+        "INSERT INTO counts_1d_registers ({PLACE}, {COUNTERS}) SELECT {}, {counters} FROM ({events})",
+        by_channel()
     ));
-    warehouse.execute(&format!(
-        "INSERT INTO counts_1d_registers ({PLACE}, {COUNTERS}) SELECT {by_channel}, {counters} FROM ({events})"
-    ));
+    warehouse.execute(&flush_boards("counts_1d_board_registers", size, number));
+}
+
+/// The rows by minute of a flush, into a table like that of minutes.
+pub(crate) fn flush_minutes(table: &str, size: &Size, number: u64) -> String {
+    let (events, counters) = changed(size, number);
+    format!(
+        "INSERT INTO {table} ({PLACE}, window_start, {COUNTERS}) SELECT {}, \
+         toStartOfMinute(toDateTime({MIDNIGHT} + {LASTED} + {number}, 'UTC')), {counters} FROM ({events})",
+        by_channel()
+    )
+}
+
+/// The rows for boards of a flush, into a table like that for boards.
+pub(crate) fn flush_boards(table: &str, size: &Size, number: u64) -> String {
+    let (events, counters) = changed(size, number);
+    let (day, chunk) = (format!("toDate('{TODAY}')"), (CHUNKS - 1).to_string());
     let last = format!("toDateTime64({MIDNIGHT} + {LASTED} + {number}, 3, 'UTC')");
-    let staff_place = place(&day, "false", "''", &chunk.to_string());
-    let channels = channel_place(&day, &chunk.to_string());
-    warehouse.execute(&format!(
-        "INSERT INTO counts_1d_board_registers ({PLACE}, {COUNTERS}, last_add_at) SELECT {staff_place}, {counters}, {last} FROM ({events}) \
-         UNION ALL SELECT {channels}, {counters}, {last} FROM (SELECT h % ({REGIONS} * {CHANNELS} * {PARTITIONS}) AS number, h FROM ({events}))"
-    ));
+    let (of_staff, of_channel) = (place(&day, "false", "''", &chunk), channel_place(&day, &chunk));
+    format!(
+        "INSERT INTO {table} ({PLACE}, {COUNTERS}, last_add_at) SELECT {of_staff}, {counters}, {last} FROM ({events}) \
+         UNION ALL SELECT {of_channel}, {counters}, {last} FROM (\
+         SELECT h % ({REGIONS} * {CHANNELS} * {PARTITIONS}) AS number, h FROM ({events}))"
+    )
+}
+
+/// Events of a flush, and the counters and the version of the rows that they change.
+fn changed(Size { staff, flush, .. }: &Size, number: u64) -> (String, String) {
+    let version = 1_000_000_000 + number;
+    (
+        format!("SELECT number, cityHash64(number, {number}) AS h, h % {staff} AS staff FROM numbers({flush})"),
+        format!("h % 10 = 0, h % 97 = 0, h % 10 = 1, h % 10 > 3, h % 10 IN (2, 3), 1, {version}"),
+    )
+}
+
+/// The place of a row of all dimensions in the newest chunk.
+fn by_channel() -> String {
+    place(&format!("toDate('{TODAY}')"), "false", &channel("intDiv(h, 100000)"), &(CHUNKS - 1).to_string())
 }
 
 /// Facts of the day so far, in the order of time: adds, losses, messages and exposures of three million customers.
