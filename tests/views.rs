@@ -123,6 +123,21 @@ async fn filters_reach_the_primary_key_through_every_view() {
     assert!(contests.iter().all(|(_, condition)| condition.contains("type in ['friend.added'")), "{contests:?}");
 }
 
+/// Reports and dbt connect to a database of their own and name ours.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_view_answers_whatever_database_is_current() {
+    let refreshed = told("elsewhere", &[event("10:00:00", Kind::Add, "s1", "x1")], "2025-03-11T00:00:00").await;
+    let views = "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'View' \
+                 AND NOT match(as_select, '[{][a-z]+:')";
+    let views = texts(&refreshed, views).await;
+    assert!(views.len() > 20 && views.iter().any(|view| view == "dim_channel"), "{views:?}");
+    let elsewhere = refreshed.client.clone().with_database("default");
+    for view in views {
+        let asked = elsewhere.query(&format!("SELECT count() FROM elsewhere.{view}")).fetch_one::<u64>().await;
+        assert!(asked.is_ok(), "{view}: {asked:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn start_of_a_partition_passes_over_what_holds_no_row_of_its_chunk() {
     let refreshed = told("chunks", &[event("10:00:00", Kind::Add, "s1", "x1")], "2025-03-11T00:00:00").await;
