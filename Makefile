@@ -47,7 +47,8 @@ test:
 	deploy/check-prerequisites.sh test
 	deploy/fetch-engine.sh
 	deploy/fetch-kafka.sh
-	deploy/fetch-schemathesis.sh
+	deploy/fetch-python.sh schemathesis
+	deploy/fetch-python.sh dbt
 	deploy/fetch-browser.sh
 	cargo test --release --locked -- --skip browser::
 	cargo test --release --locked --test integration -- browser::

@@ -47,9 +47,9 @@ check() {
             echo "too old: java $(java_major), Apache Kafka needs 17; Debian: apt-get install openjdk-17-jre-headless" >&2
             packages+=(openjdk-17-jre-headless)
         fi
-        need python3 python3 "the API is tested with Schemathesis"
+        need python3 python3 "Schemathesis and dbt, of the tests, run on it"
         if command -v python3 >/dev/null && ! python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-            echo "missing: python3 3.11 or later with venv, the API is tested with Schemathesis; Debian: apt-get install python3-venv" >&2
+            echo "missing: python3 3.11 or later with venv, Schemathesis and dbt run on it; Debian: apt-get install python3-venv" >&2
             packages+=(python3-venv)
         fi
         if ! command -v node >/dev/null || [[ $(node_major) -lt 20 ]]; then

@@ -4,7 +4,7 @@
 -- `CREATE USER ann IDENTIFIED BY '…' DEFAULT ROLE yinliu_brand_east; GRANT yinliu_brand_east TO ann`.
 --
 -- Views run with the rights of who asks. So readers need the tables behind them, and row policies of tables hold through
--- every view: a rank is one among what is seen. The board and the pipeline have no policy and see all corps.
+-- every view: a rank is one among what is seen. The board, the pipeline and dbt have no policy and see all corps.
 
 -- The pipeline: counts, refreshes, reconciles, forgets.
 CREATE ROLE IF NOT EXISTS yinliu_pipeline;
@@ -36,6 +36,15 @@ CREATE QUOTA OR REPLACE yinliu_analyst KEYED BY user_name
     FOR INTERVAL 1 minute MAX queries = 120,
     FOR INTERVAL 1 hour MAX execution_time = 900
     TO yinliu_analyst;
+
+-- dbt builds the models of deploy/dbt in a database of its own, of all corps.
+CREATE ROLE IF NOT EXISTS yinliu_dbt;
+GRANT SELECT ON yinliu.* TO yinliu_dbt;
+REVOKE SELECT ON yinliu.dead_letters FROM yinliu_dbt;
+REVOKE SELECT ON yinliu.dead_letter_log FROM yinliu_dbt;
+REVOKE SELECT ON yinliu.refresh_queue FROM yinliu_dbt;
+REVOKE SELECT ON yinliu.customer_events_feed FROM yinliu_dbt;
+GRANT CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW, ALTER, TRUNCATE, SELECT, INSERT ON dbt_yinliu.* TO yinliu_dbt;
 
 -- One corp: every table that has rows of corps.
 CREATE ROLE IF NOT EXISTS yinliu_brand;

@@ -198,7 +198,7 @@ const UNENDING: &str = "/api/v1/stream";
 async fn schemathesis_finds_no_answer_that_is_not_described() {
     let (board, _) = board().await;
     let program = root().join(".cache/schemathesis/bin/schemathesis");
-    assert!(program.is_file(), "run deploy/fetch-schemathesis.sh, or `make test`");
+    assert!(program.is_file(), "run `deploy/fetch-python.sh schemathesis`, or `make test`");
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(program);
     command.arg("--config-file").arg(root().join("tests/schemathesis.toml"));

@@ -16,6 +16,7 @@ mod components;
 mod contract;
 mod corrections;
 mod costs;
+mod dbt;
 mod dead_letters;
 mod dimensions;
 mod engine_process;

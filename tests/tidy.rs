@@ -211,6 +211,8 @@ fn every_metric_that_an_operator_is_told_of_exists() {
     let metrics = yinliu::metrics::Metrics::new(&["t".to_owned()]).render();
     let mut documents = files(&root().join("deploy"), "md");
     documents.extend(files(&root().join("deploy"), "yml"));
+    // Its models are named after us, as metrics are.
+    documents.retain(|path| !path.starts_with(root().join("deploy/dbt")));
     documents.push(root().join("README.md"));
     for path in documents {
         let text = fs::read_to_string(&path).unwrap();

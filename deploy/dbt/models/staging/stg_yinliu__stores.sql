@@ -1,0 +1,2 @@
+select corp_id, store_id, store_name, region_id, region_name, staff_active
+from {{ source('yinliu', 'dim_store') }}
