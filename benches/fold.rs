@@ -75,7 +75,7 @@ pub(crate) fn run(load: Load) -> f64 {
         let _ = match row {
             Reference::Org(row) => directory.insert_org(row),
             Reference::Channel(row) => directory.insert_channel(row),
-            Reference::Target(_) | Reference::Contest(_) | Reference::Cost(_) => continue,
+            Reference::Target(_) | Reference::Contest(_) | Reference::Cost(_) | Reference::Official(_) => continue,
         };
     }
     let mut folding = Folding::new(load.partitions);

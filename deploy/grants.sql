@@ -53,10 +53,11 @@ CREATE ROW POLICY OR REPLACE yinliu_brand ON
     yinliu.facts, yinliu.counts_1m_registers, yinliu.counts_1d_registers, yinliu.counts_1d_board_registers,
     yinliu.episode_rows, yinliu.request_rows, yinliu.cohort_rows, yinliu.closed_rows, yinliu.broadcast_rows,
     yinliu.amendment_log, yinliu.customer_events, yinliu.closings, yinliu.corp_activity, yinliu.org_log,
-    yinliu.channel_log, yinliu.target_log, yinliu.contest_log, yinliu.cost_log
+    yinliu.channel_log, yinliu.target_log, yinliu.contest_log, yinliu.cost_log,
+    yinliu.official_log
     USING corp_id = 'brand' TO yinliu_brand;
 
--- One region of it: what was counted there. The organisation, codes, targets, contests and costs are the corp's: a member
+-- One region of it: what was counted there. The organisation, codes, targets, contests, costs and official statistics are the corp's: a member
 -- who moved on would seem to be there still if the row that says so were hidden.
 CREATE ROLE IF NOT EXISTS yinliu_brand_east;
 GRANT yinliu_analyst TO yinliu_brand_east;
@@ -67,5 +68,5 @@ CREATE ROW POLICY OR REPLACE yinliu_brand_east ON
     USING corp_id = 'brand' AND region_id = 'east' TO yinliu_brand_east;
 CREATE ROW POLICY OR REPLACE yinliu_brand_east ON
     yinliu.closings, yinliu.corp_activity, yinliu.org_log, yinliu.channel_log, yinliu.target_log, yinliu.contest_log,
-    yinliu.cost_log
+    yinliu.cost_log, yinliu.official_log
     USING corp_id = 'brand' TO yinliu_brand_east;

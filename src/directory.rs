@@ -11,7 +11,7 @@ use std::{path::PathBuf, time::Duration};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-pub use row::{ChannelRow, Contest, Cost, Kind, OrgRow, Publication, Reference, Target};
+pub use row::{ChannelRow, Contest, Cost, Kind, Official, OrgRow, Publication, Reference, Target};
 
 /// Section `directory`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -28,6 +28,8 @@ pub struct Config {
     pub contest_file: Option<PathBuf>,
     /// What channels cost, which no topic says.
     pub cost_file: Option<PathBuf>,
+    /// What WeCom itself counted, to compare with.
+    pub official_file: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -39,6 +41,7 @@ impl Default for Config {
             target_file: None,
             contest_file: None,
             cost_file: None,
+            official_file: None,
         }
     }
 }

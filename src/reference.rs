@@ -136,9 +136,10 @@ impl Reference {
                 directory::Reference::Channel(row) => {
                     (Kind::Channel, &row.state, directory.insert_channel(row.clone()))
                 }
-                directory::Reference::Target(_) | directory::Reference::Contest(_) | directory::Reference::Cost(_) => {
-                    return true;
-                }
+                directory::Reference::Target(_)
+                | directory::Reference::Contest(_)
+                | directory::Reference::Cost(_)
+                | directory::Reference::Official(_) => return true,
             };
             if taken == Taken::Refused {
                 self.ignore(kind, Some(key.as_bytes()), "the directory is full");
@@ -169,6 +170,7 @@ const fn table(row: &directory::Reference) -> Table {
         directory::Reference::Target(_) => Table::Targets,
         directory::Reference::Contest(_) => Table::Contests,
         directory::Reference::Cost(_) => Table::Costs,
+        directory::Reference::Official(_) => Table::Official,
     }
 }
 

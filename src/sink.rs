@@ -70,6 +70,7 @@ pub enum Table {
     Targets,
     Contests,
     Costs,
+    Official,
     /// Written by `reconcile`.
     Amendments,
     /// Written by `dead-letters replay`.
@@ -77,7 +78,7 @@ pub enum Table {
 }
 
 impl Table {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Facts,
         Self::Minutes,
         Self::Days,
@@ -91,6 +92,7 @@ impl Table {
         Self::Targets,
         Self::Contests,
         Self::Costs,
+        Self::Official,
         Self::Amendments,
         Self::Replays,
     ];
@@ -112,6 +114,7 @@ impl Table {
             Self::Targets => "target_log",
             Self::Contests => "contest_log",
             Self::Costs => "cost_log",
+            Self::Official => "official_log",
             Self::Amendments => "amendment_log",
             Self::Replays => "dead_letter_replays",
         }
@@ -140,6 +143,9 @@ impl Table {
                 format!("corp_id, contest_id, name, level, ids, metric, basis, starts_at, ends_at, {PUBLICATION}")
             }
             Self::Costs => format!("corp_id, business_date, channel, campaign_id, cost_fen, {PUBLICATION}"),
+            Self::Official => format!(
+                "corp_id, business_date, staff_id, new_apply_cnt, new_contact_cnt, negative_feedback_cnt, {PUBLICATION}"
+            ),
             Self::Amendments => {
                 "corp_id, business_date, reason, metric, region_id, store_id, staff_id, channel, before, after, \
                  window_start, late, src_topic, src_partition, src_chunk, generation_before, generation"

@@ -116,6 +116,7 @@ fn files(config: &Config) -> Vec<Finding> {
         ("target_file", &directory.target_file),
         ("contest_file", &directory.contest_file),
         ("cost_file", &directory.cost_file),
+        ("official_file", &directory.official_file),
     ]
     .into_iter()
     .filter_map(|(name, file)| file.as_ref().map(|file| (name, file)))

@@ -105,6 +105,9 @@ async fn two_corps() -> Refreshed {
             format!(
                 "cost_log (corp_id, business_date, channel, cost_fen, published_at) VALUES ('{corp}', '2025-03-10', 'cashier', 7, now64(3))"
             ),
+            format!(
+                "official_log (corp_id, business_date, staff_id, new_contact_cnt, published_at) VALUES ('{corp}', '2025-03-10', 's1', 7, now64(3))"
+            ),
         ] {
             refreshed.execute(&format!("INSERT INTO {insert}")).await;
         }

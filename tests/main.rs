@@ -28,6 +28,7 @@ mod grants;
 mod hostile;
 mod life;
 mod lineage;
+mod official;
 mod pipeline;
 mod pressure;
 mod property;

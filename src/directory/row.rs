@@ -90,10 +90,26 @@ pub struct Cost {
     pub cost_fen: u64,
 }
 
+/// What WeCom's own statistics (`get_user_behavior_data`) say of a member of staff on a day, in its own names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Official {
+    pub publication: Publication,
+    pub removed: bool,
+    pub corp_id: String,
+    pub business_date: String,
+    pub staff_id: String,
+    pub new_apply_cnt: u64,
+    pub new_contact_cnt: u64,
+    pub negative_feedback_cnt: u64,
+}
+
 /// As for amounts of orders: more is a mistake of the unit.
 const COST_FEN_MAX: u64 = 1_000_000_000_000;
 
-/// A row of any reference topic, or of the file of costs.
+/// Of one member of staff on one day: more is a mistake of the column.
+const COUNT_MAX: u64 = 1_000_000;
+
+/// A row of any reference topic, or of the files of costs and of official statistics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reference {
     Org(OrgRow),
@@ -101,9 +117,10 @@ pub enum Reference {
     Target(Target),
     Contest(Contest),
     Cost(Cost),
+    Official(Official),
 }
 
-/// Which of the reference topics a row comes from; of costs there is a file alone.
+/// Which of the reference topics a row comes from; of the last two there is a file alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     Org,
@@ -111,6 +128,7 @@ pub enum Kind {
     Target,
     Contest,
     Cost,
+    Official,
 }
 
 #[derive(Deserialize)]
@@ -136,6 +154,9 @@ struct Fields<'a> {
     metric: Option<String>,
     target: Option<u64>,
     cost_fen: Option<u64>,
+    new_apply_cnt: Option<u64>,
+    new_contact_cnt: Option<u64>,
+    negative_feedback_cnt: Option<u64>,
     contest_id: Option<String>,
     name: Option<String>,
     ids: Option<Vec<String>>,
@@ -222,7 +243,17 @@ impl Reference {
                 business_date: date("business_date", fields.business_date)?,
                 channel: without_slash("channel", required("channel", fields.channel, 64)?)?,
                 campaign_id: optional("campaign_id", fields.campaign_id, 64)?,
-                cost_fen: cost(fields.cost_fen)?,
+                cost_fen: number("cost_fen", fields.cost_fen, COST_FEN_MAX)?,
+            }),
+            Kind::Official => Self::Official(Official {
+                publication,
+                removed,
+                corp_id,
+                business_date: date("business_date", fields.business_date)?,
+                staff_id: required("staff_id", fields.staff_id, 64)?,
+                new_apply_cnt: number("new_apply_cnt", fields.new_apply_cnt, COUNT_MAX)?,
+                new_contact_cnt: number("new_contact_cnt", fields.new_contact_cnt, COUNT_MAX)?,
+                negative_feedback_cnt: number("negative_feedback_cnt", fields.negative_feedback_cnt, COUNT_MAX)?,
             }),
         })
     }
@@ -258,6 +289,19 @@ impl Reference {
                 let cost_fen = 0;
                 Self::Cost(Cost { publication, removed, corp_id, business_date, channel, campaign_id, cost_fen })
             }
+            Kind::Official => {
+                let mut parts = id.splitn(2, '/').map(str::to_owned);
+                let business_date = date("business_date", parts.next())?;
+                let staff_id = required("staff_id", parts.next(), 64)?;
+                Self::Official(Official {
+                    publication,
+                    removed,
+                    corp_id,
+                    business_date,
+                    staff_id,
+                    ..Official::default()
+                })
+            }
         })
     }
 }
@@ -283,11 +327,11 @@ fn without_slash(name: &str, value: String) -> Result<String, String> {
     if value.contains('/') { Err(format!("`{name}` holds a `/`")) } else { Ok(value) }
 }
 
-fn cost(value: Option<u64>) -> Result<u64, String> {
+fn number(name: &str, value: Option<u64>, most: u64) -> Result<u64, String> {
     match value {
-        Some(cost @ ..=COST_FEN_MAX) => Ok(cost),
-        Some(_) => Err(format!("`cost_fen` is above {COST_FEN_MAX}")),
-        None => Err("`cost_fen` is missing".to_owned()),
+        Some(number) if number <= most => Ok(number),
+        Some(_) => Err(format!("`{name}` is above {most}")),
+        None => Err(format!("`{name}` is missing")),
     }
 }
 

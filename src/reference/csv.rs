@@ -41,6 +41,7 @@ impl Files {
             (Kind::Target, &config.target_file),
             (Kind::Contest, &config.contest_file),
             (Kind::Cost, &config.cost_file),
+            (Kind::Official, &config.official_file),
         ];
         let file = |(kind, path): (Kind, &Option<PathBuf>)| {
             Some(File { kind, path: path.clone()?, written: None, published: HashMap::new() })
@@ -113,9 +114,17 @@ fn body(kind: Kind, columns: &[String], record: &csv::StringRecord) -> String {
     let field = |(column, value): (&String, &str)| {
         let value = match (kind, column.as_str()) {
             (_, "active") if matches!(value, "true" | "false") => serde_json::Value::Bool(value == "true"),
-            (_, "valid_from" | "starts_at" | "ends_at" | "target" | "cost_fen") => {
-                value.parse::<i64>().map_or_else(|_| value.into(), serde_json::Value::from)
-            }
+            (
+                _,
+                "valid_from"
+                | "starts_at"
+                | "ends_at"
+                | "target"
+                | "cost_fen"
+                | "new_apply_cnt"
+                | "new_contact_cnt"
+                | "negative_feedback_cnt",
+            ) => value.parse::<i64>().map_or_else(|_| value.into(), serde_json::Value::from),
             // Several ids in one cell are separated by blanks.
             (Kind::Contest, "ids") => value.split_whitespace().collect(),
             _ => value.into(),
@@ -133,6 +142,7 @@ fn key(kind: Kind, columns: &[String], record: &csv::StringRecord) -> String {
         Kind::Target => &["corp_id", "level", "id", "business_date"],
         Kind::Contest => &["corp_id", "contest_id"],
         Kind::Cost => &["corp_id", "business_date", "channel", "campaign_id"],
+        Kind::Official => &["corp_id", "business_date", "staff_id"],
     };
     let cell = |name: &&str| {
         let at = columns.iter().position(|column| column == name);
@@ -146,7 +156,7 @@ fn key(kind: Kind, columns: &[String], record: &csv::StringRecord) -> String {
 pub(crate) fn hostile(bytes: &[u8]) {
     let metrics = std::sync::Arc::new(crate::metrics::Metrics::new(&[]));
     let reference = Reference::new(std::time::Duration::ZERO, metrics);
-    for kind in [Kind::Org, Kind::Channel, Kind::Target, Kind::Contest, Kind::Cost] {
+    for kind in [Kind::Org, Kind::Channel, Kind::Target, Kind::Contest, Kind::Cost, Kind::Official] {
         let mut file = File { kind, path: PathBuf::new(), written: None, published: HashMap::new() };
         for part in [&bytes[..bytes.len() / 2], bytes] {
             // Refused or not: both are answers.
@@ -184,6 +194,40 @@ mod tests {
         assert_eq!(read(&format!("{head}c,s1,st2,r1,true\nc,s2,st1,r1,true\n"), 2_000), (3, st(2), st(1)));
         assert_eq!(read(&format!("{head}c,s1,st2,r1,true\n"), 3_000), (4, st(2), empty()), "a removal");
         assert_eq!(read(&format!("{head},s1,st2,r1,true\nc,s1,st2,r1,true\n"), 4_000), (4, st(2), empty()), "no corp");
+    }
+
+    #[test]
+    fn official_statistics_are_published_by_day_and_member_in_the_names_of_wecom() {
+        let reference = Reference::new(Duration::from_mins(1), Arc::new(Metrics::new(&[])));
+        let mut file = File { kind: Kind::Official, path: PathBuf::new(), written: None, published: HashMap::new() };
+        let mut read = |lines: &str| {
+            let head = "corp_id,business_date,staff_id,new_apply_cnt,new_contact_cnt,negative_feedback_cnt";
+            file.take(format!("{head}\n{lines}").as_bytes(), UNIX_EPOCH, &reference).unwrap();
+            std::mem::take(&mut *reference.unwritten.lock().unwrap())
+        };
+        let official = |offset, counts: Option<[u64; 3]>| {
+            let [new_apply_cnt, new_contact_cnt, negative_feedback_cnt] = counts.unwrap_or_default();
+            directory::Reference::Official(directory::Official {
+                publication: Publication { at: 0, partition: 0, offset },
+                removed: counts.is_none(),
+                corp_id: "c".to_owned(),
+                business_date: "2025-03-10".to_owned(),
+                staff_id: "s/1".to_owned(),
+                new_apply_cnt,
+                new_contact_cnt,
+                negative_feedback_cnt,
+            })
+        };
+        assert_eq!(read("c,2025-03-10,s/1,3,2,1\n"), [official(0, Some([3, 2, 1]))]);
+        // Not a day, a number that is none, one that is missing, and one that no member of staff has.
+        assert_eq!(
+            read(
+                "c,2025-03-10,s/1,3,2,1\nc,10.3.,s,3,2,1\nc,2025-03-10,a,x,2,1\nc,2025-03-10,b,,2,1\nc,2025-03-10,d,1000001,2,1\n"
+            ),
+            []
+        );
+        assert_eq!(reference.metrics.directory_rows_ignored.get(), 4);
+        assert_eq!(read(""), [official(0, None)]);
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub(super) async fn keep(reference: Arc<Reference>, client: Client, shutdown: Ca
             () = shutdown.cancelled() => {}
         }
         let rows = std::mem::take(&mut *reference.unwritten.lock().unwrap_or_else(PoisonError::into_inner));
-        for table in [Table::Org, Table::Channels, Table::Targets, Table::Contests, Table::Costs] {
+        for table in [Table::Org, Table::Channels, Table::Targets, Table::Contests, Table::Costs, Table::Official] {
             let encoded = encode(table, &rows);
             if encoded.count == 0 {
                 continue;
@@ -137,6 +137,14 @@ fn encode(wanted: Table, rows: &[directory::Reference]) -> Rows {
                 day(bytes, &row.business_date);
                 texts(bytes, &[&row.channel, &row.campaign_id]);
                 bytes.extend_from_slice(&row.cost_fen.to_le_bytes());
+                publication(bytes, row.removed, row.publication);
+            }
+            directory::Reference::Official(row) => {
+                texts(bytes, &[&row.corp_id]);
+                day(bytes, &row.business_date);
+                texts(bytes, &[&row.staff_id]);
+                let counts = [row.new_apply_cnt, row.new_contact_cnt, row.negative_feedback_cnt];
+                bytes.extend(counts.map(u64::to_le_bytes).as_flattened());
                 publication(bytes, row.removed, row.publication);
             }
         }
