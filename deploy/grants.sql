@@ -57,8 +57,8 @@ CREATE ROW POLICY OR REPLACE yinliu_brand ON
     yinliu.official_log
     USING corp_id = 'brand' TO yinliu_brand;
 
--- One region of it: what was counted there. The organisation, codes, targets, contests, costs and official statistics are the corp's: a member
--- who moved on would seem to be there still if the row that says so were hidden.
+-- One region of it: what was counted there, and its targets. The organisation and the codes are the corp's: a member who
+-- moved on would seem to be there still if the row that says so were hidden.
 CREATE ROLE IF NOT EXISTS yinliu_brand_east;
 GRANT yinliu_analyst TO yinliu_brand_east;
 CREATE ROW POLICY OR REPLACE yinliu_brand_east ON
@@ -67,6 +67,13 @@ CREATE ROW POLICY OR REPLACE yinliu_brand_east ON
     yinliu.amendment_log, yinliu.customer_events
     USING corp_id = 'brand' AND region_id = 'east' TO yinliu_brand_east;
 CREATE ROW POLICY OR REPLACE yinliu_brand_east ON
-    yinliu.closings, yinliu.corp_activity, yinliu.org_log, yinliu.channel_log, yinliu.target_log, yinliu.contest_log,
-    yinliu.cost_log, yinliu.official_log
+    yinliu.closings, yinliu.corp_activity, yinliu.org_log, yinliu.channel_log
     USING corp_id = 'brand' TO yinliu_brand_east;
+CREATE ROW POLICY OR REPLACE yinliu_brand_east ON yinliu.target_log
+    USING corp_id = 'brand' AND (level = 'region' AND id = 'east'
+        OR level = 'store' AND id IN (SELECT store_id FROM yinliu.dim_store WHERE corp_id = 'brand' AND region_id = 'east')
+        OR level = 'staff' AND id IN (SELECT staff_id FROM yinliu.dim_staff WHERE corp_id = 'brand' AND region_id = 'east'))
+    TO yinliu_brand_east;
+-- What knows no region would stand beside the counts of one: costs per add, differences and contests that are none.
+CREATE ROW POLICY OR REPLACE yinliu_brand_east ON yinliu.cost_log, yinliu.official_log, yinliu.contest_log
+    USING false TO yinliu_brand_east;
