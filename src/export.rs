@@ -159,7 +159,9 @@ pub async fn run(settings: &Settings, config: &config::Config, wall_ms: i64) -> 
             report.kept += 1;
         } else {
             let before = report.bytes;
-            report.bytes += write(&client, settings, day, &path, |bytes| progress.day(day, before + bytes)).await?;
+            let bytes = write(&client, settings, day, &path, |bytes| progress.day(day, before + bytes)).await?;
+            progress.wrote(&path, bytes);
+            report.bytes += bytes;
             report.written += 1;
         }
         progress.done();
@@ -262,9 +264,14 @@ impl Progress {
 
     /// At work on this day, with so many bytes written in all.
     fn day(&self, day: civil::Date, bytes: u64) {
-        match self {
-            Self::Bar(bar) => bar.set_message(format!("{day}, {} MB", bytes / 1_000_000)),
-            Self::Lines => tracing::debug!(%day, bytes, "export"),
+        if let Self::Bar(bar) = self {
+            bar.set_message(format!("{day}, {} MB", bytes / 1_000_000));
+        }
+    }
+
+    fn wrote(&self, path: &Path, bytes: u64) {
+        if let Self::Lines = self {
+            tracing::info!(path = %path.display(), bytes, "written");
         }
     }
 
