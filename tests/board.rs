@@ -44,7 +44,7 @@ async fn served(config: board::Config) -> Served {
     month.complete_through(now_ms()).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
-    let page = Board::new(config, month.client.clone(), month.corps.clone(), now_ms);
+    let page = Board::new(config, month.client, month.corps, now_ms);
     tokio::spawn(board::serve(listener, page, shutdown.clone()));
     Served { address, shutdown }
 }

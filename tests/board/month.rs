@@ -5,6 +5,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::OnceCell;
+use yinliu::config;
 
 use crate::support::refreshed::{Happening, Kind, Refreshed};
 
@@ -142,9 +143,9 @@ async fn tell(refreshed: &Refreshed, clock: &Clock) {
 }
 
 /// The month, counted and refreshed, in a database that the tests of this file share.
-pub(super) async fn month() -> &'static Refreshed {
-    static MONTH: OnceCell<Refreshed> = OnceCell::const_new();
-    MONTH
+pub(super) async fn month() -> Refreshed {
+    static MONTH: OnceCell<config::Config> = OnceCell::const_new();
+    let config = MONTH
         .get_or_init(|| async {
             let (zone, ahead) = noon();
             let mut refreshed = Refreshed::with_zones("board", &[("c", &zone)]).await;
@@ -157,7 +158,8 @@ pub(super) async fn month() -> &'static Refreshed {
             tell(&refreshed, &clock).await;
             refreshed.complete_through(now_ms()).await;
             refreshed.refresh().await;
-            refreshed
+            refreshed.config
         })
-        .await
+        .await;
+    Refreshed::over(config.clone())
 }

@@ -153,6 +153,11 @@ impl Refreshed {
         let corp = zones.iter().map(|(corp, zone)| ((*corp).to_owned(), of(zone)));
         let config = config::Config { clickhouse, corp: corp.collect(), ..Default::default() };
         migrate::run(&config.clickhouse, &config.chunk).await.unwrap();
+        Self::over(config)
+    }
+
+    /// What another test has made, with connections of this one: those of the other end with its runtime.
+    pub(crate) fn over(config: config::Config) -> Self {
         let sink = ClickHouse::new(&config.clickhouse);
         let start = |partition| {
             let origin = Origin { topic: "yinliu.friend.v1".into(), partition };
