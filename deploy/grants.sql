@@ -19,13 +19,17 @@ GRANT CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP VIEW, SELECT, INSERT ON y
 CREATE ROLE IF NOT EXISTS yinliu_board;
 GRANT SELECT ON yinliu.* TO yinliu_board;
 
--- Analysts read everything but what records said word by word. Limits that they may change stay within bounds.
+-- Everything but what records said word by word.
+CREATE ROLE IF NOT EXISTS yinliu_reader;
+GRANT SELECT ON yinliu.* TO yinliu_reader;
+REVOKE SELECT ON yinliu.dead_letters FROM yinliu_reader;
+REVOKE SELECT ON yinliu.dead_letter_log FROM yinliu_reader;
+REVOKE SELECT ON yinliu.refresh_queue FROM yinliu_reader;
+REVOKE SELECT ON yinliu.customer_events_feed FROM yinliu_reader;
+
+-- Analysts. Limits that they may change stay within bounds.
 CREATE ROLE IF NOT EXISTS yinliu_analyst;
-GRANT SELECT ON yinliu.* TO yinliu_analyst;
-REVOKE SELECT ON yinliu.dead_letters FROM yinliu_analyst;
-REVOKE SELECT ON yinliu.dead_letter_log FROM yinliu_analyst;
-REVOKE SELECT ON yinliu.refresh_queue FROM yinliu_analyst;
-REVOKE SELECT ON yinliu.customer_events_feed FROM yinliu_analyst;
+GRANT yinliu_reader TO yinliu_analyst;
 CREATE SETTINGS PROFILE OR REPLACE yinliu_analyst SETTINGS
     readonly = 1,
     max_execution_time = 60 MAX 600 CHANGEABLE_IN_READONLY,
@@ -39,11 +43,7 @@ CREATE QUOTA OR REPLACE yinliu_analyst KEYED BY user_name
 
 -- dbt builds the models of deploy/dbt in a database of its own, of all corps.
 CREATE ROLE IF NOT EXISTS yinliu_dbt;
-GRANT SELECT ON yinliu.* TO yinliu_dbt;
-REVOKE SELECT ON yinliu.dead_letters FROM yinliu_dbt;
-REVOKE SELECT ON yinliu.dead_letter_log FROM yinliu_dbt;
-REVOKE SELECT ON yinliu.refresh_queue FROM yinliu_dbt;
-REVOKE SELECT ON yinliu.customer_events_feed FROM yinliu_dbt;
+GRANT yinliu_reader TO yinliu_dbt;
 GRANT CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW, ALTER, TRUNCATE, SELECT, INSERT ON dbt_yinliu.* TO yinliu_dbt;
 
 -- One corp: every table that has rows of corps.

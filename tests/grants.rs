@@ -39,7 +39,7 @@ fn policies() -> BTreeMap<String, BTreeMap<String, String>> {
 fn revoked() -> BTreeSet<String> {
     let table = |statement: &String| {
         let rest = statement.strip_prefix("REVOKE SELECT ON yinliu.")?;
-        rest.strip_suffix(" FROM yinliu_analyst").map(str::to_owned)
+        rest.strip_suffix(" FROM yinliu_reader").map(str::to_owned)
     };
     statements().iter().filter_map(table).collect()
 }
