@@ -73,8 +73,8 @@ impl File {
         let columns: Vec<_> =
             reader.headers()?.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
         let at = written.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(0));
-        let (mut offset, mut present, mut rows) = (0, HashMap::new(), Vec::new());
-        for record in reader.records() {
+        let (mut offsets, mut present, mut rows) = (0.., HashMap::new(), Vec::new());
+        for (record, offset) in reader.records().zip(offsets.by_ref()) {
             let record = record?;
             let body = body(self.kind, &columns, &record);
             let key = key(self.kind, &columns, &record);
@@ -86,21 +86,18 @@ impl File {
                         reference.ignore(self.kind, Some(key.as_bytes()), &format!("line {}: {why}", offset + 2));
                         // What was never published is not to be removed either, when the line goes.
                         if !self.published.contains_key(&key) {
-                            offset += 1;
                             continue;
                         }
                     }
                 }
             }
             present.insert(key, body);
-            offset += 1;
         }
-        for key in self.published.keys().filter(|key| !present.contains_key(*key)) {
+        for (key, offset) in self.published.keys().filter(|key| !present.contains_key(*key)).zip(offsets) {
             let publication = Publication { at, partition: 0, offset };
             if let Ok(row) = directory::Reference::read(self.kind, Some(key.as_bytes()), None, publication) {
                 rows.push(row);
             }
-            offset += 1;
         }
         reference.publish(rows);
         (self.written, self.published) = (Some(written), present);
