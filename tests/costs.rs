@@ -5,16 +5,8 @@
 use crate::support::refreshed::{Happening, Kind, Refreshed, instant};
 
 fn event(time: &str, kind: Kind, customer: &str, channel: &str) -> Happening {
-    Happening {
-        at_ms: instant(&format!("2025-03-{time}"), "Asia/Shanghai"),
-        corp: "c".to_owned(),
-        customer: customer.to_owned(),
-        staff: "s1".to_owned(),
-        kind,
-        id: format!("{customer}-{time}"),
-        channel: channel.to_owned(),
-        amount: 0,
-    }
+    let at_ms = instant(&format!("2025-03-{time}"), "Asia/Shanghai");
+    Happening { channel: channel.to_owned(), ..Happening::new(at_ms, kind, "s1", customer) }
 }
 
 async fn cost(refreshed: &Refreshed, published: u8, row: &str) {

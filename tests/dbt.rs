@@ -87,17 +87,8 @@ async fn two_weeks() -> Refreshed {
         ("2025-03-16T23:30:00", Kind::Add, "s1", "c"),
         ("2025-03-17T00:30:00", Kind::Add, "s1", "d"),
     ];
-    let event = |(at, (time, kind, staff, customer)): (usize, (&str, Kind, &str, &str))| Happening {
-        at_ms: instant(time, ZONE),
-        corp: "c".to_owned(),
-        customer: customer.to_owned(),
-        staff: staff.to_owned(),
-        kind,
-        id: format!("e{at}"),
-        channel: "cashier".to_owned(),
-        amount: 0,
-    };
-    refreshed.count(&rows.into_iter().enumerate().map(event).collect::<Vec<_>>()).await;
+    let event = |(time, kind, staff, customer)| Happening::new(instant(time, ZONE), kind, staff, customer);
+    refreshed.count(&rows.map(event)).await;
     for (staff, store, active) in
         [("s1", "s1", true), ("s7", "s1", true), ("s8", "s1", false), ("s2", "s2", true), ("s3", "s3", true)]
     {

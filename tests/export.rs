@@ -17,15 +17,10 @@ const NOW_MS: i64 = 1_750_000_000_000;
 
 async fn counted(name: &str) -> Refreshed {
     let mut refreshed = Refreshed::new(name, &["c", "d"]).await;
-    let event = |number: usize| Happening {
-        at_ms: instant("2025-03-10T10:00:00", "Asia/Shanghai") + i64::try_from(number).unwrap() * 43_200_000,
-        corp: ["c", "d"][number % 2].to_owned(),
-        customer: format!("客户,\"{number}\"").replace('"', "'"),
-        staff: format!("s{}", number % 3),
-        kind: Kind::Add,
-        id: format!("e{number}"),
-        channel: "cashier".to_owned(),
-        amount: 0,
+    let event = |number: usize| {
+        let at_ms = instant("2025-03-10T10:00:00", "Asia/Shanghai") + i64::try_from(number).unwrap() * 43_200_000;
+        let (staff, customer) = (format!("s{}", number % 3), format!("客户,'{number}'"));
+        Happening { corp: ["c", "d"][number % 2].to_owned(), ..Happening::new(at_ms, Kind::Add, &staff, &customer) }
     };
     refreshed.count(&(0..9).map(event).collect::<Vec<_>>()).await;
     refreshed

@@ -5,16 +5,7 @@
 use crate::support::refreshed::{Happening, Kind, Refreshed, instant};
 
 fn event(time: &str, kind: Kind, staff: &str, customer: &str) -> Happening {
-    Happening {
-        at_ms: instant(&format!("2025-03-{time}"), "Asia/Shanghai"),
-        corp: "c".to_owned(),
-        customer: customer.to_owned(),
-        staff: staff.to_owned(),
-        kind,
-        id: format!("{staff}-{customer}-{time}"),
-        channel: "cashier".to_owned(),
-        amount: 0,
-    }
+    Happening::new(instant(&format!("2025-03-{time}"), "Asia/Shanghai"), kind, staff, customer)
 }
 
 /// A row of the file: day, member, then new contacts, negative feedback, applications.

@@ -13,16 +13,7 @@ const DAY: &str = "2025-03-10";
 
 fn event(time: &str, kind: Kind, staff: &str, customer: &str) -> Happening {
     let text = if time.contains('T') { time.to_owned() } else { format!("{DAY}T{time}") };
-    Happening {
-        at_ms: instant(&text, "Asia/Shanghai"),
-        corp: "c".to_owned(),
-        customer: customer.to_owned(),
-        staff: staff.to_owned(),
-        kind,
-        id: format!("{staff}-{customer}-{kind:?}-{time}"),
-        channel: "cashier".to_owned(),
-        amount: 0,
-    }
+    Happening::new(instant(&text, "Asia/Shanghai"), kind, staff, customer)
 }
 
 async fn told(name: &str, events: &[Happening], through: &str) -> Refreshed {

@@ -36,16 +36,8 @@ impl Clock {
 }
 
 fn event(at_ms: i64, kind: Kind, staff: &str, customer: &str) -> Happening {
-    Happening {
-        at_ms,
-        corp: "c".to_owned(),
-        customer: if customer.is_empty() { String::new() } else { format!("secret-{customer}") },
-        staff: staff.to_owned(),
-        kind,
-        id: format!("{staff}-{customer}-{kind:?}-{at_ms}"),
-        channel: "cashier".to_owned(),
-        amount: 0,
-    }
+    let customer = if customer.is_empty() { String::new() } else { format!("secret-{customer}") };
+    Happening::new(at_ms, kind, staff, &customer)
 }
 
 /// Three like weekdays of 12 adds in the morning and 8 in the evening, half of them of each store; yesterday 3 adds, and

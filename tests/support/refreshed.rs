@@ -72,6 +72,20 @@ impl Kind {
 }
 
 impl Happening {
+    /// Of the corp `c`, at the till; no two alike in one millisecond.
+    pub(crate) fn new(at_ms: i64, kind: Kind, staff: &str, customer: &str) -> Self {
+        Self {
+            at_ms,
+            corp: "c".to_owned(),
+            customer: customer.to_owned(),
+            staff: staff.to_owned(),
+            kind,
+            id: format!("{staff}-{customer}-{kind:?}-{at_ms}"),
+            channel: "cashier".to_owned(),
+            amount: 0,
+        }
+    }
+
     fn json(&self) -> String {
         let Self { at_ms, corp, customer, staff, kind, id, channel, amount } = self;
         let (name, more) = kind.record();
