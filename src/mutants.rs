@@ -18,6 +18,7 @@ mod on {
         /// The bugs, each by what the program then does.
         Mutant {
             LedgerFirst = "writes the ledger before the rows that it vouches for",
+            CommittedFirst = "commits before the ledger is written",
             RegistersBeforeFacts = "writes registers before facts",
             GuardOffByOne = "takes the first event behind the high water for one that is in the row",
             VersionTooHigh = "gives rows a high water one too high",

@@ -105,6 +105,10 @@ fn every_history_ends_with_the_counts_of_an_independent_recount() {
 #[cfg(feature = "mutants")]
 const MUTANT_SEEDS: u64 = 200;
 
+/// Of corrections without a planted bug: they take seconds each, and nearly every bug of theirs is found in the first few.
+#[cfg(feature = "mutants")]
+const CORRECTION_SEEDS: u64 = 20;
+
 #[cfg(feature = "mutants")]
 #[test]
 fn every_planted_bug_is_found() {
@@ -127,10 +131,11 @@ fn every_planted_bug_is_found() {
     std::panic::set_hook(Box::new(|_| {}));
     let metrics = Arc::new(Metrics::new(&[]));
     let mut survived = Vec::new();
-    let all = Mutant::ALL.iter().map(|&mutant| Some(mutant));
-    for mutant in std::iter::once(None).chain(all) {
+    let all = Mutant::ALL.iter().map(|&mutant| (Some(mutant), CORRECTIONS.contains(&mutant), MUTANT_SEEDS));
+    // Of both kinds of history first some in which nothing is planted.
+    let sound = [(None, false, MUTANT_SEEDS), (None, true, CORRECTION_SEEDS)];
+    for (mutant, of_corrections, seeds) in sound.into_iter().chain(all) {
         plant(mutant);
-        let of_corrections = mutant.is_some_and(|mutant| CORRECTIONS.contains(&mutant));
         let fails = |seed: &u64| {
             let play = || {
                 if of_corrections {
@@ -141,7 +146,7 @@ fn every_planted_bug_is_found() {
             };
             catch_unwind(AssertUnwindSafe(play)).is_err()
         };
-        let found = (0..MUTANT_SEEDS).find(fails);
+        let found = (0..seeds).find(fails);
         let name = mutant.map_or_else(|| "none".to_owned(), |mutant| format!("{mutant:?}"));
         let what = mutant.map_or("is as it should be", Mutant::name);
         let seed = found.map_or_else(|| "-".to_owned(), |seed| seed.to_string());

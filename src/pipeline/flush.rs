@@ -170,6 +170,10 @@ impl<K: Sink> Flush<K> {
             return Ok(());
         }
         let idle = batch.is_empty() && self.waiting.is_empty();
+        if planted!(CommittedFirst) {
+            let positions = batch.ledger.iter().map(|entry| (entry.origin.clone(), entry.next_offset)).collect();
+            self.send(Receipt { positions, ..Receipt::default() });
+        }
         let entered = match self.write(&mut batch).await? {
             Standing::Forgot(origins) => {
                 self.restart(&origins);

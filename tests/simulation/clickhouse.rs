@@ -237,6 +237,9 @@ impl ClickHouse {
                 state.disputed.insert((origin.clone(), fact.offset));
             }
             let entered = matches!(row, Inserted::Ledger(_));
+            if let Inserted::Ledger(entry) = &row {
+                self.log.enter(&entry.origin, entry.next_offset);
+            }
             state.now.take(row);
             if entered && state.weather.replaced > 0 {
                 state.standby = Some(state.now.clone());

@@ -42,7 +42,7 @@ impl History {
     pub(super) fn new(dice: Dice, trace: Trace, metrics: &Arc<Metrics>) -> Self {
         let plan = Plan::draw(&dice, metrics);
         trace.say(format_args!("{plan:?}"));
-        let log = Log::new(dice.clone(), trace, plan.topics, plan.partitions);
+        let log = Log::new(dice.clone(), trace, &plan);
         let server = ClickHouse::new(dice.clone(), trace, Arc::clone(&log));
         server.set_weather(plan.weather);
         let producer = Producer::new(dice.clone(), plan.habits.clone());

@@ -3,6 +3,7 @@
 //! Invariant: what it does at its worst is what Kafka may do: it removes the start of a partition, gives a partition to
 //! another member while the former one reads on, answers late, and is away.
 
+mod consumer;
 mod recreated;
 
 use std::{
@@ -14,13 +15,16 @@ use std::{
 use rdkafka::error::RDKafkaErrorCode;
 use yinliu::{
     batch::Origin,
-    event::Record,
     letters::{Letter, Post, Refused, Reports},
-    source::{Brokers, Error, Signal, Slot, Source, log::Topic},
+    source::{Brokers, Error, Signal, Slot, log::Topic},
 };
 
-use super::chance::{BEGIN_MS, Dice, Life, Trace, wall_ms};
+use super::{
+    chance::{BEGIN_MS, Dice, Life, Trace, wall_ms},
+    plan::Plan,
+};
 use crate::support::records::Stored;
+pub(super) use consumer::Consumer;
 use recreated::Former;
 
 /// Between two reports of librdkafka about the ends of what it reads.
@@ -30,6 +34,8 @@ const STATISTICS_MS: i64 = 1_000;
 pub(super) struct Log {
     dice: Dice,
     trace: Trace,
+    /// How often records are delivered once more, of a thousand reads.
+    again: u64,
     state: Mutex<State>,
 }
 
@@ -41,6 +47,8 @@ struct State {
     next_member: u32,
     letters: BTreeSet<(Origin, u64)>,
     away: bool,
+    /// The furthest position that ever stood in the ledger, of whichever topic of its name.
+    entered: BTreeMap<Origin, u64>,
     /// Of topics that were recreated: which of its name it is.
     numbers: BTreeMap<String, u32>,
     former: Vec<Former>,
@@ -68,16 +76,16 @@ struct Member {
 }
 
 impl Log {
-    pub(super) fn new(dice: Dice, trace: Trace, topics: u64, partitions: u64) -> Arc<Self> {
+    pub(super) fn new(dice: Dice, trace: Trace, plan: &Plan) -> Arc<Self> {
         let mut state = State::default();
-        for topic in 0..topics {
-            for partition in 0..partitions {
+        for topic in 0..plan.topics {
+            for partition in 0..plan.partitions {
                 let (topic, partition) = (format!("t{topic}").into(), u32::try_from(partition).unwrap());
                 let empty = Partition { ends: vec![(BEGIN_MS - 1, 0)], ..Partition::default() };
                 state.partitions.insert(Origin { topic, partition }, empty);
             }
         }
-        Arc::new(Self { dice, trace, state: Mutex::new(state) })
+        Arc::new(Self { dice, trace, again: plan.again, state: Mutex::new(state) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -121,6 +129,13 @@ impl Log {
             partition.start = start.min(partition.end);
             self.trace.say(format_args!("retention: {origin:?} begins at {}", partition.start));
         }
+    }
+
+    /// The ledger has this position under the name of the tables.
+    pub(super) fn enter(&self, label: &Origin, position: u64) {
+        let mut state = self.state();
+        let entered = state.entered.entry(label.broker()).or_default();
+        *entered = position.max(*entered);
     }
 
     pub(super) fn start_of(&self, origin: &Origin) -> u64 {
@@ -171,7 +186,7 @@ impl Log {
         };
         state.members.insert(number, member);
         drop(state);
-        Consumer { log: Arc::clone(self), member: number }
+        Consumer::new(Arc::clone(self), number)
     }
 
     /// The members of this process are in the group no more; those that still run learn of it later.
@@ -232,112 +247,6 @@ impl Log {
                 member.life.number
             ));
         }
-    }
-}
-
-/// One member of the group.
-#[derive(Debug)]
-pub(super) struct Consumer {
-    log: Arc<Log>,
-    member: u32,
-}
-
-/// Records of one call: few, so that a step ends in the middle of everything.
-const RECORDS_MAX: u64 = 12;
-
-impl Consumer {
-    /// The next records of some partitions; where there is none left, the position behind what holds none.
-    fn fetch(&self) -> (Vec<(Slot, Arc<Stored>)>, Vec<Signal>) {
-        let mut state = self.log.state();
-        let State { partitions, members, away, .. } = &mut *state;
-        let Some(member) = members.get_mut(&self.member).filter(|_| !*away) else { return Default::default() };
-        let (mut fetched, mut signals) = (Vec::new(), Vec::new());
-        let mut slots: Vec<_> = member.slots.keys().copied().collect();
-        self.log.dice.shuffle(&mut slots);
-        let mut room = usize::try_from(self.log.dice.between(1, RECORDS_MAX)).unwrap();
-        for slot in slots {
-            let (origin, next) = member.slots.get_mut(&slot).unwrap();
-            let Some(position) = *next else { continue };
-            let partition = &partitions[origin];
-            // Behind the end as well, as in a topic that was recreated.
-            if position < partition.start || position > partition.end {
-                *next = None;
-                signals.push(Signal::Broken(slot));
-                continue;
-            }
-            let from = partition.records.partition_point(|record| record.offset < position);
-            let records = partition.records[from..].iter().take(room);
-            fetched.extend(records.map(|record| (slot, Arc::clone(record))));
-            let taken = (partition.records.len() - from).min(room);
-            room -= taken;
-            *next = match partition.records.get(from + taken) {
-                Some(record) if taken == 0 => Some(record.offset),
-                Some(_) => Some(partition.records[from + taken - 1].offset + 1),
-                None => Some(partition.end),
-            };
-        }
-        (fetched, signals)
-    }
-}
-
-impl Source for Consumer {
-    fn signals(&mut self) -> Result<Vec<Signal>, Error> {
-        let mut state = self.log.state();
-        let State { partitions, members, away, .. } = &mut *state;
-        let Some(member) = members.get_mut(&self.member) else { return Ok(Vec::new()) };
-        let now = wall_ms();
-        let mut signals = Vec::new();
-        if member.hears_at <= now {
-            signals.extend(member.signals.drain(..));
-            for signal in &signals {
-                if let Signal::Revoked(slots) = signal {
-                    member.slots.retain(|slot, _| !slots.contains(slot));
-                }
-            }
-        }
-        if now >= member.statistics_at && !*away {
-            member.statistics_at = now + STATISTICS_MS;
-            for (slot, (origin, next)) in &member.slots {
-                if let Some(position) = next.filter(|position| *position >= partitions[origin].end) {
-                    signals.push(Signal::Tail(*slot, position));
-                }
-            }
-        }
-        Ok(signals)
-    }
-
-    fn records(&mut self, _: Duration, visit: &mut dyn FnMut(Slot, &Record<'_>)) -> Vec<Signal> {
-        let (fetched, signals) = self.fetch();
-        for (slot, record) in fetched {
-            let (key, value) = (record.key.as_deref(), record.value.as_deref());
-            let timestamp = Some(record.timestamp);
-            visit(slot, &Record { offset: record.offset, timestamp, key, value, headers: &[] });
-        }
-        signals
-    }
-
-    fn start(&mut self, slot: Slot, offset: u64) -> Result<(), Error> {
-        let mut state = self.log.state();
-        let placed = state.members.get_mut(&self.member).and_then(|member| member.slots.get_mut(&slot));
-        if let Some((origin, next)) = placed {
-            *next = Some(offset);
-            self.log.trace.say(format_args!("member {} reads {origin:?} from {offset}", self.member));
-        }
-        Ok(())
-    }
-
-    fn hold(&mut self, slot: Slot) -> Result<(), Error> {
-        let mut state = self.log.state();
-        let placed = state.members.get_mut(&self.member).and_then(|member| member.slots.get_mut(&slot));
-        if let Some((_, next)) = placed {
-            *next = None;
-        }
-        Ok(())
-    }
-
-    /// Whatever is committed, and in whichever order: there is nobody who asks for it.
-    fn commit(&mut self, _: &[(Origin, u64)]) -> Result<(), Error> {
-        Ok(())
     }
 }
 

@@ -168,6 +168,7 @@ impl Process {
         let registers = (1 << chunk.bits) + 3 * (1 << chunk.day_bits);
         let horizon = usize::try_from(dedup.records).unwrap();
         for partition in worker.partitions() {
+            assert!(partition.tally().balances(), "the balance of {:?}", partition.tally());
             let (remembered, held) = (partition.remembered(), partition.registers());
             assert!(remembered <= horizon, "{remembered} identities in a horizon of {horizon}");
             assert!(held <= registers, "{held} registers, at most {registers} in the open chunks");
