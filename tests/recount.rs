@@ -3,7 +3,7 @@
 //! Invariant: takes the records from their beginning and the contract's sentences as they stand; made for records whose
 //! directory has one row for each channel code.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -11,7 +11,7 @@ use yinliu::directory::{OrgRow, Publication};
 
 use crate::{
     support::{
-        figures::{Chunks, Figures, same},
+        figures::{Chunks, Differences, Figures, differences},
         records::{self, Stored},
         stage::Stage,
     },
@@ -87,11 +87,18 @@ pub(crate) struct Directory {
     keys: HashSet<String>,
 }
 
-/// How much was compared: records of the log, and keys by minute and by day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How much was compared: records of the log, and keys by minute and by day; and what is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Compared {
     pub(crate) records: usize,
     pub(crate) keys: usize,
+    pub(crate) wrong: Differences,
+}
+
+impl Compared {
+    pub(crate) fn assert_right(&self) {
+        assert!(self.wrong.rows == 0, "{}", self.wrong.told);
+    }
 }
 
 /// What the warehouse has to show of these records of the input topics, given in the order of each partition.
@@ -144,17 +151,30 @@ pub(crate) async fn assert_counts_equal_the_log(stage: &Stage<'_>) -> Compared {
 
 /// The views, as they are now, equal these records, whether or not the log still holds them.
 pub(crate) async fn assert_counts_equal(stage: &Stage<'_>, records: &[Stored]) -> Compared {
+    let compared = compare(stage, records).await;
+    compared.assert_right();
+    compared
+}
+
+/// The views, as they are now, beside these records.
+pub(crate) async fn compare(stage: &Stage<'_>, records: &[Stored]) -> Compared {
     let (figures, chunks) = recount(&Terms::default(), &Directory::read(stage), records, &WholeLog);
     assert!(!figures.minutes.is_empty(), "there is something to count");
     let found = stage.figures().await;
-    let missing: Vec<_> = figures.events.difference(&found.events).take(10).collect();
-    let surplus: Vec<_> = found.events.difference(&figures.events).take(10).collect();
-    assert!(missing.is_empty() && surplus.is_empty(), "`events` lacks {missing:?} and has {surplus:?} beyond the log");
-    same("minutes against the log", &figures.minutes, &found.minutes);
-    same("days against the log", &figures.days, &found.days);
-    same("boards against the log", &figures.boards, &found.boards);
-    same("sums of `chunks` against the log", &chunks.0, &Chunks::read(&stage.client()).await.unwrap().0);
-    Compared { records: records.len(), keys: figures.minutes.len() + figures.days.len() }
+    let ledger = Chunks::read(&stage.client()).await.unwrap();
+    let events = |events: &BTreeSet<_>| events.iter().cloned().map(|event| (event, ())).collect();
+    let wrong = [
+        differences("`events` against the log", &events(&figures.events), &events(&found.events)),
+        differences("minutes against the log", &figures.minutes, &found.minutes),
+        differences("days against the log", &figures.days, &found.days),
+        differences("boards against the log", &figures.boards, &found.boards),
+        differences("sums of `chunks` against the log", &chunks.0, &ledger.0),
+    ];
+    Compared {
+        records: records.len(),
+        keys: figures.minutes.len() + figures.days.len(),
+        wrong: wrong.into_iter().fold(Differences::default(), Differences::and),
+    }
 }
 
 /// The object of a record, with the attributes of its envelope; `None` where it is refused.

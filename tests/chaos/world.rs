@@ -80,6 +80,15 @@ enum State {
     Struck,
 }
 
+/// What a fault struck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Met {
+    /// No process was there to be struck, or the topic can gain no more: it does not count.
+    Nobody,
+    Place(usize),
+    Component,
+}
+
 impl World {
     /// The components, and a brand whose directory each process knows before it counts: its rows carry times of the story,
     /// by which they are long published.
@@ -125,20 +134,19 @@ impl World {
         self.proxy.struck()
     }
 
-    /// Strikes; the answer says which place, where it was one.
-    pub(crate) async fn begin(&mut self, kind: Kind) -> Option<usize> {
+    pub(crate) async fn begin(&mut self, kind: Kind) -> Met {
         match kind {
             Kind::Kill => return self.strike(Yinliu::kill),
             Kind::Freeze => return self.strike(Yinliu::freeze),
             Kind::Terminate => return self.strike(Yinliu::terminate),
-            Kind::Join | Kind::Leave => self.join_or_leave(kind),
+            Kind::Join | Kind::Leave => return self.join_or_leave(kind),
             Kind::OffsetsToEarliest | Kind::OffsetsToLatest => self.each_running(Yinliu::terminate),
             Kind::ClockJump => {
-                let place = self.any(State::Running)?;
+                let Some(place) = self.any(State::Running) else { return Met::Nobody };
                 // Up to a day either way, and at least as much as the delay of the directory.
                 let off = self.dice.random_range(60_000..86_400_000) * if self.dice.random_bool(0.5) { 1 } else { -1 };
                 self.places[place].clock.set_clock(off);
-                return Some(place);
+                return Met::Place(place);
             }
             Kind::EngineKill => self.engine.kill(),
             Kind::DiskFull => self.disk.set_disk(Disk::Full),
@@ -153,29 +161,29 @@ impl World {
                 self.proxy.set(mode);
             }
             Kind::BrokerKill => self.kafka.kill(),
-            Kind::MorePartitions => self.grow().await,
+            Kind::MorePartitions => return self.grow().await,
         }
-        None
+        Met::Component
     }
 
     /// Ends what `begin` began.
-    pub(crate) async fn end(&mut self, kind: Kind, place: Option<usize>) {
-        match (kind, place) {
-            (Kind::Kill, Some(place)) => {
+    pub(crate) async fn end(&mut self, kind: Kind, met: Met) {
+        match (kind, met) {
+            (Kind::Kill, Met::Place(place)) => {
                 self.places[place].yinliu.restart();
                 self.places[place].state = State::Running;
             }
-            (Kind::Freeze, Some(place)) => {
+            (Kind::Freeze, Met::Place(place)) => {
                 self.places[place].yinliu.thaw();
                 self.places[place].state = State::Running;
             }
-            (Kind::Terminate, Some(place)) => {
+            (Kind::Terminate, Met::Place(place)) => {
                 self.places[place].ended();
                 self.places[place].yinliu.restart();
                 self.places[place].state = State::Running;
             }
             (Kind::OffsetsToEarliest | Kind::OffsetsToLatest, _) => self.move_group(kind).await,
-            (Kind::ClockJump, Some(place)) => self.places[place].clock.set_clock(0),
+            (Kind::ClockJump, Met::Place(place)) => self.places[place].clock.set_clock(0),
             (Kind::EngineKill, _) => self.engine.restart(),
             (Kind::DiskFull, _) => self.free_disk().await,
             (
@@ -191,7 +199,7 @@ impl World {
             (Kind::BrokerKill, _) => self.kafka.restart(),
             // Over at once, or nobody was there to be struck.
             (Kind::Join | Kind::Leave | Kind::MorePartitions, _)
-            | (Kind::Kill | Kind::Freeze | Kind::Terminate | Kind::ClockJump, None) => {}
+            | (Kind::Kill | Kind::Freeze | Kind::Terminate | Kind::ClockJump, _) => {}
         }
     }
 
@@ -226,19 +234,19 @@ impl World {
         places.choose(&mut self.dice).copied()
     }
 
-    fn strike(&mut self, how: impl FnOnce(&mut Yinliu)) -> Option<usize> {
-        let place = self.any(State::Running)?;
+    fn strike(&mut self, how: impl FnOnce(&mut Yinliu)) -> Met {
+        let Some(place) = self.any(State::Running) else { return Met::Nobody };
         how(&mut self.places[place].yinliu);
         self.places[place].state = State::Struck;
-        Some(place)
+        Met::Place(place)
     }
 
     /// One joins, or leaves; where it cannot, the other.
-    fn join_or_leave(&mut self, kind: Kind) {
+    fn join_or_leave(&mut self, kind: Kind) -> Met {
         let running = self.places.iter().filter(|place| place.state == State::Running).count();
         let leaves = running == PLACES || (kind == Kind::Leave && running > RUNNING_LEAST);
-        let Some(place) = self.any(if leaves { State::Running } else { State::Away }) else { return };
-        let place = &mut self.places[place];
+        let Some(number) = self.any(if leaves { State::Running } else { State::Away }) else { return Met::Nobody };
+        let place = &mut self.places[number];
         if leaves {
             place.yinliu.terminate();
             place.ended();
@@ -247,6 +255,7 @@ impl World {
             place.yinliu.restart();
             place.state = State::Running;
         }
+        Met::Place(number)
     }
 
     fn each_running(&mut self, how: impl Fn(&mut Yinliu)) {
@@ -297,13 +306,15 @@ impl World {
         }
     }
 
-    async fn grow(&mut self) {
+    async fn grow(&mut self) -> Met {
         let topics: Vec<_> = ["friend", "message", "order", "touch"].map(|role| self.stage().topic(role)).into();
         let topic = topics.choose(&mut self.dice).expect("there are four");
         let partitions = self.stage().partitions(topic);
-        if partitions < PARTITIONS_MAX {
-            self.kafka.grow_topic(topic, partitions + 1).await;
+        if partitions == PARTITIONS_MAX {
+            return Met::Nobody;
         }
+        self.kafka.grow_topic(topic, partitions + 1).await;
+        Met::Component
     }
 }
 

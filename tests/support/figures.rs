@@ -134,19 +134,43 @@ async fn counts(client: &Client, rollup: &Rollup) -> BTreeMap<Key, Counts> {
     found
 }
 
-/// Compares both ways and names each row that differs, with expected and found value.
+/// Fails where two tables differ.
 pub(crate) fn same<K: Ord + std::fmt::Debug, V: PartialEq + std::fmt::Debug>(
     what: &str,
     expected: &BTreeMap<K, V>,
     found: &BTreeMap<K, V>,
 ) {
+    let Differences { rows, told } = differences(what, expected, found);
+    assert!(rows == 0, "{told}");
+}
+
+/// In how many rows two tables differ, and the first of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Differences {
+    pub(crate) rows: usize,
+    pub(crate) told: String,
+}
+
+impl Differences {
+    /// Those of two comparisons.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self { rows: self.rows + other.rows, told: self.told + &other.told }
+    }
+}
+
+pub(crate) fn differences<K: Ord + std::fmt::Debug, V: PartialEq + std::fmt::Debug>(
+    what: &str,
+    expected: &BTreeMap<K, V>,
+    found: &BTreeMap<K, V>,
+) -> Differences {
     let keys: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
-    let differ = |key: &&&K| expected.get(**key) != found.get(**key);
-    let differing: Vec<_> = keys.iter().filter(differ).collect();
+    let differing: Vec<_> = keys.into_iter().filter(|key| expected.get(*key) != found.get(*key)).collect();
     // The first ten say enough of what is wrong.
-    let lines = differing
+    let lines: String = differing
         .iter()
         .take(10)
-        .map(|key| format!("  {key:?}\n    expected {:?}\n    found    {:?}\n", expected.get(**key), found.get(**key)));
-    assert!(differing.is_empty(), "{what}: {} rows differ:\n{}", differing.len(), lines.collect::<String>());
+        .map(|key| format!("  {key:?}\n    expected {:?}\n    found    {:?}\n", expected.get(*key), found.get(*key)))
+        .collect();
+    let rows = differing.len();
+    Differences { rows, told: if rows == 0 { lines } else { format!("{what}: {rows} rows differ:\n{lines}") } }
 }
