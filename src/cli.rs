@@ -252,7 +252,7 @@ impl Command {
                 write!(std::io::stdout(), "{report}").context("print the report")?;
                 return Ok(if report.is_whole() { Exit::Success } else { Exit::Failure });
             }
-            Self::DeadLetters(settings) => dead_letters::run(settings, &config).await?,
+            Self::DeadLetters(settings) => dead_letters::run(settings, &config, wall_ms()).await?,
             Self::Refresh(settings) => {
                 let report = refresh::run(&settings, &config).await?;
                 writeln!(std::io::stdout(), "{report}").context("print what was computed")?;

@@ -1,8 +1,9 @@
 //! Refused records for people: counted by reason, shown one by one, sent again.
 //!
 //! Invariant: a record that is sent again keeps its key, its bytes and its headers, and goes to the partition from which
-//! it came. So it is the same event there, and one that was counted meanwhile is recognised as a duplicate.
+//! it came. So it is the same event there, and none that was counted meanwhile is sent.
 
+mod counted;
 mod escape;
 mod filter;
 mod list;
@@ -16,7 +17,7 @@ use std::{fmt, io::Write as _, str::FromStr};
 use anyhow::Context as _;
 use rdkafka::error::KafkaError;
 
-use crate::{batch, config, sink, source};
+use crate::{batch, config, corp, sink, source};
 pub use filter::{Filter, Moment};
 pub use list::Format;
 pub use replay::Replayed;
@@ -39,7 +40,7 @@ pub enum Settings {
     },
     /// Send refused records again to the partitions from which they came
     ///
-    /// Those that were sent again before are left out. An event that was counted meanwhile is recognised as a duplicate.
+    /// Those that were sent again before are left out, and so are those whose events were counted meanwhile.
     Replay {
         /// This one alone
         #[arg(value_name = "TOPIC/PARTITION/OFFSET", conflicts_with_all = ["reason", "topic", "from", "to"])]
@@ -59,6 +60,8 @@ pub enum Settings {
 pub enum Error {
     #[error("read the dead letters")]
     Sink(#[from] sink::Error),
+    #[error("read the corps of the configuration")]
+    Corps(#[source] corp::Error),
     #[error("show `{0}`: no record was refused there")]
     Unknown(Origin),
     #[error("choose the time: `from` is not before `to`")]
@@ -121,7 +124,7 @@ impl FromStr for Origin {
 ///
 /// # Errors
 /// ClickHouse or Kafka does not answer, or the answer cannot be printed.
-pub async fn run(settings: Settings, config: &config::Config) -> anyhow::Result<()> {
+pub async fn run(settings: Settings, config: &config::Config, now_ms: i64) -> anyhow::Result<()> {
     let client = sink::client(&config.clickhouse);
     let text = match settings {
         Settings::List { filter, format } => list::run(&client, &filter, format).await?,
@@ -132,7 +135,7 @@ pub async fn run(settings: Settings, config: &config::Config) -> anyhow::Result<
             if dry_run {
                 return Ok(());
             }
-            replay::run(&client, config, chosen).await?.to_string()
+            replay::run(&client, config, chosen, now_ms).await?.to_string()
         }
     };
     write!(std::io::stdout(), "{text}").context("print the answer")

@@ -3,6 +3,11 @@
 //! Invariant: a record that was sent again is noted in `dead_letter_replays` once the brokers have it, and is not sent a
 //! second time. Between the two an interruption may send it once more, which counts nothing twice.
 //!
+//! # Why facts are asked first
+//! The pipeline recognises a repeated event within a partition and the dedup horizon. A letter may be sent again long after
+//! its producer did so, or after an interrupted replay; the facts know what was counted anywhere and at any time. What
+//! is counted between the question and the answer of the brokers lies within the horizon.
+//!
 //! # Why to the partition from which it came
 //! Repeated events are recognised within a partition. In another one, an event that its producer sent again meanwhile
 //! would count twice.
@@ -29,6 +34,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Error, Origin,
+    counted::Counted,
     filter::Filter,
     restore::{self, Whole},
     stored::{self, Letter},
@@ -44,8 +50,9 @@ use crate::{
 /// Letters of one run: their origins are held, some 100 bytes each.
 pub(super) const LIMIT_MAX: u32 = 1_000_000;
 
-/// Letters that are read, sent and noted together: with their values of 64 KiB at most, 6 MB.
-const PAGE: usize = 100;
+/// Letters that are read, sent and noted together: with their values of 64 KiB at most, 32 MB. Their identities, escaped,
+/// stay below 256 KiB, the longest question that ClickHouse takes.
+const PAGE: usize = 500;
 
 /// Letters from the topic that wait to be sent: up to 1 MiB each.
 const WAITING: usize = 8;
@@ -70,6 +77,8 @@ pub(super) struct Chosen {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replayed {
     pub sent: u64,
+    /// Left out, for their events were counted meanwhile.
+    pub counted: u64,
     /// Whose bytes are neither in the table nor in the topic whole.
     pub lost: Vec<Origin>,
 }
@@ -137,11 +146,17 @@ pub(super) async fn choose(
 }
 
 /// Sends what was chosen.
-pub(super) async fn run(client: &Client, config: &config::Config, chosen: Chosen) -> Result<Replayed, Error> {
+pub(super) async fn run(
+    client: &Client,
+    config: &config::Config,
+    chosen: Chosen,
+    now_ms: i64,
+) -> Result<Replayed, Error> {
     let mut replay = Replay {
         producer: producer(&config.kafka).map_err(Error::Restore)?,
         sink: ClickHouse::new(&config.clickhouse),
-        sent: 0,
+        counted: Counted::new(client.clone(), config, now_ms).map_err(Error::Corps)?,
+        replayed: Replayed::default(),
     };
     for page in chosen.whole.chunks(PAGE) {
         let mut letters = stored::read(client, page).await?;
@@ -149,10 +164,10 @@ pub(super) async fn run(client: &Client, config: &config::Config, chosen: Chosen
         letters.sort_by_key(|letter| page.iter().position(|origin| *origin == letter.origin));
         let whole: Vec<_> = letters.into_iter().map(Whole::from).collect();
         replay.send(&whole).await?;
-        tracing::info!("sent {} of {} letters again", replay.sent, chosen.whole.len() + chosen.cut.len());
+        tracing::info!("sent {} of {} letters again", replay.replayed.sent, chosen.whole.len() + chosen.cut.len());
     }
-    let lost = replay.restore(&config.kafka, chosen.cut).await?;
-    Ok(Replayed { sent: replay.sent, lost })
+    replay.restore(&config.kafka, chosen.cut).await?;
+    Ok(replay.replayed)
 }
 
 fn producer(kafka: &source::Config) -> Result<FutureProducer, KafkaError> {
@@ -170,14 +185,18 @@ fn producer(kafka: &source::Config) -> Result<FutureProducer, KafkaError> {
 struct Replay {
     producer: FutureProducer,
     sink: ClickHouse,
-    sent: u64,
+    counted: Counted,
+    replayed: Replayed,
 }
 
 impl Replay {
-    /// Sends letters and notes those that the brokers have.
+    /// Sends those letters whose events were not counted meanwhile, and notes those that the brokers have.
     async fn send(&mut self, letters: &[Whole]) -> Result<(), Error> {
+        let counted = self.counted.among(letters).await?;
+        self.replayed.counted += u64::try_from(counted.len()).unwrap_or(u64::MAX);
+        let letters: Vec<_> = letters.iter().filter(|letter| !counted.contains(&letter.origin)).collect();
         let mut deliveries = Vec::with_capacity(letters.len());
-        for letter in letters {
+        for letter in &letters {
             let (headers, count) = headers(letter);
             let partition = letter.origin.partition.broker();
             let mut record = FutureRecord::<[u8], [u8]>::to(&partition.topic).payload(&letter.value).headers(headers);
@@ -191,7 +210,7 @@ impl Replay {
             });
         }
         let (mut rows, mut failed) = (Rows::default(), None);
-        for (letter, outcome) in letters.iter().zip(join_all(deliveries).await) {
+        for (letter, outcome) in letters.into_iter().zip(join_all(deliveries).await) {
             match outcome {
                 Ok((offset, count)) => note(&mut rows, &letter.origin, offset, count),
                 Err(source) => failed = failed.or(Some((letter.origin.clone(), source))),
@@ -199,18 +218,18 @@ impl Replay {
         }
         if rows.count > 0 {
             self.sink.insert(Table::Replays, &rows).await?;
-            self.sent += u64::try_from(rows.count).unwrap_or(u64::MAX);
+            self.replayed.sent += u64::try_from(rows.count).unwrap_or(u64::MAX);
         }
         match failed {
-            Some((origin, source)) => Err(Error::Send { origin, sent: self.sent, source }),
+            Some((origin, source)) => Err(Error::Send { origin, sent: self.replayed.sent, source }),
             None => Ok(()),
         }
     }
 
-    /// Sends those letters that the topic holds whole; the answer is the others.
-    async fn restore(&mut self, kafka: &source::Config, cut: HashMap<Origin, u64>) -> Result<Vec<Origin>, Error> {
+    /// Sends those letters that the topic holds whole.
+    async fn restore(&mut self, kafka: &source::Config, cut: HashMap<Origin, u64>) -> Result<(), Error> {
         if cut.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         tracing::info!("reading {} letters from the topic of dead letters", cut.len());
         let mut lost: Vec<_> = cut.keys().cloned().collect();
@@ -223,7 +242,8 @@ impl Replay {
         }
         reading.await.map_err(|_| Error::Gone)?.map_err(Error::Restore)?;
         lost.sort();
-        Ok(lost)
+        self.replayed.lost = lost;
+        Ok(())
     }
 }
 
@@ -281,6 +301,9 @@ impl fmt::Display for Replayed {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for origin in &self.lost {
             writeln!(out, "! {origin} is not sent: its bytes are whole neither in the table nor in the topic")?;
+        }
+        if self.counted > 0 {
+            writeln!(out, "! {} are not sent: their events were counted meanwhile", self.counted)?;
         }
         writeln!(out, "{} letters sent again", self.sent)
     }
