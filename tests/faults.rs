@@ -123,8 +123,33 @@ async fn clickhouse_restored_from_an_older_copy_heals_by_itself() {
     assert_counts_equal_the_log(&stage).await;
     assert!(yinliu.is_running());
     // What the drill ends with, as its user sees it.
-    let (agrees, said) = yinliu.command(&["verify", "--deep", "--from", "2026-01-01", "--to", "2027-12-31"]);
+    let deep = ["verify", "--deep", "--from", "2026-01-01", "--to", "2027-12-31"];
+    let (agrees, said) = yinliu.command(&deep);
     assert!(agrees && said.contains("everything agrees"), "{said}");
+    deep_notices_a_fact_that_is_gone_and_one_that_says_something_else(&stage, &yinliu, &deep).await;
+}
+
+async fn deep_notices_a_fact_that_is_gone_and_one_that_says_something_else(
+    stage: &Stage<'_>,
+    yinliu: &Yinliu,
+    deep: &[&str],
+) {
+    let client = stage.client();
+    let sql = "SELECT src_topic, src_partition, src_offset FROM events WHERE type = 'friend.added' LIMIT 2";
+    let facts = client.query(sql).fetch_all::<(String, u32, u64)>().await.unwrap();
+    let at = |number: usize| {
+        let (topic, partition, offset) = &facts[number];
+        format!("src_topic = '{topic}' AND src_partition = {partition} AND src_offset = {offset}")
+    };
+    for change in [format!("DELETE WHERE {}", at(0)), format!("UPDATE count = 7 WHERE {}", at(1))] {
+        let sql = format!("ALTER TABLE facts {change} SETTINGS mutations_sync = 2");
+        client.query(&sql).execute().await.unwrap();
+    }
+    let (agrees, said) = yinliu.command(deep);
+    for ((topic, partition, offset), what) in facts.iter().zip(["counted by", "counted as recorded by"]) {
+        let line = format!("{topic}[{partition}] offset {offset}: {what} log 1, by facts 0");
+        assert!(!agrees && said.contains(&line), "no `{line}` in\n{said}");
+    }
 }
 
 #[tokio::test]

@@ -41,6 +41,7 @@ mod simulation;
 mod stories;
 mod support;
 mod tidy;
+mod verify;
 mod versions;
 mod views;
 mod warehouse;

@@ -1,10 +1,11 @@
 //! Facts against the log: reads the input topics up to the ledger, decodes and recognises duplicates once more.
 //!
-//! Invariant: holds a dedup horizon and the offsets of one chunk for the partition that is read, and of the chunks that
+//! Invariant: holds a dedup horizon and two numbers for each record of one chunk for the partition that is read, and of the chunks that
 //! differ the first few.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
+    fmt::Write as _,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -26,7 +27,7 @@ use crate::{
     corp::Corps,
     decode::decode,
     dedup::{self, Horizon, Seen, Verdict},
-    event::{Header, Record},
+    event::{Direction, Event, Header, Record},
     pipeline::loader::BROKER_LIMIT,
     sink::{ClickHouse, Sink as _},
     source::{self, Brokers as _, Quiet, client_settings, log::Log},
@@ -49,12 +50,33 @@ const PROGRESS: Duration = Duration::from_secs(5);
 /// A broker that delivers nothing for so long is away.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
-/// The offsets that count within one chunk: how many, and a fingerprint of which.
+/// The records that count within one chunk: how many, and a fingerprint of what counts in them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Set {
     count: u64,
-    /// The hashes of the offsets as decimal text, joined by exclusive or: ClickHouse's `xxh3` computes the same.
+    /// The fingerprints of the records, joined by exclusive or.
     hash: u64,
+}
+
+/// Everything of a fact that the counts of its key depend on and the log tells, as text, of which `xxh3` makes the
+/// fingerprint. Not store, region and channel, which depend on the directory; nor whose event it is, which may be erased.
+const FINGERPRINT: &str = "xxh3(concat(toString(src_offset), ' ', type, ' ', corp_id, ' ', staff_id, ' ', \
+    toString(toUnixTimestamp64Milli(occurred_at)), ' ', toString(toUnixTimestamp64Milli(recorded_at)), ' ', direction, \
+    ' ', toString(count), ' ', toString(toUInt8(auto)), ' ', ifNull(toString(amount_fen), '-')))";
+
+/// The same of a record.
+fn fingerprint(record: &Record<'_>, event: &Event<'_>, text: &mut String) -> u64 {
+    let Event { kind, corp_id, staff_id, occurred_at, direction, count, auto, amount_fen, .. } = event;
+    let (offset, recorded_at) = (record.offset, record.timestamp.unwrap_or(0));
+    let (direction, auto) = (direction.map_or("", Direction::name), u8::from(*auto));
+    text.clear();
+    let _ = write!(text, "{offset} {} {corp_id} {staff_id} {occurred_at} {recorded_at} ", kind.name());
+    let _ = write!(text, "{direction} {count} {auto} ");
+    let _ = match amount_fen {
+        Some(amount) => write!(text, "{amount}"),
+        None => write!(text, "-"),
+    };
+    xxh3_64(text.as_bytes())
 }
 
 #[derive(Row, Deserialize)]
@@ -62,7 +84,7 @@ struct FactSet {
     src_topic: String,
     src_partition: u32,
     src_chunk: u64,
-    count: u64,
+    records: u64,
     hash: u64,
 }
 
@@ -83,13 +105,16 @@ struct Reading {
     facts: HashMap<u64, Set>,
 }
 
+/// An offset and the fingerprint of what counts there.
+type Counting = (u64, u64);
+
 /// A chunk in which the log and the facts differ.
 #[derive(Debug)]
 struct Odd {
     chunk: u64,
     counted: u64,
-    /// The offsets that count by the log; of the first [`ODD_CHUNKS_MAX`] chunks.
-    offsets: Option<Vec<u64>>,
+    /// The records that count by the log; of the first [`ODD_CHUNKS_MAX`] chunks.
+    records: Option<Vec<Counting>>,
 }
 
 /// Compares every partition of the input topics that the ledger knows, one after another.
@@ -162,19 +187,19 @@ async fn fact_sets(
     offsets: std::ops::Range<u64>,
 ) -> Result<HashMap<u64, Set>, Error> {
     let sql = format!(
-        "SELECT src_topic, src_partition, bitShiftRight(src_offset, {}) AS src_chunk, count() AS count, \
-         groupBitXor(xxh3(toString(src_offset))) AS hash {} GROUP BY src_topic, src_partition, src_chunk {}",
+        "SELECT src_topic, src_partition, bitShiftRight(src_offset, {}) AS src_chunk, count() AS records, \
+         groupBitXor({FINGERPRINT}) AS hash {} GROUP BY src_topic, src_partition, src_chunk {}",
         warehouse.chunk.bits,
         facts_of(label, &offsets, warehouse.days),
         sql::SETTINGS
     );
     let rows = warehouse.fetch::<FactSet>("read the facts of a partition", &sql).await?;
-    let set = |row: FactSet| (row.src_chunk, Set { count: row.count, hash: row.hash });
+    let set = |row: FactSet| (row.src_chunk, Set { count: row.records, hash: row.hash });
     debug_assert!(rows.iter().all(|row| *row.src_topic == *label.topic && row.src_partition == label.partition));
     Ok(rows.into_iter().map(set).collect())
 }
 
-/// The offsets of one chunk on which the log and the facts do not agree.
+/// The records of one chunk on which the log and the facts do not agree.
 async fn differences(warehouse: &Warehouse<'_>, reading: &Reading, odd: Odd) -> Result<Vec<Difference>, Error> {
     let Reading { label, days, bits, certain, end, facts, .. } = reading;
     let chunk = odd.chunk;
@@ -186,18 +211,28 @@ async fn differences(warehouse: &Warehouse<'_>, reading: &Reading, odd: Odd) -> 
         expected,
         found,
     };
-    let Some(counted) = odd.offsets else {
+    let Some(counted) = odd.records else {
         let found = facts.get(&chunk).map_or(0, |set| set.count);
         return Ok(vec![difference(format!("chunk {chunk}"), "counted", odd.counted, found)]);
     };
     let range = (chunk << bits).max(*certain)..((chunk + 1) << bits).min(*end);
-    let sql = format!("SELECT src_offset {} ORDER BY src_offset {}", facts_of(label, &range, *days), sql::SETTINGS);
-    let facts = warehouse.fetch::<u64>("read the facts of a chunk", &sql).await?;
-    let without_fact = counted.iter().filter(|offset| facts.binary_search(offset).is_err());
-    let without_record = facts.iter().filter(|offset| counted.binary_search(offset).is_err());
-    let without_fact = without_fact.map(|offset| difference(format!("offset {offset}"), "counted", 1, 0));
-    Ok(without_fact
-        .chain(without_record.map(|offset| difference(format!("offset {offset}"), "counted", 0, 1)))
+    let facts = facts_of(label, &range, *days);
+    let sql = format!("SELECT src_offset, {FINGERPRINT} AS hash {facts} ORDER BY src_offset {}", sql::SETTINGS);
+    let facts = warehouse.fetch::<Counting>("read the facts of a chunk", &sql).await?;
+    let of =
+        |all: &[Counting], offset| all.binary_search_by_key(&offset, |(offset, _)| *offset).map(|at| all[at].1).ok();
+    let offsets: BTreeSet<_> = counted.iter().chain(&facts).map(|(offset, _)| *offset).collect();
+    Ok(offsets
+        .into_iter()
+        .filter_map(|offset| {
+            let (log, fact) = (of(&counted, offset), of(&facts, offset));
+            let place = format!("offset {offset}");
+            match (log, fact) {
+                (Some(log), Some(fact)) if log == fact => None,
+                (Some(_), Some(_)) => Some(difference(place, "counted as recorded", 1, 0)),
+                _ => Some(difference(place, "counted", u64::from(log.is_some()), u64::from(fact.is_some()))),
+            }
+        })
         .collect())
 }
 
@@ -255,8 +290,9 @@ struct Recount<'a> {
     scratch: Vec<u8>,
     next: u64,
     chunk: u64,
+    text: String,
     /// Within `chunk`.
-    offsets: Vec<u64>,
+    records: Vec<Counting>,
     odd: Vec<Odd>,
 }
 
@@ -270,7 +306,8 @@ impl<'a> Recount<'a> {
             scratch: Vec::new(),
             next: reading.start,
             chunk: reading.certain >> reading.bits,
-            offsets: Vec::new(),
+            text: String::new(),
+            records: Vec::new(),
             odd: Vec::new(),
         }
     }
@@ -304,19 +341,19 @@ impl<'a> Recount<'a> {
             while record.offset >> self.reading.bits > self.chunk {
                 self.close();
             }
-            self.offsets.push(record.offset);
+            self.records.push((record.offset, fingerprint(record, &event, &mut self.text)));
         }
     }
 
     /// Compares the chunk and goes on to the next.
     fn close(&mut self) {
-        let (chunk, offsets) = (self.chunk, std::mem::take(&mut self.offsets));
+        let (chunk, records) = (self.chunk, std::mem::take(&mut self.records));
         self.chunk += 1;
-        let hash = offsets.iter().fold(0, |hash, offset| hash ^ xxh3_64(offset.to_string().as_bytes()));
-        let counted = u64::try_from(offsets.len()).unwrap_or(u64::MAX);
+        let hash = records.iter().fold(0, |hash, (_, fingerprint)| hash ^ fingerprint);
+        let counted = u64::try_from(records.len()).unwrap_or(u64::MAX);
         if self.reading.facts.get(&chunk).copied().unwrap_or_default() != (Set { count: counted, hash }) {
-            let offsets = (self.odd.len() < ODD_CHUNKS_MAX).then_some(offsets);
-            self.odd.push(Odd { chunk, counted, offsets });
+            let records = (self.odd.len() < ODD_CHUNKS_MAX).then_some(records);
+            self.odd.push(Odd { chunk, counted, records });
         }
     }
 
