@@ -129,7 +129,10 @@ impl Metrics {
                 .counter("directory_rows_ignored_total", "Rows of reference topics that break their form."),
             registers: new.gauge("registers", "Registers held in memory."),
             partition_memory: new.gauge("partition_memory_bytes", "Memory of what is held of partitions."),
-            memory_bound: new.gauge("memory_bound_bytes", "Memory that the process stays below, by its settings."),
+            memory_bound: new.gauge(
+                "memory_bound_bytes",
+                "Memory that the process stays below, by its settings and the rows of its directory.",
+            ),
             last_event_timestamp: new
                 .seconds("last_event_timestamp_seconds", "When the newest counted event happened; 0: none yet."),
             complete_through_timestamp: new.seconds(

@@ -206,7 +206,7 @@ async fn supervise(
 /// What the stages share, around this directory.
 pub fn shared(config: &config::Config, outside: Outside, reference: Arc<Reference>) -> Result<Shared, Error> {
     let Outside { metrics, health, wall_ms } = outside;
-    metrics.memory_bound.set(i64::try_from(config.memory.process(workers())).unwrap_or(i64::MAX));
+    metrics.memory_bound.add(i64::try_from(config.memory.process(workers())).unwrap_or(i64::MAX));
     Ok(Shared {
         corps: Corps::new(&config.corp)?,
         delay_ms: i64::try_from(config.directory.delay.as_millis()).unwrap_or(i64::MAX),

@@ -130,6 +130,7 @@ impl Reference {
             return rows;
         }
         let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        let before = directory.bytes();
         rows.retain(|row| {
             let (kind, key, taken) = match row {
                 directory::Reference::Org(row) => (Kind::Org, &row.staff_id, directory.insert_org(row.clone())),
@@ -146,6 +147,9 @@ impl Reference {
             }
             taken == Taken::New
         });
+        // Once in the directory, and once until ClickHouse has it.
+        let more = 2 * (directory.bytes() - before);
+        self.metrics.memory_bound.add(i64::try_from(more).unwrap_or(i64::MAX));
         rows
     }
 

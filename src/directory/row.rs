@@ -47,6 +47,22 @@ pub struct ChannelRow {
     pub group: String,
 }
 
+impl OrgRow {
+    /// Bytes of all texts.
+    pub(super) fn texts(&self) -> usize {
+        let Self { corp_id, staff_id, staff_name, store_id, store_name, region_id, region_name, .. } = self;
+        [corp_id, staff_id, staff_name, store_id, store_name, region_id, region_name].into_iter().map(String::len).sum()
+    }
+}
+
+impl ChannelRow {
+    /// Bytes of all texts.
+    pub(super) fn texts(&self) -> usize {
+        let Self { corp_id, state, channel, campaign_id, label, group, .. } = self;
+        [corp_id, state, channel, campaign_id, label, group].into_iter().map(String::len).sum()
+    }
+}
+
 /// What a day's figure should reach.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Target {

@@ -43,7 +43,7 @@ const BATCHES: usize = 5 * 2 * BATCH_BYTES_FULL;
 /// What librdkafka fetches ahead for one member (`queued.max.messages.kbytes`), and as much again unpacked.
 const FETCHED: usize = 16 * MIB;
 
-/// Program, libraries, directory and clients, dead letters on their way (64 MiB at most), and what the allocator keeps.
+/// Program, libraries and clients, dead letters on their way (64 MiB at most), and what the allocator keeps.
 const BASE: usize = 192 * MIB;
 
 impl Config {
@@ -53,7 +53,8 @@ impl Config {
         self.limit_mib * MIB / workers
     }
 
-    /// What the process stays below, in bytes, while no partition alone is larger than a worker's share.
+    /// What the process stays below, in bytes, but for its directory, while no partition alone is larger than a worker's
+    /// share.
     #[must_use]
     pub const fn process(&self, workers: usize) -> usize {
         BASE + self.limit_mib * MIB + workers * (BATCHES + FETCHED)
