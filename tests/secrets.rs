@@ -191,6 +191,11 @@ const SHUT: Failure = Failure {
     text: "Code: 209. DB::NetException: Timeout exceeded while reading from socket. (SOCKET_TIMEOUT)",
 };
 
+/// Where customers do stand, for whoever asked.
+const EXPORTED: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/secrets");
+
+const KEY: &str = "board.access.keys.k1=mima-z8k3-mima-z8k3-mima-z8k3-mima-z8k3";
+
 /// Every command that meets records or settings, but for `show`, which is for the eyes of a person.
 fn commands() -> Vec<(&'static str, Vec<&'static str>)> {
     let range = |command: &'static str, more: &[&'static str]| [&[command], &DAYS[..], more].concat();
@@ -203,6 +208,10 @@ fn commands() -> Vec<(&'static str, Vec<&'static str>)> {
         ("refresh", vec!["refresh"]),
         ("adopt", vec!["adopt", "--topic", "secrets.friend"]),
         ("forget", vec!["forget", "--corp", "c", "--customer", "kehu-q7x2"]),
+        ("migrate", vec!["migrate"]),
+        ("export", vec!["export", "events", "--of", "2025-03-10", "--format", "csv", "--to", EXPORTED]),
+        ("token", vec!["token", "--scope", "corp", "--role", "owner", "--corp", "c", "--set", KEY]),
+        ("generate", vec!["generate", "--day", "2025-03-10", "--limit", "50"]),
     ]
 }
 
