@@ -110,13 +110,14 @@ mutated:
 	MUTATED_RECORDS=$(RECORDS) \
 		cargo test --release --locked --test integration -- mutated_records extremes_and_bombs --nocapture --test-threads=1
 
-# The board in a browser alone, held to the times that are promised; the pictures of its pages are kept.
+# The board in a browser, and the demo, each alone and held to the times that are promised; the pictures of its pages are kept.
 browser:
 	deploy/check-prerequisites.sh test
 	deploy/fetch-engine.sh
 	deploy/fetch-kafka.sh
 	deploy/fetch-browser.sh
-	BROWSER_ALONE=1 cargo test --release --locked --test integration -- --nocapture browser::
+	deploy/fetch-python.sh dbt
+	ALONE=1 cargo test --release --locked --test integration -- --nocapture --test-threads=1 browser:: demo::
 
 # The board alone: 2,000 viewers of 400 stores at 20,000 events/s.
 bench-board:

@@ -57,7 +57,7 @@ async fn every_check_of_the_board_holds_in_a_browser() {
     let given = json!({
         "open": open.url(), "guarded": guarded.url(), "control": control.url, "chromium": chromium,
         "clickhouse": engine.url(), "database": stage.clickhouse().database, "topic": stage.topic("friend"),
-        "corp": CORP, "quiet": QUIET, "alone": number("BROWSER_ALONE").is_some(), "zone": told.zone, "pictures": pictures,
+        "corp": CORP, "quiet": QUIET, "alone": number("ALONE").is_some(), "zone": told.zone, "pictures": pictures,
         "staff": brand.staff[0].id, "own": store(own), "other": store(other),
         "links": { "store": guarded.link(&["--scope", &scope, "--role", "manager", "--corp", CORP]) },
     });

@@ -18,6 +18,7 @@ mod corrections;
 mod costs;
 mod dbt;
 mod dead_letters;
+mod demo;
 mod dimensions;
 mod engine_process;
 mod episodes;

@@ -71,7 +71,7 @@ impl Board {
 
     /// Status and whole answer; `headers` are lines that end with CRLF.
     pub(crate) fn get(&self, path: &str, headers: &str) -> Result<(u16, String), String> {
-        Self::ask(self.address, path, headers)
+        ask(self.address, path, headers)
     }
 
     /// The first event of a stream under `/api/v1/`.
@@ -92,21 +92,7 @@ impl Board {
 
     /// Status and whole answer of the port for operators.
     pub(crate) fn admin(&self, path: &str) -> Result<(u16, String), String> {
-        Self::ask(self.admin, path, "")
-    }
-
-    fn ask(address: SocketAddr, path: &str, headers: &str) -> Result<(u16, String), String> {
-        let ask = || {
-            let mut stream = TcpStream::connect(address)?;
-            stream.set_read_timeout(Some(SOON))?;
-            write!(stream, "GET {path} HTTP/1.1\r\nHost: board\r\nConnection: close\r\n{headers}\r\n")?;
-            let mut bytes = Vec::new();
-            stream.read_to_end(&mut bytes)?;
-            Ok(String::from_utf8_lossy(&bytes).into_owned())
-        };
-        let text = ask().map_err(|error: std::io::Error| format!("{path}: {error}"))?;
-        let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or("no status")?;
-        Ok((status, text))
+        ask(self.admin, path, "")
     }
 
     /// The JSON of a path under `/api/v1/`; an error while it is not answered with 200.
@@ -115,4 +101,19 @@ impl Board {
         let (_, body) = answer.split_once("\r\n\r\n").filter(|_| status == 200).ok_or(&answer)?;
         serde_json::from_str(body).map_err(|error| format!("{error}: {answer}"))
     }
+}
+
+/// Status and whole answer; `headers` are lines that end with CRLF.
+pub(crate) fn ask(address: SocketAddr, path: &str, headers: &str) -> Result<(u16, String), String> {
+    let ask = || {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(SOON))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n")?;
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let text = ask().map_err(|error: std::io::Error| format!("{path}: {error}"))?;
+    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or("no status")?;
+    Ok((status, text))
 }

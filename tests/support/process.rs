@@ -41,6 +41,8 @@ pub(crate) enum Signal {
     Kill,
     /// As a supervisor does it.
     Terminate,
+    /// Ctrl-C.
+    Interrupt,
     /// Nothing of it runs until it is told to continue; it does not know of the time between.
     Freeze,
     Continue,
@@ -78,6 +80,7 @@ impl Process {
         self.order(match signal {
             Signal::Kill => "KILL",
             Signal::Terminate => "TERM",
+            Signal::Interrupt => "INT",
             Signal::Freeze => "STOP",
             Signal::Continue => "CONT",
         });
