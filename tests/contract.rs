@@ -117,12 +117,43 @@ fn check(document: &Value, operation: &Value, asked: &str, (status, answer): (u1
     let kind = field("content-type").unwrap_or_default().split(';').next().unwrap_or_default();
     let media = content.get(kind).unwrap_or_else(|| panic!("{asked}: {kind} is not described\n{head}"));
     if kind.ends_with("json") {
-        let mut schema = media["schema"].clone();
-        schema["components"] = document["components"].clone();
-        let validator = jsonschema::validator_for(&schema).unwrap();
         let body: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{asked}: {error}\n{body}"));
-        let errors: Vec<_> = validator.iter_errors(&body).map(|error| error.to_string()).collect();
-        assert!(errors.is_empty(), "{asked}: {errors:?}\n{body}");
+        check_schema(document, &media["schema"], asked, &body);
+    }
+}
+
+/// Whether the first event of a stream is a Picture as described.
+async fn check_picture(document: &Value, board: &Board, asked: &str) {
+    let path = asked.strip_prefix("/api/v1/").unwrap();
+    let picture = poll::until(path, SOON, async || board.first_event(path)).await;
+    check_schema(document, &json!({ "$ref": "#/components/schemas/Picture" }), asked, &picture);
+}
+
+fn check_schema(document: &Value, schema: &Value, asked: &str, value: &Value) {
+    let mut schema = schema.clone();
+    schema["components"] = document["components"].clone();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<_> = validator.iter_errors(value).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{asked}: {errors:?}\n{value}");
+}
+
+#[tokio::test]
+async fn a_stream_sends_of_each_page_what_the_description_says_that_it_paints() {
+    let (document, (board, _)) = (description(), board().await);
+    let rows = ["rows", "order"].as_slice();
+    for (view, parts) in [
+        ("today", &[rows, &["groups"]].concat()),
+        ("rank", &[rows, &["mine"]].concat()),
+        ("channels", &vec!["channels"]),
+        ("me", &vec!["groups"]),
+        ("wall", &[rows, &["groups", "regions", "news"]].concat()),
+    ] {
+        let asked = format!("/api/v1/stream?corp={CORP}&level=store&view={view}");
+        check_picture(&document, board, &asked).await;
+        let picture = board.first_event(asked.strip_prefix("/api/v1/").unwrap()).unwrap();
+        let found: BTreeSet<_> = object(&picture).keys().map(String::as_str).collect();
+        let common = ["revision", "business_date", "metric", "freshness", "figures"];
+        assert_eq!(found, common.iter().chain(parts).copied().collect(), "{view}");
     }
 }
 
@@ -133,8 +164,8 @@ async fn every_path_and_every_value_of_its_parameters_is_answered_as_described()
         let events = path.ends_with("/stream");
         let ask = async |but: &str, query: &str, expected: u16| {
             let asked = format!("{path}?{}{query}", needed(&document, operation, but, staff));
-            // Of a stream that is good the head is enough; the tests of the board read its events.
             if events && expected == 200 {
+                check_picture(&document, board, &asked).await;
                 return;
             }
             let (status, answer) = answered(board, &asked).await;

@@ -14,14 +14,14 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 
 use super::access::grant::{Basis, Grant};
-use super::access::sight::{self, Names, Sight, Subject};
+use super::access::sight::{self, Names, Sight, Subject, Viewer};
 use super::access::{self, Access};
 use super::organisation::Organisation;
 use super::problem::Problem;
 use super::refresh::Refresher;
 use super::refusal;
 use super::sources::{BusiestCorps, Organisations};
-use super::view::{Defaults, Language, Metric, View};
+use super::view::{Defaults, Filter, Language, Level, Metric, Order, Page, View};
 
 /// A stream goes on for so long by one judgement: people change stores, and links are withdrawn.
 const JUDGED_FOR_MAX: Duration = Duration::from_hours(1);
@@ -36,6 +36,25 @@ pub(super) struct Admission {
     pub(super) wall_ms: fn() -> i64,
     pub(super) busiest: Arc<Refresher<BusiestCorps>>,
     pub(super) organisations: Arc<Refresher<Organisations>>,
+}
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// A page, or the stream that follows it.
+    Page,
+    /// A part of the figures by itself.
+    Part(Subject),
+}
+
+impl Asked {
+    fn subject(self, view: &View) -> Subject {
+        match (self, view.page) {
+            (Self::Part(subject), _) => subject,
+            (Self::Page, Page::Rank) => Subject::Ranks,
+            (Self::Page, Page::Today | Page::Channels | Page::Me | Page::Wall) => Subject::Figures,
+        }
+    }
 }
 
 /// Lets a request in with its [`Grant`], or turns a link into a cookie, or refuses.
@@ -96,12 +115,7 @@ impl Admission {
     }
 
     /// The view that a request asks for, with what its sender may see of it.
-    pub(super) async fn view(
-        &self,
-        grant: &Grant,
-        uri: &Uri,
-        subject: impl Fn(&View) -> Subject,
-    ) -> Result<View, Problem> {
+    pub(super) async fn view(&self, grant: &Grant, uri: &Uri, asked: Asked) -> Result<View, Problem> {
         let parameters = Query::<HashMap<String, String>>::try_from_uri(uri).map(|Query(parameters)| parameters);
         let parameters = parameters.map_err(|_| Problem::Parameter {
             field: "query",
@@ -116,10 +130,12 @@ impl Admission {
         if grant.basis != Basis::Open && view.watched.corp != own.corp {
             return Err(sight::denied(grant, &Organisation::default()));
         }
-        let names = if self.access.wall_names() { Names::Shown } else { Names::Hidden };
         let known = self.organisations.newest(&view.watched.corp).await?;
         let places = known.as_ref().map(|(places, _)| Arc::clone(places)).unwrap_or_default();
-        let judged = sight::judge(grant, subject(&view), &view.watched, &places, names);
+        if asked == Asked::Page && view.page == Page::Rank {
+            view = among_colleagues(view, &places);
+        }
+        let judged = sight::judge(grant, asked.subject(&view), &view.watched, &places, self.wall_names());
         // Without the organisation nobody can say what lies within what.
         view.viewer = judged.map_err(|problem| if known.is_none() { Problem::NoFigures } else { problem })?;
         match (&view.viewer.sight, view.metric) {
@@ -129,6 +145,30 @@ impl Admission {
             }
             _ => Ok(view),
         }
+    }
+
+    /// The ranks among which the person of the page `/me` stands: their own row and its neighbours.
+    pub(super) async fn colleagues(&self, grant: &Grant, view: &View) -> Option<View> {
+        let person = &view.watched.scope;
+        if view.page != Page::Me || person.level != Level::Staff {
+            return None;
+        }
+        let (places, _) = self.organisations.newest(&view.watched.corp).await.ok()??;
+        let ranks = View {
+            page: Page::Rank,
+            metric: Metric::Adds,
+            order: Order::Total,
+            filter: Filter::All,
+            ..view.of(places.parent(person)?)
+        };
+        let viewer = sight::judge(grant, Subject::Ranks, &ranks.watched, &places, self.wall_names()).ok()?;
+        // Whoever may see more of the store sees no more of it here.
+        let viewer = Viewer { sight: Sight::Around { first: 0 }, own: Some(person.clone()), ..viewer };
+        Some(View { viewer, ..ranks })
+    }
+
+    fn wall_names(&self) -> Names {
+        if self.access.wall_names() { Names::Shown } else { Names::Hidden }
     }
 
     /// The corp of a grant; the one with the most adds where it may be any, empty where none was ever counted.
@@ -157,5 +197,14 @@ impl Admission {
     pub(super) fn judged_for(&self, grant: &Grant) -> Duration {
         let left = grant.expires_at.map(|expires_at| expires_at.saturating_sub((self.wall_ms)() / 1000).max(0));
         left.map_or(JUDGED_FOR_MAX, |left| JUDGED_FOR_MAX.min(Duration::from_secs(left.unsigned_abs())))
+    }
+}
+
+/// The ranks of one person are those of their store, as far as the directory knows it.
+fn among_colleagues(view: View, places: &Organisation) -> View {
+    let person = &view.watched.scope;
+    match places.parent(person).filter(|_| person.level == Level::Staff) {
+        Some(store) => view.of(store),
+        None => view,
     }
 }

@@ -225,6 +225,9 @@ mod tests {
     async fn every_part_is_a_table_whose_provisional_figures_carry_their_seal_in_words() {
         let sealed = [
             (Part::Summary, 2, "qualified_adds_seal", "provisional"),
+            (Part::Summary, 2, "opened_seal", "provisional"),
+            (Part::Summary, 2, "not_new_adds_seal", "provisional"),
+            (Part::Summary, 2, "lost_adds_seal", "provisional"),
             (Part::Summary, 2, "forecast_seal", "estimate"),
             (Part::Leaderboard, 2, "qualified_adds_seal", "provisional"),
             (Part::Channels, 2, "qualified_adds_seal", "provisional"),

@@ -56,7 +56,33 @@ pub struct Row {
     pub qualified_adds: Option<u64>,
 }
 
+/// The channels of one group together; a channel in none is one by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Group {
+    pub group: String,
+    pub adds: u64,
+    /// `null` while comparisons are held.
+    pub baseline_adds: Option<u64>,
+}
+
 impl Channels {
+    /// The mix by group.
+    #[must_use]
+    pub fn groups(&self) -> Vec<Group> {
+        let mut groups: Vec<Group> = Vec::new();
+        for row in &self.rows {
+            let key = row.group.as_ref().unwrap_or(&row.channel);
+            match groups.iter_mut().find(|group| group.group == *key) {
+                Some(group) => {
+                    group.adds += row.adds;
+                    group.baseline_adds = group.baseline_adds.zip(row.baseline_adds).map(|(sum, more)| sum + more);
+                }
+                None => groups.push(Group { group: key.clone(), adds: row.adds, baseline_adds: row.baseline_adds }),
+            }
+        }
+        groups
+    }
+
     /// The mix of a snapshot; `freshness` decides whether comparisons are held.
     #[must_use]
     pub fn new(snapshot: &Snapshot, freshness: &Freshness) -> Self {
@@ -124,6 +150,20 @@ mod tests {
         assert_eq!(mix.total, 30);
         let rows: Vec<_> = mix.rows.iter().map(|row| (row.channel.as_str(), row.adds)).collect();
         assert_eq!(rows, [("badge", 20), ("search", 7), (UNATTRIBUTED, 3)]);
+    }
+
+    #[test]
+    fn the_groups_add_up_to_the_total_and_to_its_baseline() {
+        let snapshot = fixture::snapshot();
+        let mix = Channels::new(&snapshot, &snapshot.freshness(Duration::ZERO));
+        let groups = mix.groups();
+        assert!(groups.len() < mix.rows.len() || groups.len() == 3, "{groups:?}");
+        assert_eq!(groups.iter().map(|group| group.adds).sum::<u64>(), mix.total);
+        let baselines = |rows: &mut dyn Iterator<Item = Option<u64>>| rows.sum::<Option<u64>>();
+        assert_eq!(
+            baselines(&mut groups.iter().map(|group| group.baseline_adds)),
+            baselines(&mut mix.rows.iter().map(|row| row.baseline_adds))
+        );
     }
 
     #[test]

@@ -28,6 +28,10 @@ use super::sources::Slow;
 use super::view::{Defaults, Level, Scope, View, Watched};
 use crate::event::Counter;
 
+mod crew;
+
+pub(super) use self::crew::{CREW, CREW_STAFF};
+
 /// 14:32:15 in Shanghai.
 const COMPLETE_THROUGH: i64 = 1_795_329_135_000;
 
@@ -358,8 +362,8 @@ impl Reader for Fixture {
         )
     }
 
-    fn organisation<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Organisation, Error>> {
-        self.answer(organisation())
+    fn organisation<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Organisation, Error>> {
+        self.answer(if corp == CREW { crew::organisation() } else { organisation() })
     }
 
     fn clock<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Clock, Error>> {
@@ -367,8 +371,8 @@ impl Reader for Fixture {
         self.answer(clock())
     }
 
-    fn day<'a>(&'a self, _: &'a Watched, _: Date) -> BoxFuture<'a, Result<Day, Error>> {
-        self.answer(counts())
+    fn day<'a>(&'a self, watched: &'a Watched, _: Date) -> BoxFuture<'a, Result<Day, Error>> {
+        self.answer(if watched.corp == CREW { crew::counts(watched) } else { counts() })
     }
 
     fn earlier<'a>(&'a self, _: &'a Watched, _: &'a Instants) -> BoxFuture<'a, Result<Earlier, Error>> {

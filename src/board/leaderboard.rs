@@ -17,6 +17,8 @@ use crate::event::Counter;
 
 /// Rows of one page: about six screens of a phone, and a page stays well below 1,500 nodes.
 pub const PAGE_ROWS: usize = 50;
+/// Rows of a wall: as many as fit beside the hero.
+pub const WALL_ROWS: usize = 8;
 
 /// Data of `/api/v1/leaderboard`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -67,7 +69,9 @@ pub struct Row {
 pub struct Mine {
     #[serde(flatten)]
     pub row: Row,
-    /// How much more of the metric would reach the next rank above; `null` for the first and without a rank.
+    /// The next rank above that somebody holds, and how much more of the metric would reach it; `null` for the first and
+    /// without a rank.
+    pub rank_next: Option<u32>,
     pub gap_next: Option<u64>,
 }
 
@@ -108,7 +112,10 @@ impl Leaderboard {
         };
         let shown = shown(view, own, &listed);
         let rows = shown.iter().map(|&at| restricted(row(&places[at]), view.viewer.sight, own == Some(at))).collect();
-        let mine = own.map(|at| Mine { row: row(&places[at]), gap_next: rank::gap_next(&scores, &places, at) });
+        let mine = own.map(|at| {
+            let next = rank::next(&scores, &places, at);
+            Mine { row: row(&places[at]), rank_next: next.map(|next| next.rank), gap_next: next.map(|next| next.gap) }
+        });
         let end = view.from.saturating_add(shown.len());
         let pages = matches!(view.viewer.sight, Sight::Whole | Sight::Siblings | Sight::Wall);
         Self {

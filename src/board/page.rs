@@ -1,9 +1,9 @@
 //! The pages, with their first figures in the HTML.
 //!
-//! Invariant: pure; a page says how far its figures are complete, and shows what the API answers and nothing else.
+//! Invariant: pure; a page says how far its figures are complete, and shows no figure that its viewer may not see.
 //!
-//! Why a page is made from the answers of the API and not from the snapshot: what a page shows and what a client is told are then
-//! the same by construction, withdrawals and limits of a scope included.
+//! Why a page is made by the functions that answer the API and not from the snapshot: what a page shows and what a client is
+//! told are then the same by construction, withdrawals and limits of a scope included.
 //!
 //! Why the trend is drawn here and not by a library in the browser: a day is three paths, which cost 2 kB where uPlot
 //! costs 23 kB, which are there without JavaScript, and which take their colours from the theme.
@@ -33,10 +33,13 @@ use jiff::tz::TimeZone;
 
 use self::facts::Facts;
 use self::text::Words;
+use super::access::sight::Sight;
 use super::html::Html;
+use super::leaderboard::{Leaderboard, Row};
 use super::snapshot::Snapshot;
 use super::summary::{Baseline, Target};
 use super::view::{Page, View};
+use super::words::Word;
 
 type Values = Vec<(&'static str, Html)>;
 
@@ -48,10 +51,10 @@ struct Context<'a> {
     zone: TimeZone,
 }
 
-/// The page of a view whose figures were read `age` ago.
+/// The page of a view whose figures were read `age` ago; `colleagues` are the ranks around the person of the page `/me`.
 #[must_use]
-pub fn page(view: &View, snapshot: &Snapshot, age: Duration) -> String {
-    render(view, &Facts::read(view, snapshot, age))
+pub fn page(view: &View, snapshot: &Snapshot, age: Duration, colleagues: Option<Leaderboard>) -> String {
+    render(view, &Facts::read(view, snapshot, age, colleagues))
 }
 
 /// The page of a view of which nothing is known yet: grey blocks of the final size, which fill themselves.
@@ -98,7 +101,7 @@ impl Context<'_> {
     }
 
     fn qualified_final(&self) -> Option<bool> {
-        self.facts.summary.as_ref()?.figures.qualified_final
+        self.facts.qualified_final
     }
 
     fn fill(&self, template: &str, values: &[(&str, Html)]) -> Html {
@@ -108,6 +111,25 @@ impl Context<'_> {
     /// Whether comparisons are withdrawn: some partitions are ahead of others, so they would be unfair.
     fn held(&self) -> bool {
         self.facts.frame.freshness.holds_comparisons()
+    }
+
+    /// A word whose definition opens where it is touched; a wall, which nobody touches, has none to open.
+    fn term(&self, key: &str, word: Word) -> Html {
+        let template = match self.view.page {
+            Page::Wall => "{{word}}",
+            Page::Today | Page::Rank | Page::Channels | Page::Me => {
+                "<button type=\"button\" class=\"def\" data-def=\"{{key}}\">{{word}}</button>"
+            }
+        };
+        Html::fill(template, &[("key", Html::text(key)), ("word", self.words.text(word))])
+    }
+
+    /// Whether the page of a row is for the viewer; `None` stands for rows that the browser makes.
+    fn leads_inside(&self, row: Option<&Row>) -> bool {
+        let viewer = &self.view.viewer;
+        let level = self.view.watched.level;
+        let is_own = |row: &Row| viewer.own.as_ref().is_some_and(|own| own.level == level && own.id == row.id);
+        viewer.sight == Sight::Whole || row.is_some_and(is_own)
     }
 
     /// A time of day in the zone of the corp.

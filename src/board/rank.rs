@@ -60,18 +60,27 @@ pub fn places(scores: &[Option<Score>]) -> Vec<Place> {
     places
 }
 
-/// How much must be added to the numerator of the row at position `at` of `places` to reach the next rank above it.
-///
-/// Absent for the first rank and for a row without a score.
+/// The next rank above a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// One that somebody holds: above 4 in 1, 2, 2, 4 it is 2.
+    pub rank: u32,
+    /// How much must be added to the numerator of the row to reach it.
+    pub gap: u64,
+}
+
+/// The next rank above the row at position `at` of `places`; absent for the first rank and for a row without a score.
 #[must_use]
-pub fn gap_next(scores: &[Option<Score>], places: &[Place], at: usize) -> Option<u64> {
+pub fn next(scores: &[Option<Score>], places: &[Place], at: usize) -> Option<Next> {
     let own = places.get(at)?;
     let above = places[..at].iter().rev().find(|place| place.rank < own.rank)?;
+    let rank = above.rank?;
     let (own, above) = (scores[own.row]?, scores[above.row]?);
     // Rounded up: of a ratio, the first whole number that is not below it.
     let (have, denominator) = (own.numerator * i128::from(above.denominator), i128::from(above.denominator));
     let need = above.numerator * i128::from(own.denominator);
-    u64::try_from((need - have + denominator - 1).div_euclid(denominator)).ok()
+    let gap = u64::try_from((need - have + denominator - 1).div_euclid(denominator)).ok()?;
+    Some(Next { rank, gap })
 }
 
 #[cfg(test)]
@@ -117,13 +126,16 @@ mod tests {
     }
 
     #[test]
-    fn the_gap_is_what_reaches_the_next_rank_and_ties_do_not_hide_it() {
+    fn the_next_rank_is_one_that_somebody_holds_and_the_gap_is_what_reaches_it() {
         let scores = [Some(score(5, 1, 0)), Some(score(9, 1, 0)), Some(score(5, 1, 1)), None];
         let places = places(&scores);
-        let gaps: Vec<_> = (0..4).map(|at| gap_next(&scores, &places, at)).collect();
-        assert_eq!(gaps, [None, Some(4), Some(4), None]);
+        let next_of = |at| next(&scores, &places, at).map(|next| (next.rank, next.gap));
+        assert_eq!([0, 1, 2, 3].map(next_of), [None, Some((1, 4)), Some((1, 4)), None]);
+        let scores = [9, 7, 7, 5].map(|numerator| Some(score(numerator, 1, 0)));
+        let last = next(&scores, &super::places(&scores), 3);
+        assert_eq!(last, Some(Next { rank: 2, gap: 2 }), "of 1, 2, 2, 4");
         // 10 of 3 heads against 7 of 2: 11 heads a 3 would be enough, for 10.5 is not whole.
         let scores = [Some(score(10, 3, 0)), Some(score(7, 2, 0))];
-        assert_eq!(gap_next(&scores, &super::places(&scores), 1), Some(1));
+        assert_eq!(next(&scores, &super::places(&scores), 1), Some(Next { rank: 1, gap: 1 }));
     }
 }

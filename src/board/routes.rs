@@ -16,16 +16,16 @@ use tower_http::compression::CompressionLayer;
 
 use super::access::Access;
 use super::access::grant::Grant;
-use super::access::sight::Subject;
-use super::admission::{self, Admission};
+use super::admission::{self, Admission, Asked};
 use super::api::{self, Part};
 use super::details::Readings;
+use super::leaderboard::Leaderboard;
 use super::limits::{self, Client, Limits};
 use super::pictures::Pictures;
 use super::refresh::Refresher;
 use super::snapshot::Snapshot;
 use super::sources::{BusiestCorps, Organisations, Views};
-use super::view::{Page, View};
+use super::view::View;
 use super::{Board, assets, page, problem::Problem, stream};
 
 const HEADERS: [(&str, &str); 6] = [
@@ -106,7 +106,7 @@ async fn ask(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let part = Part::from_name(&part).ok_or(Problem::NotFound)?;
-    let view = shared.admission.view(&grant, &uri, |_| part.subject()).await?;
+    let view = shared.admission.view(&grant, &uri, Asked::Part(part.subject())).await?;
     let (snapshot, age) = shared.figures(&view).await?;
     api::answer(part, &view, &snapshot, age, &headers)
 }
@@ -117,7 +117,7 @@ async fn follow(
     Extension(client): Extension<Client>,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let view = shared.admission.view(&grant, &uri, of_page).await?;
+    let view = shared.admission.view(&grant, &uri, Asked::Page).await?;
     let seat = shared.limits.streams.take(Some(client)).ok_or(Problem::Busy)?;
     let readings = shared.views.watch(&view.watched).await?;
     let told = shared.pictures.follow(view, readings);
@@ -130,14 +130,6 @@ async fn until(shutdown: CancellationToken, judged_for: Duration) {
     let _ = tokio::time::timeout(judged_for, shutdown.cancelled_owned()).await;
 }
 
-/// What the parts of the page hold.
-fn of_page(view: &View) -> Subject {
-    match view.page {
-        Page::Rank => Subject::Ranks,
-        Page::Today | Page::Channels | Page::Me | Page::Wall => Subject::Figures,
-    }
-}
-
 async fn secured(request: Request<Body>, next: Next) -> Response {
     let mut response = next.run(request).await;
     for (name, value) in HEADERS {
@@ -148,12 +140,20 @@ async fn secured(request: Request<Body>, next: Next) -> Response {
 
 impl Shared {
     async fn page(&self, grant: &Grant, uri: &Uri) -> Result<String, Problem> {
-        let view = self.admission.view(grant, uri, of_page).await?;
-        match self.figures(&view).await {
-            Ok((snapshot, age)) => Ok(page::page(&view, &snapshot, age)),
+        let view = self.admission.view(grant, uri, Asked::Page).await?;
+        let (figures, colleagues) = tokio::join!(self.figures(&view), self.colleagues(grant, &view));
+        match figures {
+            Ok((snapshot, age)) => Ok(page::page(&view, &snapshot, age, colleagues)),
             Err(Problem::NoFigures) => Ok(page::page_without_figures(&view)),
             Err(problem) => Err(problem),
         }
+    }
+
+    /// The ranks around the person of a view; absent where there is no such person, or where they could not be read.
+    async fn colleagues(&self, grant: &Grant, view: &View) -> Option<Leaderboard> {
+        let ranks = self.admission.colleagues(grant, view).await?;
+        let (snapshot, age) = self.figures(&ranks).await.ok()?;
+        Some(Leaderboard::new(&snapshot, &ranks, &snapshot.freshness(age)))
     }
 
     /// The newest figures of a view, with their age.

@@ -59,16 +59,11 @@ impl Language {
 }
 
 named! {
-    /// The pages; those at the path `/` are named by the parameter `view`.
+    /// The pages. The parameter `view` names them, and without it the path.
     Page { Today = "today", Rank = "rank", Channels = "channels", Me = "me", Wall = "wall" }
 }
 
 impl Page {
-    /// The page that the parameter `view` names.
-    fn of_root(name: &str) -> Option<Self> {
-        Self::from_name(name).filter(|page| page.path() == Self::Today.path())
-    }
-
     /// Its path, relative to the root of the board.
     #[must_use]
     pub fn path(self) -> &'static str {
@@ -260,7 +255,7 @@ impl View {
                     Theme::from_name(name).ok_or_else(|| problem("theme", Theme::ALL.iter().map(|theme| theme.name())))
                 })
                 .transpose()?,
-            page: choice("view", given("view"), Page::Today, Page::of_root, Page::ALL[..3].iter().map(|p| p.name()))?,
+            page: choice("view", given("view"), Page::Today, Page::from_name, Page::ALL.iter().map(|p| p.name()))?,
             viewer: Viewer::default(),
         })
     }

@@ -1,6 +1,7 @@
 //! Reads the views of ClickHouse for the board.
 //!
-//! Invariant: only names of the contract's section 5 are read, never a physical table, and nothing is written.
+//! Invariant: only views are read, never a physical table, and nothing is written: those of counts and cohorts, the events of
+//! one member of staff, and the histories of the registers.
 
 mod cohorts;
 mod contests;

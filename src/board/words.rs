@@ -258,18 +258,20 @@ words! {
     MyAdds = "my_adds", "我的流水", "My adds, one by one";
     MyAddsSay = "my_adds_say", "只记时间和渠道，不显示客户是谁。对不上？点开一条，把编号发给店长复核。", "Time and channel only, never the customer. Something missing? Open a line and send its number to your manager.";
     Receipt = "receipt", "编号", "Number";
-    StatusPending = "status_pending", "待定", "pending";
+    StatusPending = "status_pending", "{} 定数", "final {}";
     StatusFinal = "status_final", "有效", "qualified";
     StatusNotNew = "status_not_new", "同事的老客，不计有效", "already a colleague's, not counted";
     StatusLeft = "status_left", "已删除你，不计有效", "left, not counted";
     StatusPurged = "status_purged", "被员工删除，不计有效", "deleted by staff, not counted";
     StatusLate = "status_late", "{} 补记", "added {}";
+    StatusLatePending = "status_late_pending", "{} 补记，{} 定数", "added {}, final {}";
     Whose = "whose", "看谁的一天", "Whose day";
     WhoseSays = "whose_says", "这一页是员工自己的。选一个人，或先选大区和门店。", "This page is a member of staff's own. Choose a person, or first a region and a store.";
     Contest = "contest", "PK", "Contest";
     NoContest = "no_contest", "现在没有 PK。", "No contest now.";
     ContestHeld = "contest_held", "数据恢复后继续，不影响胜负", "resumes with the data; the result is not affected";
     EndsAt = "ends_at", "{} 结束", "ends {}";
+    Sound = "sound", "提示音", "Sound";
     News = "news", "播报", "News";
     NewsNone = "news_none", "还没有播报。", "Nothing to report yet.";
     NewsPassed = "news_passed", "{} 今天加粉满 {}", "{} has reached {} adds today";
@@ -318,6 +320,8 @@ const BROWSER: &[Word] = &[
     Word::RowHeads,
     Word::RowFacts,
     Word::RowQualified,
+    Word::GapNext,
+    Word::NewsNone,
     Word::Up,
     Word::Down,
     Word::Unassigned,

@@ -34,6 +34,14 @@ pub enum Sight {
     Wall,
 }
 
+impl Sight {
+    /// Whether the figures of the scope are shown; else its rows alone.
+    #[must_use]
+    pub fn shows_figures(self) -> bool {
+        !matches!(self, Self::Siblings | Self::Around { .. })
+    }
+}
+
 /// Beside what lies within their own place, whose totals a viewer may see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reach {

@@ -36,7 +36,7 @@ impl Table {
     pub(super) fn of(part: Part, view: &View, snapshot: &Snapshot, freshness: &Freshness) -> Option<Self> {
         let language = view.language;
         let qualified = snapshot.cohorts().map(|cohorts| cohorts.are_final(&snapshot.instants));
-        let sealed = |rows: Vec<Value>| seal_qualified(rows, language, qualified);
+        let sealed = |rows: Vec<Value>| seal_cohort(rows, language, qualified);
         Some(match part {
             Part::Summary => summary(snapshot, freshness, language),
             Part::Leaderboard => Self::new(
@@ -152,11 +152,23 @@ fn with<T: Serialize>(mut rows: Vec<Value>, column: &str, cells: &[T]) -> Vec<Va
     rows
 }
 
-/// Rows whose qualified adds say whether they may still change.
-fn seal_qualified(mut rows: Vec<Value>, language: Language, is_final: Option<bool>) -> Vec<Value> {
+/// What becomes of the adds of a day, each with the column of its seal.
+const COHORT: [(&str, &str); 4] = [
+    ("opened", "opened_seal"),
+    ("not_new_adds", "not_new_adds_seal"),
+    ("lost_adds", "lost_adds_seal"),
+    ("qualified_adds", "qualified_adds_seal"),
+];
+
+/// Rows whose figures of the cohort say whether they may still change.
+fn seal_cohort(mut rows: Vec<Value>, language: Language, is_final: Option<bool>) -> Vec<Value> {
     let word = is_final.map(|is_final| seal(language, is_final));
-    for row in rows.iter_mut().filter(|row| !row["qualified_adds"].is_null()) {
-        row["qualified_adds_seal"] = json!(word);
+    for row in &mut rows {
+        for (figure, column) in COHORT {
+            if row.get(figure).is_some_and(|value| !value.is_null()) {
+                row[column] = json!(word);
+            }
+        }
     }
     rows
 }
@@ -173,7 +185,8 @@ fn placed(mut rows: Vec<Value>) -> Vec<Value> {
 fn summary(snapshot: &Snapshot, freshness: &Freshness, language: Language) -> Table {
     let mut columns = vec!["business_date", "until"];
     columns.extend(Counter::ALL.iter().map(|counter| counter.name()));
-    columns.extend(["net_adds", "opened", "not_new_adds", "lost_adds", "qualified_adds", "qualified_adds_seal"]);
+    columns.push("net_adds");
+    columns.extend(COHORT.iter().flat_map(|(figure, seal)| [*figure, *seal]));
     columns.extend(["forecast_adds", "forecast_low", "forecast_high", "forecast_seal"]);
     let summary = Summary::new(snapshot, freshness);
     let mut rows = values(&[&summary.figures]);
@@ -187,7 +200,7 @@ fn summary(snapshot: &Snapshot, freshness: &Freshness, language: Language) -> Ta
         }
     }
     rows.extend(values(&summary.baselines));
-    Table { columns, rows: seal_qualified(rows, language, summary.figures.qualified_final) }
+    Table { columns, rows: seal_cohort(rows, language, summary.figures.qualified_final) }
 }
 
 fn trend(trend: &Trend, language: Language) -> Table {

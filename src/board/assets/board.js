@@ -6,7 +6,6 @@ import { forget, paint, take } from './paint.js';
 import { become, takePage } from './refresh.js';
 import { listen } from './sheets.js';
 import { flushSoon, onSettled } from './write.js';
-import { start } from './wall.js';
 
 const SILENT_MS = 8_000; // The stream sends once a second; this long without is a cut that nobody told us of.
 const POLL_MS = 5_000;
@@ -108,6 +107,7 @@ addEventListener('visibilitychange', () => {
 });
 onSettled(() => { body.painted = painted; });
 listen(anew);
-if (page.dataset.page === 'wall') start();
+// Of no use to a phone.
+if (page.dataset.page === 'wall') import('./wall.js').then(({ start }) => start());
 if (age() != null) paintFreshness();
 follow();

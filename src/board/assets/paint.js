@@ -7,7 +7,7 @@ import { isHeld } from './fresh.js';
 
 const { metric, level, query } = document.body.dataset;
 const kind = document.documentElement.dataset.page;
-const known = { figures: {}, rows: new Map(), order: [], channels: new Map(), regions: new Map() };
+const known = { figures: {}, rows: new Map(), order: [], channels: new Map(), groups: new Map(), regions: new Map() };
 const changed = new Set(); // Rows that are not painted yet: to look at all of them costs a phone the frame.
 const all = (selector) => document.querySelectorAll(selector);
 
@@ -17,31 +17,27 @@ const merge = (map, items, identity) => {
 
 /** Takes a snapshot (`whole`) or a delta. */
 export function take(picture, whole) {
-  if (whole) {
-    known.rows.clear();
-    known.channels.clear();
-    known.regions.clear();
-    known.figures = {};
-  }
+  if (whole) forget();
   Object.assign(known.figures, picture.figures);
   merge(known.rows, picture.rows, 'id');
   picture.rows?.forEach(({ id }) => changed.add(id));
   merge(known.channels, picture.channels, 'channel');
+  merge(known.groups, picture.groups, 'group');
   merge(known.regions, picture.regions, 'id');
+  if (picture.mine !== undefined) known.mine = picture.mine && { ...known.mine, ...picture.mine };
   if (picture.order) known.order = picture.order;
   if (picture.news) known.news = picture.news;
 }
 
-/** What happened, the newest first; nothing while the figures are not live. */
-export const news = () => known.news ?? [];
+/** What happened, the newest first; undefined where no stream said it, so that what the server rendered stands. */
+export const news = () => known.news;
 
 /** Forgets all, where the page was taken anew: what it shows is newer. */
 export function forget() {
   known.figures = {};
-  known.rows.clear();
-  known.channels.clear();
-  known.regions.clear();
+  for (const list of [known.rows, known.channels, known.groups, known.regions]) list.clear();
   known.order = [];
+  known.mine = known.news = undefined;
 }
 
 /** Paints all that is known; returns whether the page lacks a place for some of it. */
@@ -49,7 +45,7 @@ export function paint() {
   paintFigures(known.figures);
   paintRows();
   paintRegions();
-  return paintChannels();
+  return [paintMine(), paintChannels()].includes(true);
 }
 
 function paintFigures(figures) {
@@ -104,8 +100,11 @@ function paintTarget(done, { adds, target }) {
 function fillRow(element, row) {
   const part = (field) => element.querySelector(`[data-f="${field}"]`);
   const value = row[metric];
-  put(part('rank'), row.rank == null ? '–' : number(row.rank));
-  part('rank').dataset.rank = row.rank ?? '';
+  // Where rows keep their places they keep their ranks.
+  if (!isHeld()) {
+    put(part('rank'), row.rank == null ? '–' : number(row.rank));
+    part('rank').dataset.rank = row.rank ?? '';
+  }
   const up = row.rank == null || row.rank_before == null ? null : row.rank_before - row.rank;
   const move = up == null ? ['', ''] : up === 0 ? ['', '–'] : up > 0 ? ['up', '▲' + up] : ['down', '▼' + -up];
   put(part('move'), move[1]);
@@ -126,7 +125,7 @@ function fillRow(element, row) {
   }
   widen(part('bar'), length(value ?? 0, row.target));
   const known = (value) => (value == null ? '—' : number(value));
-  put(part('facts'), fill(say.row_facts, known(row.net_adds), known(row.target), share(row.adds, row.target) || '—'));
+  put(part('facts'), fill(say.row_facts, known(row.net_adds), known(row.target), share(value ?? 0, row.target) || '—'));
 }
 
 function newRow(row) {
@@ -164,6 +163,18 @@ function paintRows() {
   for (const id of known.rows.keys()) if (!known.order.includes(id)) known.rows.delete(id);
 }
 
+/** The viewer's own row, above the tabs. */
+function paintMine() {
+  const { mine } = known;
+  if (!mine || kind !== 'rank') return false;
+  const pin = document.querySelector('.pin .row');
+  if (!pin) return true;
+  fillRow(pin, mine);
+  const gap = mine.gap_next == null ? '' : fill(say.gap_next, number(mine.rank_next), number(mine.gap_next));
+  put(pin.querySelector('[data-f="sub"]'), gap);
+  return false;
+}
+
 /** The strip of the wall; what has no place of its own is in the last. */
 function paintRegions() {
   const shown = all('[data-region]');
@@ -182,19 +193,10 @@ function paintRegions() {
 }
 
 function paintChannels() {
-  const rows = [...known.channels.values()];
-  if (!rows.length) return false;
-  const sums = new Map();
-  for (const row of rows) {
-    const key = row.group ?? row.channel;
-    const sum = sums.get(key) ?? { adds: 0, before: 0 };
-    sums.set(key, { adds: sum.adds + row.adds, before: row.baseline_adds == null ? null : sum.before + row.baseline_adds });
-  }
-  const channels = new Map(rows.map((row) => [row.channel, { adds: row.adds, before: row.baseline_adds }]));
   let lacking = false;
-  for (const [name, bars] of [['group', sums], ['channel', channels]]) {
-    if (!document.querySelector(`[data-bars="${name}"]`)) continue;
-    const largest = Math.max(...[...bars.values()].map((bar) => Math.max(bar.adds, bar.before ?? 0)));
+  for (const [name, bars] of [['group', known.groups], ['channel', known.channels]]) {
+    if (!bars.size || !document.querySelector(`[data-bars="${name}"]`)) continue;
+    const largest = Math.max(...[...bars.values()].map((bar) => Math.max(bar.adds, bar.baseline_adds ?? 0)));
     const seen = new Map([...all(`[data-${name}]`)].map((element) => [element.dataset[name], element]));
     for (const [key, bar] of bars) {
       const element = seen.get(key);
@@ -203,18 +205,26 @@ function paintChannels() {
     }
   }
   for (const element of all('[data-sum]')) {
-    const sum = sums.get(element.dataset.sum);
-    if (sum) put(element, number(sum.adds), true);
+    const rows = [...known.channels.values()].filter(({ group, channel }) => (group ?? channel) === element.dataset.sum);
+    if (!rows.length) continue;
+    const sum = (field) => rows.reduce((total, row) => (total == null || row[field] == null ? null : total + row[field]), 0);
+    put(element, number(sum('adds')), true);
+    mark(element.closest('h2').querySelector('[data-f="sum-change"]'), against(sum('adds'), sum('baseline_adds')));
   }
   return lacking;
 }
 
-function paintBar(element, { adds, before }, largest) {
+/** In percent where the base carries one, else how many more or fewer. */
+const against = (now, before) => {
+  const [direction, text] = change(now, before);
+  return [direction, (before != null && percent(now, before)) || text];
+};
+
+function paintBar(element, { adds, baseline_adds: before }, largest) {
   const part = (field) => element.querySelector(`[data-f="${field}"]`);
   put(part('value'), number(adds), true);
   widen(part('bar'), length(adds, largest));
   if (before == null) return;
   part('tick')?.setAttribute('x', length(before, largest));
-  const [direction, text] = change(adds, before);
-  mark(part('change'), [direction, percent(adds, before) || text]);
+  mark(part('change'), against(adds, before));
 }

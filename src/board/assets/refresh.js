@@ -1,11 +1,14 @@
 // Takes the page anew from the server and changes what differs.
-// Invariant: what a viewer has opened, typed or focused stays; rows keep their places under a finger.
+// Invariant: what a viewer has opened, typed or focused stays; rows keep their places under a finger, and while the figures
+// are stale.
 
+import { isHeld } from './fresh.js';
+import { news } from './paint.js';
 import { arrange } from './write.js';
 
 const WAIT_MS = 5_000;
 /** What the viewer or the stream owns. */
-const OWN = '#status, #news, #clock, #copied, #readout, [data-f="inside"], input, #found, #found-none, .fresh *';
+const OWN = '#status, #clock, #sound, #copied, #readout, [data-f="inside"], input, #found, #found-none, .fresh *';
 
 /** The page as the server renders it now; throws where it cannot be had. */
 export async function takePage() {
@@ -16,10 +19,14 @@ export async function takePage() {
 
 /** Changes this page into `fresh`, but for its state, which the age of its figures decides. */
 export function become(fresh) {
+  held = isHeld() && document.body.dataset.day === fresh.body.dataset.day;
   for (const name of ['complete', 'lag', 'day', 'revision']) document.body.dataset[name] = fresh.body.dataset[name] ?? '';
   document.title = fresh.title;
   children(document.body, fresh.body);
 }
+
+/** Whether rows keep their places, and with them their ranks. */
+let held = false;
 
 function morph(old, fresh) {
   if (old.nodeName !== fresh.nodeName || old.id !== fresh.id) {
@@ -30,7 +37,9 @@ function morph(old, fresh) {
     if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
     return;
   }
-  if (old.matches(OWN)) return;
+  // What happened is the stream's to tell, where there is one.
+  if (old.matches(OWN) || (old.id === 'news' && news())) return;
+  if (held && old.dataset.f === 'rank') return;
   attributes(old, fresh);
   if (old.id === 'rows') rows(old, fresh);
   else children(old, fresh);
@@ -77,5 +86,5 @@ function rows(list, fresh) {
     if (element) children(element, row);
     return element ?? document.importNode(row, true);
   });
-  arrange(list, elements);
+  if (!held) arrange(list, elements);
 }

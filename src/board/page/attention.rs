@@ -6,6 +6,7 @@ use super::text::{NONE, known, share};
 use super::{Context, icons, provisional};
 use crate::board::attention::{Finding, Kind, NotJudged};
 use crate::board::html::{Html, number};
+use crate::board::leaderboard::Row;
 use crate::board::view::{Language, Level, Page, Scope, View};
 use crate::board::words::Word;
 
@@ -41,30 +42,58 @@ fn not_judged(page: &Context, kind: &NotJudged) -> Html {
 }
 
 fn line(page: &Context, item: &Finding) -> Html {
+    let (what, detail) = words(page, item);
+    page.fill(
+        "<li class=\"{{class}}\"><a href=\"{{to}}\"><span class=\"g\" aria-hidden=\"true\">{{sign}}</span><span><b>{{what}}</b><small class=\"num\">{{detail}} {{seal}}</small></span>{{icon:next}}</a></li>",
+        &[
+            ("class", Html::text(withdrawn(item))),
+            ("to", to(page, item)),
+            ("sign", sign(page, item)),
+            ("what", what),
+            ("detail", detail),
+            ("seal", if item.provisional { provisional(page.words, None) } else { Html::default() }),
+        ],
+    )
+}
+
+/// Whether it is of a row, and the viewer may know.
+pub(super) fn is_of(page: &Context, item: &Finding, row: &Row) -> bool {
+    let level = page.view.watched.level.name();
+    let scope = item.scope.as_ref();
+    row.flags.contains(&item.kind) && scope.is_some_and(|place| place.level == level && place.id == row.id)
+}
+
+/// The reason of a flag, in the row that was opened.
+pub(super) fn reason(page: &Context, item: &Finding) -> Html {
+    let (what, detail) = words(page, item);
+    Html::fill(
+        "<p class=\"why {{class}}\"><span class=\"g\" aria-hidden=\"true\">{{sign}}</span><span>{{what}}<small class=\"num\">{{detail}} {{seal}}</small></span></p>",
+        &[
+            ("class", Html::text(withdrawn(item))),
+            ("sign", sign(page, item)),
+            ("what", what),
+            ("detail", detail),
+            ("seal", if item.provisional { provisional(page.words, None) } else { Html::default() }),
+        ],
+    )
+}
+
+/// Losses are counted from their broadcast on, and stand while the rest is withdrawn.
+fn withdrawn(item: &Finding) -> &'static str {
+    if item.kind == Kind::Loss { "" } else { "w" }
+}
+
+fn sign(page: &Context, item: &Finding) -> Html {
     let (sign, icon) = match item.kind {
         Kind::Silent => ("静", "silent"),
         Kind::PassRate => ("拒", "pass_rate"),
         Kind::Loss => ("删", "loss"),
         Kind::Zero => ("零", "zero"),
     };
-    let sign = match page.words.language {
+    match page.words.language {
         Language::Zh => Html::text(sign),
         Language::En => icons::icon(icon),
-    };
-    let (what, detail) = words(page, item);
-    // Losses are counted from their broadcast on, and stand while the rest is withdrawn.
-    let withdrawn = if item.kind == Kind::Loss { "" } else { " class=\"w\"" };
-    page.fill(
-        "<li{{withdrawn}}><a href=\"{{to}}\"><span class=\"g\" aria-hidden=\"true\">{{sign}}</span><span><b>{{what}}</b><small class=\"num\">{{detail}} {{seal}}</small></span>{{icon:next}}</a></li>",
-        &[
-            ("withdrawn", Html::fill(withdrawn, &[])),
-            ("to", to(page, item)),
-            ("sign", sign),
-            ("what", what),
-            ("detail", detail),
-            ("seal", if item.provisional { provisional(page.words, None) } else { Html::default() }),
-        ],
-    )
+    }
 }
 
 /// What is the matter, and what is usual.

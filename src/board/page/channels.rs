@@ -65,7 +65,12 @@ pub(super) fn main(page: &Context) -> Html {
     });
     let head = page.fill(
         include_str!("channels_head.html"),
-        &[("path", hero::path(page)), ("adds", Html::text(&number(mix.total.into()))), ("against", against(page))],
+        &[
+            ("path", hero::path(page)),
+            ("adds_label", page.words.text(hero::adds_label(page))),
+            ("adds", Html::text(&number(mix.total.into()))),
+            ("against", against(page)),
+        ],
     );
     Html::join([head, silent(page, mix)].into_iter().chain(parts).chain([figures::stages(page)]))
 }

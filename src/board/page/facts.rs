@@ -1,11 +1,13 @@
-//! What a page shows: the answers of the API, and nothing else.
+//! What a page shows, by the same functions that answer the API.
 //!
-//! Invariant: a page shows nothing that the API does not answer, and what it tells of the adds of a person only where that
-//! person is the scope.
+//! Invariant: no figure of a scope is read for a viewer who may see its rows alone, and what is told of the adds of a person
+//! only where that person is the scope.
+//!
+//! Beside what the API answers a page shows the day before and the month of a person, the neighbours in the ranks, and the
+//! regions and the news of a wall.
 
 use std::time::Duration;
 
-use crate::board::access::sight::Sight;
 use crate::board::attention::{self, Finding, NotJudged};
 use crate::board::channels::Channels;
 use crate::board::contests::{self, Contest};
@@ -25,6 +27,12 @@ use crate::board::view::View;
 pub(super) struct Facts {
     pub(super) frame: Envelope<()>,
     pub(super) leaderboard: Leaderboard,
+    /// Of the page of one person: the ranks around them.
+    pub(super) colleagues: Option<Leaderboard>,
+    /// Whether what becomes of the adds of the day can no longer change; absent where nothing of it is known.
+    pub(super) qualified_final: Option<bool>,
+    /// All that is the matter with the rows; only the flags of a row say whether it is for the viewer.
+    pub(super) findings: Vec<Finding>,
     pub(super) summary: Option<Summary>,
     pub(super) channels: Option<Channels>,
     pub(super) trend: Option<Trend>,
@@ -44,14 +52,16 @@ pub(super) struct Facts {
 
 impl Facts {
     /// The answers for a view from figures that were read `age` ago.
-    pub(super) fn read(view: &View, snapshot: &Snapshot, age: Duration) -> Self {
+    pub(super) fn read(view: &View, snapshot: &Snapshot, age: Duration, colleagues: Option<Leaderboard>) -> Self {
         let freshness = snapshot.freshness(age);
         // Whoever sees the ranks of others sees rows alone: the figures of that scope are not theirs.
-        let rows_alone = matches!(view.viewer.sight, Sight::Siblings | Sight::Around { .. });
-        let whole = (!rows_alone).then_some(snapshot);
+        let whole = view.viewer.sight.shows_figures().then_some(snapshot);
         Self {
             frame: Envelope::new(snapshot, age, ()),
             leaderboard: Leaderboard::new(snapshot, view, &freshness),
+            colleagues,
+            qualified_final: snapshot.cohorts().map(|cohorts| cohorts.are_final(&snapshot.instants)),
+            findings: attention::findings(snapshot, &freshness),
             summary: whole.map(|snapshot| Summary::new(snapshot, &freshness)),
             channels: whole.map(|snapshot| Channels::new(snapshot, &freshness)),
             trend: whole.and_then(|snapshot| Trend::new(snapshot, view.step_seconds, &freshness)),

@@ -73,6 +73,9 @@ pub(super) fn business_day(page: &Context) -> Option<Date> {
     page.facts.frame.business_date.parse().ok()
 }
 
+const STEP: &str = "<span>{{name}}</span><span aria-hidden=\"true\">›</span>";
+const STEP_LINKED: &str = "<a href=\"{{to}}\">{{name}}</a><span aria-hidden=\"true\">›</span>";
+
 /// The steps that lead back up from the scope; nothing for the whole corp.
 pub(super) fn path(page: &Context) -> Html {
     let place = &page.facts.frame.scope;
@@ -83,8 +86,9 @@ pub(super) fn path(page: &Context) -> Html {
     let steps = above.map(|step| {
         let corp = step.level == Level::Corp.name();
         let name = if corp { page.words.text(Word::WholeCorp) } else { Html::text(&step.name) };
-        let values = [("to", to(page, step.level, &step.id)), ("name", name)];
-        Html::fill("<a href=\"{{to}}\">{{name}}</a><span aria-hidden=\"true\">›</span>", &values)
+        // Whoever sees ranks alone is let into nothing above them.
+        let template = if page.view.viewer.sight.shows_figures() { STEP_LINKED } else { STEP };
+        Html::fill(template, &[("to", to(page, step.level, &step.id)), ("name", name)])
     });
     page.fill(
         "<nav class=\"crumb\" aria-label=\"{{:path}}\">{{steps}}<b>{{here}}</b></nav>",

@@ -5,7 +5,7 @@
 use jiff::ToSpan;
 
 use super::text::{local, many};
-use super::{Context, SEAL_PROVISIONAL, SEAL_REVISED, channels, hero, rows, target};
+use super::{Context, SEAL_PROVISIONAL, SEAL_REVISED, channels, hero, provisional, rows, target};
 use crate::board::html::{Html, number};
 use crate::board::leaderboard::Row;
 use crate::board::person::{Add, Status};
@@ -123,6 +123,7 @@ fn barcode(page: &Context, adds: &[Add]) -> Html {
     });
     let ticks = Html::join(ticks.chain(grey));
     let count = |which: &str| Html::text(&many(adds.iter().filter(|add| kind(add) == which).count()));
+    let pending = adds.iter().any(|add| add.status == Status::Pending);
     let says = if before.is_empty() { Word::NoneBefore } else { Word::GreyIsBefore };
     page.fill(
         include_str!("barcode.html"),
@@ -133,6 +134,7 @@ fn barcode(page: &Context, adds: &[Add]) -> Html {
             ("from", page.words.with(Word::AtHour, &[&(span.first / 60).to_string()])),
             ("to", page.words.with(Word::AtHour, &[&(span.last / 60).to_string()])),
             ("qualified", count("qualified")),
+            ("seal", provisional(page.words, Some(!pending))),
             ("old", count("old")),
             ("left", count("left")),
             ("before_says", page.words.text(says)),
@@ -157,25 +159,26 @@ fn final_says(page: &Context, adds: &[Add]) -> Html {
 
 /// The viewer between the neighbours.
 fn ladder(page: &Context) -> Html {
-    let board = &page.facts.leaderboard;
-    let own = page.view.watched.scope.id.as_str();
-    let at = board.rows.iter().position(|row| row.id == own);
-    let near = at.map_or(0..0, |at| at.saturating_sub(1)..(at + 2).min(board.rows.len()));
-    let own_adds = at.map_or(0, |at| board.rows[at].adds);
-    let lines = board.rows[near].iter().map(|row| rung(page, row, own, own_adds));
-    let lines = Html::join(lines);
-    let note = if lines.is_empty() { page.words.text(Word::NotKnown) } else { Html::default() };
+    let board = page.facts.colleagues.as_ref();
+    let mine = board.and_then(|board| Some((board, board.mine.as_ref()?)));
+    let (lines, of, note) = match mine {
+        None => (Html::default(), Html::default(), page.words.text(Word::NotKnown)),
+        Some((board, mine)) => {
+            let lines = board.rows.iter().map(|row| rung(page, row, &mine.row));
+            (Html::join(lines), page.words.with(Word::OfPeople, &[&many(board.total)]), Html::default())
+        }
+    };
     page.fill("<section id=\"ladder\" aria-labelledby=\"ladder-title\"><h2 id=\"ladder-title\">{{:my_rank}}<small class=\"num\">{{of}}</small></h2><ol class=\"lb\">{{lines}}</ol><p class=\"note\">{{note}}</p></section>", &[
-        ("of", page.words.with(Word::OfPeople, &[&many(board.total)])),
+        ("of", of),
         ("lines", lines),
         ("note", note),
     ])
 }
 
-fn rung(page: &Context, row: &Row, own: &str, own_adds: u64) -> Html {
-    let mine = row.id == own;
-    let apart = number(row.adds.abs_diff(own_adds).into());
-    let says = match (mine, row.adds >= own_adds) {
+fn rung(page: &Context, row: &Row, own: &Row) -> Html {
+    let mine = row.id == own.id;
+    let apart = number(row.adds.abs_diff(own.adds).into());
+    let says = match (mine, row.adds >= own.adds) {
         (true, _) => Html::default(),
         (false, true) => page.words.with(Word::MoreThanI, &[&apart]),
         (false, false) => page.words.with(Word::FewerThanI, &[&apart]),
@@ -222,21 +225,25 @@ fn flow(page: &Context) -> Html {
 fn add_line(page: &Context, add: &Add) -> Html {
     let known = keys::table().channels.iter().find(|key| key.key == add.channel);
     let channel = known.map_or(add.channel.as_str(), |key| page.words.either(&key.zh, &key.en));
-    let (word, seal) = match (add.status, &add.received_late_at) {
-        (Status::NotNew, _) => (Word::StatusNotNew, ""),
-        (Status::Left, _) => (Word::StatusLeft, ""),
-        (Status::Purged, _) => (Word::StatusPurged, ""),
-        (Status::Final, None) => (Word::StatusFinal, ""),
-        (Status::Final | Status::Pending, Some(_)) => (Word::StatusLate, SEAL_REVISED),
-        (Status::Pending, None) => (Word::StatusPending, SEAL_PROVISIONAL),
-    };
     let late = page.time(add.received_late_at.as_deref(), "%H:%M");
+    let fixed = page.time(add.final_at.as_deref(), "%m-%d %H:%M");
+    let (words, seal) = (page.words, provisional(page.words, Some(add.status != Status::Pending)));
+    let (says, amended) = match (add.status, &add.received_late_at) {
+        (Status::NotNew, _) => (words.text(Word::StatusNotNew), ""),
+        (Status::Left, _) => (words.text(Word::StatusLeft), ""),
+        (Status::Purged, _) => (words.text(Word::StatusPurged), ""),
+        (Status::Final, None) => (words.text(Word::StatusFinal), ""),
+        (Status::Final, Some(_)) => (words.with(Word::StatusLate, &[&late]), SEAL_REVISED),
+        (Status::Pending, None) => (words.with(Word::StatusPending, &[&fixed]), ""),
+        (Status::Pending, Some(_)) => (words.with(Word::StatusLatePending, &[&late, &fixed]), SEAL_REVISED),
+    };
     page.fill(
-        &format!("<li><details><summary><span class=\"tm num\">{{{{time}}}}</span><span>{{{{channel}}}}</span><span class=\"st\">{{{{says}}}} {seal}</span></summary><p class=\"note num\">{{{{:receipt}}}} {{{{receipt}}}}</p></details></li>"),
+        &format!("<li><details><summary><span class=\"tm num\">{{{{time}}}}</span><span>{{{{channel}}}}</span><span class=\"st\">{{{{says}}}} {amended}{{{{seal}}}}</span></summary><p class=\"note num\">{{{{:receipt}}}} {{{{receipt}}}}</p></details></li>"),
         &[
             ("time", Html::text(&page.time(add.added_at.as_deref(), "%H:%M"))),
             ("channel", Html::text(channel)),
-            ("says", page.words.with(word, &[&late])),
+            ("says", says),
+            ("seal", seal),
             ("receipt", Html::text(&add.receipt)),
         ],
     )

@@ -2,9 +2,10 @@
 //!
 //! Invariant: a row says by what it is ranked, and opens where it stands.
 
-use super::rows::{cells, href, level_word};
+use super::rows::{cells, href, level_word, measure};
 use super::text::{NONE, known, many, share};
-use super::{Context, hero, link, provisional};
+use super::{Context, attention, hero, link, provisional};
+use crate::board::access::sight::Sight;
 use crate::board::html::{Html, number};
 use crate::board::leaderboard::{Mine, Row};
 use crate::board::view::{Filter, Level, Metric, Order, Page, View};
@@ -27,7 +28,8 @@ pub(super) fn main(page: &Context) -> Html {
             ("adds", page.shown("adds")),
             ("levels", levels(page)),
             ("metrics", metrics(page)),
-            ("metric", page.words.text(metric_word(page.view.metric))),
+            ("metric", metric_title(page, page.view.metric)),
+            ("adds_label", page.words.text(hero::adds_label(page))),
             ("rows", Html::join(board.rows.iter().map(|row| opening(page, Some(row))))),
             ("template", opening(page, None)),
             ("nobody", if board.rows.is_empty() { page.words.text(Word::NobodyHere) } else { Html::default() }),
@@ -45,6 +47,15 @@ fn metric_word(metric: Metric) -> Word {
     }
 }
 
+/// The metric with the mark of its certainty.
+fn metric_title(page: &Context, metric: Metric) -> Html {
+    let word = page.words.text(metric_word(metric));
+    match metric {
+        Metric::Adds | Metric::NetAdds => word,
+        Metric::QualifiedAdds => Html::join([word, Html::text(" "), provisional(page.words, page.qualified_final())]),
+    }
+}
+
 fn levels(page: &Context) -> Html {
     Html::join(page.view.watched.scope.levels().iter().map(|level| {
         let mut to = View { from: 0, ..page.view.clone() };
@@ -55,9 +66,11 @@ fn levels(page: &Context) -> Html {
 
 fn metrics(page: &Context) -> Html {
     let view = page.view;
-    let metrics = Metric::ALL.iter().map(|metric| {
+    // Where nobody's losses are shown, nothing is ranked by what they would tell.
+    let shown = if matches!(view.viewer.sight, Sight::Around { .. } | Sight::Wall) { 1 } else { Metric::ALL.len() };
+    let metrics = Metric::ALL.iter().take(shown).map(|metric| {
         let to = View { metric: *metric, from: 0, ..view.clone() };
-        choice(&to, page.words.text(metric_word(*metric)), *metric == view.metric)
+        choice(&to, metric_title(page, *metric), *metric == view.metric)
     });
     let divider = Html::fill("<span class=\"div\"></span>", &[]);
     let orders = [(Order::Total, Word::Total), (Order::PerHead, Word::PerHead), (Order::Target, Word::OfTarget)];
@@ -85,7 +98,10 @@ fn opening(page: &Context, row: Option<&Row>) -> Html {
     let open = match row {
         Some(row) if !row.id.is_empty() => opened(page, row),
         Some(_) => Html::default(),
-        None => page.fill(OPENED, &[]),
+        None => page.fill(
+            OPENED,
+            &[("acts", if page.leads_inside(None) { acts(Html::default(), Html::default()) } else { Html::default() })],
+        ),
     };
     values.push(("open", open));
     page.fill(
@@ -98,7 +114,14 @@ fn opening(page: &Context, row: Option<&Row>) -> Html {
     )
 }
 
-const OPENED: &str = "<div class=\"open\"><p class=\"note num\" data-f=\"facts\">{{facts}}</p><div data-f=\"inside\"></div><p class=\"acts\"><a class=\"btn go\" data-f=\"to\"{{href}}>{{to}}</a></p></div>";
+const OPENED: &str = "<div class=\"open\"><p class=\"note num\" data-f=\"facts\">{{facts}}</p>{{reasons}}<div data-f=\"inside\"></div>{{acts}}</div>";
+
+/// Why there is no call to the manager: the directory that the contract describes holds no telephone number, and a page
+/// invents nothing. What a row offers is what is known: the page of its staff.
+fn acts(href: Html, to: Html) -> Html {
+    let values = [("href", href), ("to", to)];
+    Html::fill("<p class=\"acts\"><a class=\"btn go\" data-f=\"to\"{{href}}>{{to}}</a></p>", &values)
+}
 
 /// What a row shows when it is opened; its hours and its best come from its own page.
 fn opened(page: &Context, row: &Row) -> Html {
@@ -108,28 +131,36 @@ fn opened(page: &Context, row: &Row) -> Html {
             page.words.with(Word::AllStaff, &[&number(row.staff_active.into())])
         }
     };
-    let progress = row.target.and_then(|target| share(row.adds, target));
+    let value = measure(row, page.view.metric);
+    let progress = row.target.zip(value).and_then(|(target, value)| share(value, target));
+    let reasons = page
+        .facts
+        .findings
+        .iter()
+        .filter(|finding| attention::is_of(page, finding, row))
+        .map(|finding| attention::reason(page, finding));
     let facts = [known(row.net_adds), known(row.target), progress.unwrap_or_else(|| NONE.to_owned())];
     page.fill(
         OPENED,
         &[
             ("facts", page.words.with(Word::RowFacts, &facts.each_ref().map(String::as_str))),
-            ("href", href(page, row, Page::Today)),
-            ("to", to),
+            ("reasons", Html::join(reasons)),
+            (
+                "acts",
+                if page.leads_inside(Some(row)) { acts(href(page, row, Page::Today), to) } else { Html::default() },
+            ),
         ],
     )
 }
 
 /// The viewer's own row, pinned above the tabs, with the distance to the next rank.
 pub(super) fn pin(page: &Context) -> Html {
-    let Some(Mine { row, gap_next }) = &page.facts.leaderboard.mine else { return Html::default() };
+    let Some(Mine { row, rank_next, gap_next }) = &page.facts.leaderboard.mine else { return Html::default() };
     let mut values = cells(page, Some(row));
-    let gap = match (gap_next, row.rank) {
-        (Some(gap), Some(rank)) if rank > 1 => {
-            page.words.with(Word::GapNext, &[&number((rank - 1).into()), &number((*gap).into())])
-        }
-        (_, _) => Html::default(),
-    };
+    let gap = rank_next
+        .zip(*gap_next)
+        .map(|(rank, gap)| page.words.with(Word::GapNext, &[&number(rank.into()), &number(gap.into())]));
+    let gap = gap.unwrap_or_default();
     for (name, value) in &mut values {
         match *name {
             "sub" => *value = gap.clone(),
@@ -137,7 +168,6 @@ pub(super) fn pin(page: &Context) -> Html {
             _ => {}
         }
     }
-    values.push(("mine_seal", provisional(page.words, None)));
     page.fill(
         concat!(
             "<aside class=\"pin\" aria-label=\"{{:mine}}\"><div class=\"row\">",

@@ -60,12 +60,14 @@ pub(super) fn href(page: &Context, row: &Row, kind: Page) -> Html {
 /// The values of one row's cells.
 pub(super) fn cells(page: &Context, row: Option<&Row>) -> Values {
     let ranks = page.view.page == Page::Rank;
+    let qualified = page.view.metric == Metric::QualifiedAdds;
     let Some(row) = row else {
-        let seal = if ranks { provisional(page.words, None) } else { Html::default() };
+        let seal = if ranks || qualified { provisional(page.words, page.qualified_final()) } else { Html::default() };
         let change = if ranks { Html::default() } else { change_cell((Html::default(), Html::default())) };
         return vec![("tick", tick(page)), ("bar", Html::text("0")), ("seal", seal), ("change", change)];
     };
     let value = measure(row, page.view.metric).unwrap_or(0);
+    let seals = (ranks || qualified) && row.qualified_adds.is_some();
     let (move_class, moved, move_says) = if page.held() { Default::default() } else { moved(page, row) };
     vec![
         ("id", Html::text(&row.id)),
@@ -78,8 +80,8 @@ pub(super) fn cells(page: &Context, row: Option<&Row>) -> Values {
         ("sub", sub(page, row)),
         ("flag", flags(page, row)),
         ("value", Html::text(&known(measure(row, page.view.metric)))),
-        ("done", if ranks { qualified(page, row) } else { done(row, value) }),
-        ("seal", if ranks && row.qualified_adds.is_some() { provisional(page.words, None) } else { Html::default() }),
+        ("done", if ranks { also_qualified(page, row) } else { done(row, value) }),
+        ("seal", if seals { provisional(page.words, page.qualified_final()) } else { Html::default() }),
         ("change", if ranks { Html::default() } else { change_cell(changed(page, row)) }),
         ("bar", bar(row, value)),
         ("tick", tick(page)),
@@ -90,7 +92,7 @@ pub(super) fn name(page: &Context, row: &Row) -> Html {
     if row.id.is_empty() { page.words.text(Word::Unassigned) } else { Html::text(&row.name) }
 }
 
-fn measure(row: &Row, metric: Metric) -> Option<i128> {
+pub(super) fn measure(row: &Row, metric: Metric) -> Option<i128> {
     match metric {
         Metric::Adds => Some(row.adds.into()),
         Metric::NetAdds => row.net_adds.map(i128::from),
@@ -127,7 +129,7 @@ fn change_cell((class, change): (Html, Html)) -> Html {
     )
 }
 
-fn qualified(page: &Context, row: &Row) -> Html {
+fn also_qualified(page: &Context, row: &Row) -> Html {
     let qualified = row.qualified_adds.map(|qualified| number(qualified.into()));
     qualified.map(|qualified| page.words.with(Word::RowQualified, &[&qualified])).unwrap_or_default()
 }

@@ -47,11 +47,19 @@ fn frame(words: Words, view: &View) -> Values {
         ("page", Html::text(view.page.name())),
         ("styles", Html::join([sheet.as_str(), dark].map(|link| Html::fill(link, &[])))),
         ("words", Html::text(&Word::json(words.language))),
-        ("query", Html::text(&view.query())),
+        ("query", Html::text(&followed(view))),
         ("metric", Html::text(view.metric.name())),
         ("level", Html::text(view.watched.level.name())),
         ("definitions", icons::definitions()),
     ]
+}
+
+/// What the stream of a page is asked for: there the path does not say which page it is.
+fn followed(view: &View) -> String {
+    match view.page {
+        Page::Me | Page::Wall => format!("{}&view={}", view.query(), view.page.name()),
+        Page::Today | Page::Rank | Page::Channels => view.query(),
+    }
 }
 
 /// The page of a phone around its main part; `pin` stands above the tabs.
@@ -77,7 +85,7 @@ pub(super) fn phone(page: &Context, main: Html, pin: Html) -> Html {
         &[
             ("name", Html::text(&name(page))),
             ("size", size),
-            ("query", Html::text(&page.view.query())),
+            ("query", Html::text(&home(page.view).query())),
             ("fresh", fresh(page)),
             ("main", main),
             ("foot", page.words.with(Word::Foot, &foot.each_ref().map(String::as_str))),
@@ -104,6 +112,9 @@ pub(super) fn name(page: &Context) -> String {
     if place.name.is_empty() { page.facts.frame.corp_id.clone() } else { place.name.clone() }
 }
 
+/// The line is a button where its definition can be opened.
+const FRESH_OPENS: &str = "button type=\"button\" data-def=\"complete_through\"";
+
 /// The line that says how far the figures are complete.
 pub(super) fn fresh(page: &Context) -> Html {
     let words = page.words;
@@ -115,10 +126,13 @@ pub(super) fn fresh(page: &Context) -> Html {
     } else {
         words.with(Word::SecondsBehind, &[&seconds.to_string()])
     };
+    let tag = if page.view.page == Page::Wall { "div" } else { FRESH_OPENS };
     let said = if held { words.text(Word::StaleWords) } else { Html::default() };
     page.fill(
         include_str!("fresh.html"),
         &[
+            ("tag", Html::fill(tag, &[])),
+            ("end", Html::fill(tag.split(' ').next().unwrap_or_default(), &[])),
             ("label", words.text(if held { Word::CompleteOnly } else { Word::CompleteThrough })),
             ("complete", Html::text(&page.time(page.complete_through(), "%H:%M:%S"))),
             ("age", if lag.is_some() { age } else { Html::default() }),
@@ -150,6 +164,14 @@ fn themes(words: Words, view: &View) -> Html {
     }))
 }
 
+/// Where a viewer is at home: their own place, where they see the ranks of others and no more.
+fn home(view: &View) -> View {
+    match &view.viewer.own {
+        Some(own) if !view.viewer.sight.shows_figures() => view.of(own.clone()),
+        Some(_) | None => view.clone(),
+    }
+}
+
 fn tabs(words: Words, view: &View) -> Html {
     let tabs = [
         (Page::Today, "today", Word::TabToday),
@@ -159,7 +181,8 @@ fn tabs(words: Words, view: &View) -> Html {
     ];
     Html::join(tabs.map(|(kind, icon, word)| {
         let current = if kind == view.page { " aria-current=\"page\"" } else { "" };
-        let to = View { page: kind, from: 0, ..view.clone() };
+        let to = if kind == view.page { view.clone() } else { home(view) };
+        let to = View { page: kind, from: 0, ..to };
         Html::fill(
             "<a href=\"{{to}}\" data-tab=\"{{tab}}\"{{current}}>{{icon}}{{word}}</a>",
             &[
@@ -176,8 +199,15 @@ fn tabs(words: Words, view: &View) -> Html {
 /// A page of the final size without any figure.
 pub(super) fn loading(view: &View) -> Html {
     let words = Words { language: view.language };
-    let fresh =
-        words.fill(include_str!("fresh.html"), &[("label", words.text(Word::Loading)), ("complete", Html::text(NONE))]);
+    let fresh = words.fill(
+        include_str!("fresh.html"),
+        &[
+            ("tag", Html::fill("div", &[])),
+            ("end", Html::fill("div", &[])),
+            ("label", words.text(Word::Loading)),
+            ("complete", Html::text(NONE)),
+        ],
+    );
     let body = words.fill(include_str!("loading.html"), &[("fresh", fresh), ("tabs", tabs(words, view))]);
     let mut values = frame(words, view);
     values.extend([

@@ -12,11 +12,12 @@ use crate::board::words::Word;
 
 pub(super) fn section(page: &Context) -> Html {
     let expected = page.facts.summary.as_ref().and_then(|summary| summary.forecast.as_ref());
+    let title = page.term("target", Word::Target);
     let Some(target) = page.target().filter(|target| target.target > 0) else {
         return page.fill(
-            "<section class=\"goal\" id=\"goal\"><div class=\"two l\"><span><button type=\"button\" class=\"def\" data-def=\"target\">{{:target}}</button></span>\
+            "<section class=\"goal\" id=\"goal\"><div class=\"two l\"><span>{{title}}</span>\
              <span class=\"w\">{{forecast}}</span></div><p class=\"note\">{{:no_target}}</p></section>",
-            &[("forecast", forecast(page, expected))],
+            &[("title", title), ("forecast", forecast(page, expected))],
         );
     };
     let scale = Scale::new(target, expected);
@@ -28,6 +29,7 @@ pub(super) fn section(page: &Context) -> Html {
     page.fill(
         include_str!("target.html"),
         &[
+            ("title", title),
             ("goal", Html::text(&target.target.to_string())),
             ("target", Html::text(&number(target.target.into()))),
             ("done", Html::text(&done)),

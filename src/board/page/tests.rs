@@ -5,16 +5,17 @@ use std::time::Duration;
 use super::*;
 use crate::board::access::sight::Sight;
 use crate::board::fixture;
+use crate::board::view::{Level, Scope};
 
 fn check(parameters: &[(&str, &str)], age_seconds: u64) -> String {
-    page(&fixture::view(parameters), &fixture::snapshot(), Duration::from_secs(age_seconds))
+    page(&fixture::view(parameters), &fixture::snapshot(), Duration::from_secs(age_seconds), None)
 }
 
 /// The HTML of every page.
 fn pages(parameters: &[(&str, &str)], age_seconds: u64) -> Vec<String> {
     let kinds = Page::ALL.iter().map(|kind| View { page: *kind, ..fixture::view(parameters) });
     let age = Duration::from_secs(age_seconds);
-    kinds.map(|view| page(&view, &fixture::snapshot(), age)).collect()
+    kinds.map(|view| page(&view, &fixture::snapshot(), age, None)).collect()
 }
 
 #[test]
@@ -76,7 +77,7 @@ fn a_stale_page_withdraws_forecast_pace_silence_contests_and_news() {
 #[test]
 fn ones_own_page_shows_each_add_and_the_month_and_no_customer() {
     let view = View { page: Page::Me, ..fixture::view(&[("lang", "en"), ("scope", "staff:z1"), ("level", "staff")]) };
-    let html = page(&view, &fixture::snapshot_of_person(), Duration::ZERO);
+    let html = page(&view, &fixture::snapshot_of_person(), Duration::ZERO, None);
     assert_eq!(html.matches("<rect class=\"qualified\"").count(), 1);
     for part in ["already a colleague", "left, not counted", "yinliu.friend.v1/3/42", ">25</b>", ">6</b>", ">−2</b>"]
     {
@@ -87,7 +88,7 @@ fn ones_own_page_shows_each_add_and_the_month_and_no_customer() {
 #[test]
 fn a_wall_shows_the_contest_that_runs_per_head() {
     let view = View { page: Page::Wall, ..fixture::view(&[("lang", "en")]) };
-    let html = page(&view, &fixture::snapshot(), Duration::ZERO);
+    let html = page(&view, &fixture::snapshot(), Duration::ZERO, None);
     assert!(
         html.contains("<b class=\"num\">4.5</b>杭州湖滨路店") && html.contains("<b class=\"num\">7.0</b>"),
         "{html}"
@@ -99,11 +100,11 @@ fn whoever_sees_the_ranks_of_others_sees_rows_and_no_figure_of_that_scope() {
     let mut view = View { page: Page::Rank, ..fixture::view(&[("lang", "en")]) };
     let figure = "data-n=\"adds\">30</b>";
     let total = "Adds today 30";
-    let html = page(&view, &fixture::snapshot(), Duration::ZERO);
+    let html = page(&view, &fixture::snapshot(), Duration::ZERO, None);
     assert!(html.contains(figure) && html.contains(total), "{html}");
     for sight in [Sight::Siblings, Sight::Around { first: 3 }] {
         view.viewer.sight = sight;
-        let html = page(&view, &fixture::snapshot(), Duration::ZERO);
+        let html = page(&view, &fixture::snapshot(), Duration::ZERO, None);
         assert!(html.contains("<li data-id=\"S1\">"), "{html}");
         assert!(!html.contains(figure) && !html.contains(total), "{html}");
         assert!(html.contains("data-n=\"adds\">—</b>") && html.contains("Adds today —"), "{html}");
@@ -149,7 +150,7 @@ fn every_word_that_a_template_names_exists() {
 fn a_wall_shows_every_region_and_they_add_up_to_the_total() {
     let wall = |snapshot: &Snapshot| {
         let view = View { page: Page::Wall, ..fixture::view(&[("lang", "en")]) };
-        page(&view, snapshot, Duration::ZERO)
+        page(&view, snapshot, Duration::ZERO, None)
     };
     let mut snapshot = fixture::snapshot();
     let html = wall(&snapshot);
@@ -167,13 +168,144 @@ fn a_wall_shows_every_region_and_they_add_up_to_the_total() {
 fn ones_own_page_shows_the_day_before_below_the_day() {
     let view = View { page: Page::Me, ..fixture::view(&[("lang", "en"), ("scope", "staff:z1"), ("level", "staff")]) };
     let mut snapshot = fixture::snapshot_of_person();
-    let html = page(&view, &snapshot, Duration::ZERO);
+    let html = page(&view, &snapshot, Duration::ZERO, None);
     assert!(html.contains("<rect class=\"day-before\" x=\"4.16%\"") && html.contains("Grey ticks"), "{html}");
     let mut person = (**snapshot.details.person.as_ref().unwrap()).clone();
     person.day_before.clear();
     snapshot.details.person = Some(std::sync::Arc::new(person));
-    let html = page(&view, &snapshot, Duration::ZERO);
+    let html = page(&view, &snapshot, Duration::ZERO, None);
     assert!(!html.contains("class=\"day-before\"") && html.contains("No adds on the day before."), "{html}");
+}
+
+#[test]
+fn figures_that_may_change_carry_their_seal_wherever_they_stand_and_final_ones_none() {
+    let seal = "<span class=\"seal\" title=\"provisional until 24 h have passed\">prov.</span>";
+    let qualified = [("lang", "en"), ("metric", "qualified_adds")];
+    let by_kind = |kind: Page, snapshot: &Snapshot| {
+        let html = page(&View { page: kind, ..fixture::view(&qualified) }, snapshot, Duration::ZERO, None);
+        // What stands below the figures of the rows alone, without the template that the browser fills.
+        let rows = html.split("id=\"rows\">").nth(1).unwrap().split("</ol>").next().unwrap();
+        let below: String =
+            rows.split("data-f=\"done\">").skip(1).map(|rest| rest.split("</small>").next().unwrap()).collect();
+        (below, html)
+    };
+    let mut closed = fixture::snapshot();
+    let mut cohorts = (**closed.details.cohorts.as_ref().unwrap()).clone();
+    cohorts.complete_through = i64::MAX / 2;
+    closed.details.cohorts = Some(std::sync::Arc::new(cohorts));
+    for kind in [Page::Today, Page::Wall, Page::Rank] {
+        let (rows, html) = by_kind(kind, &fixture::snapshot());
+        assert_eq!(rows.matches(seal).count(), 4, "{kind:?}: one for each row: {rows}");
+        assert_eq!(html.contains(&format!("Qualified {seal}</a>")), kind == Page::Rank, "its choice: {html}");
+        let (rows, html) = by_kind(kind, &closed);
+        assert!(!rows.contains(seal) && !html.contains(&format!("Qualified {seal}</a>")), "{kind:?}, closed: {html}");
+    }
+}
+
+#[test]
+fn a_contest_of_qualified_adds_carries_their_seal() {
+    let wall = |snapshot: &Snapshot| {
+        let view = View { page: Page::Wall, ..fixture::view(&[("lang", "en")]) };
+        page(&view, snapshot, Duration::ZERO, None)
+            .split("wpk")
+            .nth(1)
+            .unwrap()
+            .split("</svg>")
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    let mut snapshot = fixture::snapshot();
+    assert!(!wall(&snapshot).contains("prov."));
+    let mut contests = (**snapshot.details.contests.as_ref().unwrap()).clone();
+    contests.rows.iter_mut().for_each(|row| row.metric = "qualified_adds".to_owned());
+    snapshot.details.contests = Some(std::sync::Arc::new(contests));
+    assert!(wall(&snapshot).contains("prov."));
+}
+
+#[test]
+fn an_add_that_came_late_and_is_pending_carries_both_seals_and_says_when_it_is_final() {
+    let view = View { page: Page::Me, ..fixture::view(&[("lang", "en"), ("scope", "staff:z1"), ("level", "staff")]) };
+    let mut snapshot = fixture::snapshot_of_person();
+    let flow = |snapshot: &Snapshot| {
+        let html = page(&view, snapshot, Duration::ZERO, None);
+        html.split("id=\"flow\"").nth(1).unwrap().to_owned()
+    };
+    let in_time = flow(&snapshot);
+    assert!(in_time.contains("final 11-23 10:00 <span class=\"seal\" title"), "{in_time}");
+    let mut person = (**snapshot.details.person.as_ref().unwrap()).clone();
+    person.adds[0].recorded_at += 600_000;
+    snapshot.details.person = Some(std::sync::Arc::new(person));
+    let late = flow(&snapshot);
+    assert!(
+        late.contains(
+            "added 10:10, final 11-23 10:00 <span class=\"seal amend\">rev.</span><span class=\"seal\" title"
+        ),
+        "{late}"
+    );
+}
+
+#[test]
+fn an_opened_row_divides_the_metric_by_its_target_and_says_why_it_is_flagged() {
+    let mut snapshot = fixture::snapshot();
+    let of_net = ((Level::Store, "S1".to_owned(), "net_adds".to_owned()), 24);
+    snapshot.directory.targets.extend([of_net]);
+    let view = View { page: Page::Rank, ..fixture::view(&[("lang", "en"), ("metric", "net_adds")]) };
+    let html = page(&view, &snapshot, Duration::ZERO, None);
+    assert!(html.contains("net 12, target 24, done 50.0%"), "{html}");
+    let row = |id: &str| html.split(&format!("<li data-id=\"{id}\">")).nth(1).unwrap().split("</li>").next().unwrap();
+    assert!(row("S2").contains("class=\"why w\"") && row("S2").contains("40 sent, 2 accepted<small"), "{}", row("S2"));
+    assert!(
+        row("S1").contains("class=\"why \"") && row("S1").contains("15, 1.7%")
+            || row("S1").contains("left after a broadcast"),
+        "{}",
+        row("S1")
+    );
+    assert!(!row("S3").contains("accepted"), "{}", row("S3"));
+}
+
+#[test]
+fn every_page_says_at_least_beside_its_adds_while_they_are_stale() {
+    for kind in [Page::Today, Page::Rank, Page::Channels, Page::Wall] {
+        let html = page(
+            &View { page: kind, ..fixture::view(&[("lang", "en")]) },
+            &fixture::snapshot(),
+            Duration::from_mins(5),
+            None,
+        );
+        assert!(html.contains("<span class=\"h\">, at least</span>"), "{kind:?}: {html}");
+    }
+}
+
+#[test]
+fn the_pinned_row_names_the_next_rank_that_somebody_holds() {
+    let mut snapshot = fixture::snapshot();
+    for (id, adds) in [("S1", 9), ("S2", 9), ("S3", 4)] {
+        let values = crate::event::Counter::ALL
+            .iter()
+            .map(|counter| if *counter == crate::event::Counter::Adds { adds } else { 0 });
+        let counters = crate::board::reader::Counters::from_values(&values.collect::<Vec<_>>());
+        snapshot.counts.children.retain(|(other, _)| other != id);
+        snapshot.counts.children.push((id.to_owned(), counters));
+    }
+    let mut view = View { page: Page::Rank, ..fixture::view(&[("lang", "en")]) };
+    view.viewer.own = Some(Scope { level: Level::Store, id: "S3".to_owned() });
+    let html = page(&view, &snapshot, Duration::ZERO, None);
+    let pin = html.split("class=\"pin\"").nth(1).unwrap().split("</aside>").next().unwrap();
+    assert!(pin.contains("data-f=\"sub\">rank 1 is 5 ahead<") && pin.contains("data-rank=\"3\""), "{pin}");
+}
+
+#[test]
+fn a_wall_offers_no_definition_to_open_and_has_its_chart_as_a_table() {
+    let html = page(
+        &View { page: Page::Wall, ..fixture::view(&[("lang", "en")]) },
+        &fixture::snapshot(),
+        Duration::ZERO,
+        None,
+    );
+    assert!(!html.contains("data-def") && !html.contains("data-sheet"), "{html}");
+    assert!(html.contains("<th scope=\"row\">10:00</th><td>20 </td>"), "{html}");
+    assert!(html.contains("工牌·湖滨 silent for 47 min"), "{html}");
 }
 
 #[test]

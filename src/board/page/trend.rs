@@ -21,7 +21,7 @@ pub(super) fn section(page: &Context) -> Html {
             ("title", title.clone()),
             ("legend", legend(page)),
             ("plot", plot::plot(page, trend, title)),
-            ("hours", hours(page, trend)),
+            ("hours", table(page, trend)),
         ],
     )
 }
@@ -34,6 +34,14 @@ pub(super) fn legend(page: &Context) -> Html {
 /// Adds per 10 minutes, or whatever a step is.
 pub(super) fn title(page: &Context, trend: &Trend) -> Html {
     page.words.with(Word::TrendTitle, &[&(trend.step_seconds / 60).to_string()])
+}
+
+/// The figures of the chart by the hour.
+pub(super) fn table(page: &Context, trend: &Trend) -> Html {
+    page.fill(
+        "<table><thead><tr><th scope=\"col\">{{:hour}}</th><th scope=\"col\">{{:today_short}}</th><th scope=\"col\" class=\"w\">{{:yesterday}}</th></tr></thead><tbody>{{hours}}</tbody></table>",
+        &[("hours", hours(page, trend))],
+    )
 }
 
 fn hours(page: &Context, trend: &Trend) -> Html {

@@ -3,17 +3,17 @@
 //! Invariant: what is withdrawn on a phone is withdrawn here, and "complete through" stands beside the clock.
 
 use super::text::{length, many, share};
-use super::{Context, SEAL_HELD, channels, hero, plot, provisional, rows, shell, target, trend};
+use super::{Context, SEAL_HELD, attention, channels, hero, plot, provisional, rows, shell, target, trend};
+use crate::board::attention::Kind as Matter;
 use crate::board::contests::{Contest, Side, State};
 use crate::board::html::{Html, number, tenths};
-use crate::board::leaderboard::Row;
+use crate::board::leaderboard::{Row, WALL_ROWS};
 use crate::board::news::Kind;
 use crate::board::regions::Region;
-use crate::board::view::Level;
+use crate::board::view::{Level, Metric};
 use crate::board::words::Word;
 
-/// As many as fit beside the hero, and below it.
-const ROWS_MAX: usize = 8;
+/// As many as fit below the hero.
 const REGIONS_MAX: usize = 8;
 
 pub(super) fn wall(page: &Context) -> Html {
@@ -40,10 +40,12 @@ pub(super) fn wall(page: &Context) -> Html {
             ("legend", page.facts.trend.as_ref().map(|_| trend::legend(page)).unwrap_or_default()),
             ("plot", chart.unwrap_or_else(|| page.fill("<p class=\"note\">{{:not_known}}</p>", &[]))),
             ("board_title", page.words.text(rows::level_word(page.view.watched.level))),
-            ("rows", Html::join(page.facts.leaderboard.rows.iter().take(ROWS_MAX).map(|row| line(page, Some(row))))),
+            ("rows", Html::join(page.facts.leaderboard.rows.iter().take(WALL_ROWS).map(|row| line(page, Some(row))))),
             ("template", line(page, None)),
             ("contest", contest(page)),
             ("channels", channels::section(page)),
+            ("silent", silent(page)),
+            ("hours", page.facts.trend.as_ref().map(|trend| trend::table(page, trend)).unwrap_or_default()),
             ("news", news(page)),
             ("late", page.shown("late_adds")),
         ],
@@ -105,6 +107,12 @@ fn region_item(page: &Context, region: &Region) -> Html {
     )
 }
 
+/// The worst of the silent codes, as far as a wall may name it.
+fn silent(page: &Context) -> Html {
+    let mut found = page.facts.attention.iter().flatten();
+    found.find(|item| item.kind == Matter::Silent).map(|item| attention::reason(page, item)).unwrap_or_default()
+}
+
 /// The newest fact, with its minute; its figure is golden.
 fn news(page: &Context) -> Html {
     let Some(item) = page.facts.news.first() else { return page.words.text(Word::NewsNone) };
@@ -163,13 +171,21 @@ fn tug(page: &Context, one: (&Side, i64), other: (&Side, i64), contest: &Contest
     };
     let basis = if contest.basis == "per_head" { Word::PerHead } else { Word::Total };
     Html::fill(
-        "<p class=\"names\"><span><b class=\"num\">{{one}}</b>{{one_name}}</span><small>{{basis}}</small><span><b class=\"num\">{{other}}</b>{{other_name}}</span></p><svg class=\"tug\" aria-hidden=\"true\"><rect class=\"rest\" width=\"100%\" height=\"100%\"/><rect class=\"fill\" width=\"{{width}}\" height=\"100%\"/></svg>",
+        "<p class=\"names\"><span><b class=\"num\">{{one}}</b>{{one_name}}</span><small>{{basis}} {{seal}}</small><span><b class=\"num\">{{other}}</b>{{other_name}}</span></p><svg class=\"tug\" aria-hidden=\"true\"><rect class=\"rest\" width=\"100%\" height=\"100%\"/><rect class=\"fill\" width=\"{{width}}\" height=\"100%\"/></svg>",
         &[
             ("one", Html::text(&shown(one))),
             ("one_name", Html::text(&one.0.name)),
             ("other", Html::text(&shown(other))),
             ("other_name", Html::text(&other.0.name)),
             ("basis", page.words.text(basis)),
+            (
+                "seal",
+                if contest.metric == Metric::QualifiedAdds.name() {
+                    provisional(page.words, None)
+                } else {
+                    Html::default()
+                },
+            ),
             ("width", length(one.1, one.1.saturating_add(other.1))),
         ],
     )

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::board::access::grant::Role;
 use crate::board::access::{Secret, token};
-use crate::board::fixture::Fixture;
+use crate::board::fixture::{CREW, CREW_STAFF, Fixture};
 use crate::board::view::Scope;
 use crate::board::{Config, serve};
 use crate::corp::Corps;
@@ -223,6 +223,10 @@ async fn totals_of_siblings_are_ranks_and_nothing_else() {
     assert!(page.starts_with("HTTP/1.1 200") && !page.contains("id=\"adds\">30"), "{page}");
     let (_, stream) = served.get(&format!("/api/v1/stream?{query}"), &manager, "\n\n").await;
     assert!(stream.contains("\"rows\"") && !stream.contains("\"figures\""), "{stream}");
+    for kind in ["today", "channels"] {
+        let tab = page.split(&format!("\" data-tab=\"{kind}\"")).next().unwrap().rsplit("href=\"").next().unwrap();
+        assert!(tab.contains("scope=store:S1"), "whoever sees ranks alone is led home: {tab}");
+    }
 }
 
 #[tokio::test]
@@ -233,6 +237,100 @@ async fn staff_rank_among_neighbours_whose_losses_stay_hidden() {
     assert!(board.starts_with("HTTP/1.1 200") && board.contains("\"net_adds\":null"), "{board}");
     let by_net = served.whole("/api/v1/leaderboard?scope=store:S1&level=staff&metric=net_adds", &staff).await;
     assert!(by_net.starts_with("HTTP/1.1 400") && by_net.contains(r#""allowed":["adds"]"#), "{by_net}");
+}
+
+/// Which of the crew are named in an answer, by id.
+fn named(answer: &str) -> Vec<&'static str> {
+    CREW_STAFF.iter().filter(|(_, name, _, _)| answer.contains(name)).map(|(staff, _, _, _)| *staff).collect()
+}
+
+#[tokio::test]
+async fn staff_see_their_neighbours_and_the_first_three_of_their_store_and_nobody_else() {
+    let served = guarded().await;
+    let ask = async |staff: &str, query: &str| {
+        let link = cookie(Some(CREW), &format!("staff:{staff}"), Role::Staff, 60);
+        served.whole(&format!("/api/v1/leaderboard?level=staff&{query}"), &link).await
+    };
+    for (staff, query, expected) in [
+        ("p6", "scope=store:S7", vec!["p1", "p2", "p3", "p5", "p6", "p7"]),
+        ("p1", "scope=store:S7", vec!["p1", "p2", "p3"]),
+        ("p7", "scope=store:S7&order=per_head", vec!["p1", "p2", "p3", "p6", "p7"]),
+        ("p6", "scope=region:R7", vec!["p5", "p6", "p7"]),
+        ("p6", "scope=store:S7&from=3", vec!["p1", "p2", "p3", "p5", "p6", "p7"]),
+    ] {
+        let board = ask(staff, query).await;
+        assert_eq!(named(&board), expected, "{staff} asks for {query}: {board}");
+        let body: serde_json::Value = serde_json::from_str(board.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+        assert!(body["data"]["next"].is_null(), "there is no next page: {board}");
+        for row in body["data"]["rows"].as_array().unwrap() {
+            assert_eq!(row["net_adds"].is_null(), row["id"] != staff, "losses are one's own: {row}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_tab_of_ranks_of_a_member_of_staff_is_their_store_with_their_row_pinned() {
+    let served = guarded().await;
+    let link = cookie(Some(CREW), "staff:p6", Role::Staff, 60);
+    let page = served.whole("/?view=rank&lang=en", &link).await;
+    assert_eq!(named(&page), ["p1", "p2", "p3", "p5", "p6", "p7"], "{page}");
+    let pin = page.split("class=\"pin\"").nth(1).unwrap_or_else(|| panic!("{page}"));
+    assert!(pin.contains("rank 5 is 10 ahead") && pin.contains("data-rank=\"6\""), "{pin}");
+    assert!(page.contains("data-query=\"corp=crew&amp;view=rank&amp;scope=store:S7&amp;lang=en\""), "{page}");
+    // Whatever it links to is for them.
+    let body = page.split("\r\n\r\n").nth(1).unwrap();
+    let links: Vec<_> =
+        body.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap().replace("&amp;", "&")).collect();
+    assert!(links.len() > 10, "{links:?}");
+    for to in links.iter().filter(|to| !to.starts_with("assets/")) {
+        let answer = served.whole(&format!("/{}", to.trim_start_matches("./")), &link).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{to}: {answer}");
+    }
+    let (_, stream) = served.get("/api/v1/stream?view=rank", &link, "\n\n").await;
+    assert!(stream.contains("\"mine\":{") && !stream.contains("\"figures\""), "{stream}");
+    assert_eq!(named(&stream), ["p1", "p2", "p3", "p5", "p6", "p7"], "{stream}");
+}
+
+#[tokio::test]
+async fn ones_own_page_says_the_rank_among_all_of_the_store_and_the_neighbours() {
+    let served = guarded().await;
+    let manager = cookie(Some(CREW), "store:S7", Role::Manager, 60);
+    for link in [cookie(Some(CREW), "staff:p6", Role::Staff, 60), manager] {
+        let page = served.whole("/me?scope=staff:p6&lang=en", &link).await;
+        let ladder = page.split("id=\"ladder\"").nth(1).unwrap().split("</section>").next().unwrap();
+        assert!(ladder.contains(">of 7<"), "{ladder}");
+        assert_eq!(named(ladder), ["p5", "p7"], "{ladder}");
+        for part in ["data-rank=\"5\"", "data-rank=\"6\"", "data-rank=\"7\"", "10 more", "10 fewer", "<b>Me</b>"] {
+            assert!(ladder.contains(part), "{part}: {ladder}");
+        }
+    }
+    let other = cookie(Some(CREW), "store:S8", Role::Manager, 60);
+    assert!(served.whole("/me?scope=staff:p6", &other).await.starts_with("HTTP/1.1 403"));
+}
+
+#[tokio::test]
+async fn a_wall_names_staff_where_that_is_configured_and_only_then() {
+    let mut config = Config::default();
+    config.access.keys.insert("k1".to_owned(), Secret::new(SECRET));
+    let hidden = served_by(config.clone()).await;
+    config.access.wall_names = true;
+    let shown = served_by(config).await;
+    let wall = cookie(Some(CREW), "store:S7", Role::Wall, 60);
+    let ask = async |served: &Served, path: &str| {
+        if path.contains("stream") { served.get(path, &wall, "\n\n").await.1 } else { served.whole(path, &wall).await }
+    };
+    for path in ["/wall?", "/api/v1/leaderboard?", "/api/v1/stream?view=wall&"] {
+        let path = format!("{path}scope=store:S7&level=staff");
+        let without = ask(&hidden, &path).await;
+        assert!(without.starts_with("HTTP/1.1 200") && named(&without).is_empty(), "{path}: {without}");
+        let with = ask(&shown, &path).await;
+        assert_eq!(named(&with), ["p1", "p2", "p3", "p4", "p5", "p6", "p7"], "{path}: {with}");
+        assert!(!with.contains("\"net_adds\":69"), "nobody's losses: {with}");
+    }
+    let by_net = shown.whole("/wall?scope=store:S7&level=staff&metric=net_adds", &wall).await;
+    assert!(by_net.starts_with("HTTP/1.1 400"), "{by_net}");
+    let person = shown.whole("/me?scope=staff:p1", &wall).await;
+    assert!(person.starts_with("HTTP/1.1 403"), "{person}");
 }
 
 #[tokio::test]
