@@ -52,6 +52,7 @@ test:
 	deploy/fetch-python.sh schemathesis
 	deploy/fetch-python.sh dbt
 	deploy/fetch-browser.sh
+	deploy/fetch-nginx.sh
 	cargo test --release --locked -- --skip browser::
 	cargo test --release --locked --test integration -- browser::
 	cargo test --release --locked --bench figures -- --quick

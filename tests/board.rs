@@ -24,6 +24,7 @@ use self::month::{month, now_ms};
 use crate::support::{poll, stage::SOON};
 
 mod month;
+mod nginx;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -64,6 +65,17 @@ impl Served {
     }
 
     async fn try_get(&self, path: &str, header: &str) -> (u16, String) {
+        let answer = self.ask(path, header).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    /// The lines before the body.
+    async fn head(&self, path: &str, header: &str) -> String {
+        self.ask(path, header).await.split_once("\r\n\r\n").unwrap().0.to_owned()
+    }
+
+    async fn ask(&self, path: &str, header: &str) -> String {
         let (address, request) = (self.address, format!("GET {path} HTTP/1.0\r\nHost: board\r\n{header}\r\n"));
         let answer = tokio::task::spawn_blocking(move || {
             let mut stream = TcpStream::connect(address).unwrap();
@@ -72,9 +84,7 @@ impl Served {
             stream.read_to_end(&mut answer).unwrap();
             String::from_utf8_lossy(&answer).into_owned()
         });
-        let answer = answer.await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        answer.await.unwrap()
     }
 
     /// Waits until an answer shows this: what costs more than counts is read a moment after the first viewer came.
