@@ -19,6 +19,7 @@ use std::{
 use rdkafka::producer::FutureProducer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use yinliu::directory::channels;
 
 use crate::{
     chaos::number,
@@ -103,8 +104,8 @@ struct Hands {
     clickhouse: Arc<Proxy>,
     producer: FutureProducer,
     topic: String,
-    /// Who adds late.
-    staff: String,
+    /// Who adds, the first of them late.
+    staff: Vec<String>,
     runtime: tokio::runtime::Handle,
     ordered: AtomicU64,
 }
@@ -115,7 +116,7 @@ impl Hands {
             clickhouse,
             producer: records::producer(stage.kafka),
             topic: stage.topic("friend"),
-            staff: told.brand.staff[0].id.clone(),
+            staff: told.brand.staff.iter().map(|staff| staff.id.clone()).collect(),
             runtime: tokio::runtime::Handle::current(),
             ordered: AtomicU64::new(0),
         }
@@ -126,26 +127,38 @@ impl Hands {
         match order.split_once(' ') {
             Some(("clickhouse", "refuse")) => self.clickhouse.set(Mode::Refuse),
             Some(("clickhouse", "pass")) => self.clickhouse.set(Mode::Pass),
-            Some(("late", occurred_at)) => self.add_late(occurred_at),
+            Some(("late", occurred_at)) => self.add([(self.staff[0].as_str(), "badge")], occurred_at),
+            None if order == "adds" => self.add_everywhere(),
             _ => panic!("no such order: {order}"),
         }
     }
 
-    /// An add of that instant, whose record comes now.
-    fn add_late(&self, occurred_at: &str) {
-        let id = format!("late-{}", self.ordered.fetch_add(1, Ordering::Relaxed));
-        let event = json!({
-            "event_id": id, "type": "friend.added", "corp_id": CORP, "occurred_at": occurred_at, "staff_id": self.staff,
-            "customer_id": format!("customer-{id}"), "channel": "badge",
-        });
-        let record = Stored {
-            topic: self.topic.clone(),
-            timestamp: now_ms(),
-            key: Some(self.staff.clone().into_bytes()),
-            value: Some(event.to_string().into_bytes()),
-            ..Stored::default()
+    /// An add of everybody, and one through every channel.
+    fn add_everywhere(&self) {
+        let channels: Vec<_> = channels::table().channels.iter().map(|channel| channel.key.as_str()).collect();
+        let count = self.staff.len().max(channels.len());
+        let pairs = self.staff.iter().map(String::as_str).cycle().zip(channels.into_iter().cycle()).take(count);
+        self.add(pairs, &jiff::Timestamp::from_millisecond(now_ms()).unwrap().to_string());
+    }
+
+    /// Adds of that instant, each of a member of staff through a channel, whose records come now.
+    fn add<'a>(&self, adds: impl IntoIterator<Item = (&'a str, &'a str)>, occurred_at: &str) {
+        let record = |(staff, channel): (&str, &str)| {
+            let id = format!("ordered-{}", self.ordered.fetch_add(1, Ordering::Relaxed));
+            let event = json!({
+                "event_id": id, "type": "friend.added", "corp_id": CORP, "occurred_at": occurred_at, "staff_id": staff,
+                "customer_id": format!("customer-{id}"), "channel": channel,
+            });
+            Stored {
+                topic: self.topic.clone(),
+                timestamp: now_ms(),
+                key: Some(staff.as_bytes().to_vec()),
+                value: Some(event.to_string().into_bytes()),
+                ..Stored::default()
+            }
         };
-        self.runtime.block_on(records::send(&self.producer, [record]));
+        let records: Vec<_> = adds.into_iter().map(record).collect();
+        self.runtime.block_on(records::send(&self.producer, records));
     }
 }
 

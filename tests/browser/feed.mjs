@@ -26,45 +26,65 @@ export const fed = (fast) => ({
   value: fast,
 });
 
-/** The first event of the board's own stream, as if it were newer than whatever the board says meanwhile. */
-export const snapshot = (query) => new Promise((found, failed) => {
+/** Follows the board's own stream: calls `take` with the name and the text of each event; returns what ends it. */
+export function follow(query, take, failed) {
   const request = http.get(`${given.open}/api/v1/stream?corp=${given.corp}&${query}`, (answer) => {
     let text = '';
     answer.setEncoding('utf8');
     answer.on('data', (piece) => {
-      text += piece;
-      const data = /^data: ?(.*)\n/m.exec(text.replaceAll('\r', ''));
-      if (!data || !text.includes('\n\n')) return;
-      request.destroy();
-      const picture = JSON.parse(data[1]);
-      found({ ...picture, revision: picture.revision + 3_600_000 });
+      text += piece.replaceAll('\r', '');
+      for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+        const event = text.slice(0, end);
+        text = text.slice(end + 2);
+        const data = /^data: ?(.*)$/m.exec(event);
+        if (data) take(/^event: ?(.*)$/m.exec(event)[1], data[1]);
+      }
     });
   });
-  request.on('error', failed);
+  let ended = false;
+  request.on('error', (error) => { if (!ended) failed(error); });
+  return () => {
+    ended = true;
+    request.destroy();
+  };
+}
+
+/** The first event of the board's own stream, as if it were newer than whatever the board says meanwhile. */
+export const snapshot = (query) => new Promise((found, failed) => {
+  const end = follow(query, (_, text) => {
+    end();
+    const picture = JSON.parse(text);
+    found({ ...picture, revision: picture.revision + 3_600_000 });
+  }, failed);
 });
 
-/** So many deltas, each an add in some row and some channel; `random` is in [0, 1). */
+/** The lists of a picture, each with what its items are known by. */
+const LISTS = { rows: 'id', groups: 'group', channels: 'channel' };
+
+/** So many deltas, each an add in some item of each list that the page is sent; `random` is in [0, 1). */
 export function deltas(picture, count, random) {
   const now = structuredClone(picture);
   const any = (list) => list[Math.floor(random() * list.length)];
   return Array.from({ length: count }, () => {
-    const [row, channel] = [any(now.rows), any(now.channels)];
-    row.adds += 1;
-    if (row.net_adds != null) row.net_adds += 1;
-    channel.adds += 1;
     now.figures.adds += 1;
     now.figures.net_adds += 1;
     now.revision += 1;
-    const order = [...now.rows].sort((a, b) => (a.id === '') - (b.id === '') || b.adds - a.adds).map(({ id }) => id);
-    const moved = JSON.stringify(order) !== JSON.stringify(now.order);
-    now.order = order;
-    return {
+    const delta = {
       revision: now.revision, freshness: now.freshness,
       figures: { adds: now.figures.adds, net_adds: now.figures.net_adds },
-      rows: [{ id: row.id, adds: row.adds, net_adds: row.net_adds }],
-      channels: [{ channel: channel.channel, adds: channel.adds }],
-      ...(moved && { order }),
     };
+    for (const [list, identity] of Object.entries(LISTS)) {
+      if (!now[list]) continue;
+      const item = any(now[list]);
+      item.adds += 1;
+      if (item.net_adds != null) item.net_adds += 1;
+      delta[list] = [{ [identity]: item[identity], adds: item.adds, ...(item.net_adds != null && { net_adds: item.net_adds }) }];
+    }
+    if (!now.rows) return delta;
+    const order = [...now.rows].sort((a, b) => (a.id === '') - (b.id === '') || b.adds - a.adds).map(({ id }) => id);
+    if (JSON.stringify(order) !== JSON.stringify(now.order)) delta.order = order;
+    now.order = order;
+    return delta;
   });
 }
 

@@ -78,6 +78,28 @@ test('10. axe finds nothing on any live page, and pictures of each page, theme a
   assert.deepEqual(await everyLook(PAGES, arriveAt('live'), keep), []);
 });
 
+test('10. axe finds nothing in an open sheet, nor in a row that was opened', async () => {
+  const sheet = (opener, id) => async (page) => {
+    await page.locator(opener).first().click();
+    await page.locator(`#${id}[open]`).waitFor();
+  };
+  const opened = {
+    definition: ['', sheet('[data-def="qualified_adds"]', 'def-qualified_adds')],
+    share: ['', sheet('[data-sheet="share"]', 'share')],
+    search: ['?view=channels', sheet('[data-sheet="search"]', 'search')],
+    days: ['', sheet('#day', 'days')],
+    row: ['?view=rank&level=store', async (page) => {
+      await page.locator('#rows summary').first().click();
+      await page.locator('details[open] [data-f="inside"] > *').first().waitFor();
+    }],
+  };
+  const arrive = async (page, [path, open], lang) => {
+    await arriveAt('live')(page, path, lang);
+    await open(page);
+  };
+  assert.deepEqual(await everyLook(opened, arrive, keep), []);
+});
+
 test('10. axe finds nothing while figures are behind', async () => {
   const release = await lagBehind(45);
   try {
@@ -120,13 +142,16 @@ test('10. axe finds nothing while nothing is known yet', async () => {
 
 test('10. axe finds nothing on a page that nobody reaches any more', async () => {
   const ready = [];
-  const pages = Object.entries(PAGES).map(([name, path]) => visit({ viewport: name === 'wall' ? WALL : PHONE }, async (page) => {
-    await page.goto(address(path));
+  const looks = Object.entries(PAGES).flatMap((page) => [['zh', 'all'], ['en', 'structure']].map((look) => [...page, ...look]));
+  const pages = looks.map(([name, path, lang, rules]) => visit({ viewport: name === 'wall' ? WALL : PHONE }, async (page) => {
+    await page.goto(address(path, { lang, theme: 'system' }));
     await untilState(page, 'live');
     ready.push(name);
-    if (ready.length === Object.keys(PAGES).length) open.set('cut');
+    if (ready.length === looks.length) open.set('cut');
     await untilState(page, 'offline');
-    assert.deepEqual(await violations(page), [], name);
+    assert.deepEqual(await violations(page, rules), [], `${name} ${lang}`);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    assert.deepEqual(await violations(page, 'colours'), [], `${name} ${lang} dark`);
   }));
   await Promise.all(pages).finally(() => open.set('pass'));
 });

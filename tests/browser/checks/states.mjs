@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { SOON_MS, address, allowed, api, open, standStill, stateOf, until, untilState, visit } from '../stage.mjs';
+import { SOON_MS, WALL, address, allowed, api, given, open, standStill, stateOf, until, untilState, visit } from '../stage.mjs';
+import { fed, snapshot } from '../feed.mjs';
 
 /** All text that can be seen within elements; of a drawing its name. */
 const seen = (page, selector) => page.evaluate((selector) => {
@@ -12,7 +13,7 @@ const seen = (page, selector) => page.evaluate((selector) => {
 }, selector);
 
 /** What is unfair while some partitions are ahead of others (board, section 1). */
-const UNFAIR = '[data-b="change"], [data-b="percent"], .pc, [data-f="move"], [data-f="change"], #goal .w, .usual, .wpk .tug, #silent li, .todo .w, .bars small';
+const UNFAIR = '[data-b="change"], [data-b="percent"], .pc, [data-f="move"], [data-f="change"], [data-f="sum-change"], #goal .w, .usual, .wpk .tug, #silent li, .todo .w, .why.w, #news, .bars small';
 
 /** A place where so many wait for each other, though not for ever. */
 const meeting = (count) => {
@@ -32,7 +33,7 @@ const COMPARED = [
   ['', 'en', ['[data-b="percent"]']],
   ['?view=rank&level=store', 'zh', ['[data-f="move"]', '.usual']],
   ['?view=channels', 'zh', ['#silent li', '.bars small']],
-  ['wall?level=store', 'zh', ['.wpk .tug', '[data-f="move"]', '.wreg .usual', '#goal .range']],
+  ['wall?level=store', 'zh', ['.wpk .tug', '.why.w', '[data-f="move"]', '.wreg .usual', '#goal .range']],
 ];
 
 test('2. at 121 s the banner stands, adds read "at least", comparisons go, and all comes back without a reload', async () => {
@@ -50,7 +51,7 @@ test('2. at 121 s the banner stands, adds read "at least", comparisons go, and a
     assert.equal(await seen(page, UNFAIR), '', `${path} withdraws`);
     const banner = await seen(page, '.fresh');
     assert.match(banner, lang === 'en' ? /min/ : /分/, banner);
-    if (!path.includes('view=')) assert.match(await seen(page, '#hero'), lang === 'en' ? /at least/i : /至少/);
+    assert.match(await seen(page, '#hero, #ranks, #channels'), lang === 'en' ? /at least/i : /至少/);
     assert.match(await seen(page, '#adds, [data-n="adds"]'), /\d/, 'the figure itself stays');
     await withdrawn();
     await recover();
@@ -107,6 +108,88 @@ test('7. with the stream cut the page polls within 10 s, with both cut it says o
     assert.equal(await seen(page, UNFAIR), '');
     open.set('pass');
     await untilState(page, 'live');
+  }).finally(() => open.set('pass')));
+
+test('a phone that slept for an hour says so at once, and then shows the day as it stands, without a reload', () =>
+  visit({
+    init: {
+      script: () => {
+        const real = performance.now.bind(performance);
+        globalThis.slept = 0;
+        performance.now = () => real() + slept;
+      },
+    },
+  }, async (page) => {
+    await page.goto(address());
+    await untilState(page, 'live');
+    await page.evaluate(() => { globalThis.mark = 'the same page'; });
+    const complete = () => page.evaluate(() => document.body.dataset.complete);
+    const before = await complete();
+    // Nothing ran meanwhile, and its stream is dead.
+    open.set('cut');
+    try {
+      await page.evaluate(() => {
+        globalThis.slept = 3_600_000;
+        document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+      });
+      await untilState(page, 'offline');
+      assert.match(await page.locator('#age').innerText(), /已 (60|61) 分/);
+      assert.equal(await seen(page, UNFAIR), '');
+    } finally {
+      open.set('pass');
+    }
+    await untilState(page, 'live');
+    await until('newer figures', async () => (await complete()) > before);
+    assert.equal(await page.evaluate(() => globalThis.mark), 'the same page');
+  }));
+
+test('the wall tells no news that the stream took back, none while the figures are not live, and sounds only when asked to', () =>
+  visit({
+    viewport: WALL,
+    init: {
+      script: `(${fed(false).script})(false); (${() => {
+        // Eight seconds from one fact to the next are a fifth of one here.
+        const real = globalThis.setInterval;
+        globalThis.setInterval = (run, ms) => real(run, ms === 8_000 ? 200 : ms);
+        globalThis.tones = 0;
+        globalThis.OscillatorNode = class extends globalThis.OscillatorNode {
+          start(at) {
+            globalThis.tones += 1;
+            super.start(at);
+          }
+        };
+      }})();`,
+    },
+  }, async (page) => {
+    const query = 'view=wall&level=store';
+    await page.goto(address('wall?level=store', { lang: 'en' }));
+    const picture = await snapshot(query);
+    const [scope, at] = [{ level: 'store', id: given.own.id }, picture.freshness.complete_through];
+    const fact = (value) => ({ at, kind: 'passed', scope, name: 'Somewhere', value });
+    const news = page.locator('#news');
+    let { revision } = picture;
+    const told = (more, freshness = picture.freshness) => page.evaluate((delta) => feed('delta', delta), { revision: ++revision, freshness, ...more });
+    await page.evaluate((picture) => feed('snapshot', picture), { ...picture, news: [fact(100)] });
+    await until('the fact', async () => (await news.innerText()).includes('100'));
+    const button = page.locator('#sound');
+    assert.equal(await button.getAttribute('aria-pressed'), 'false', 'off by default');
+    await told({ news: [fact(200), fact(100)] });
+    await until('the new fact', async () => (await news.innerText()).includes('200'));
+    assert.equal(await page.evaluate(() => tones), 0);
+    await button.click();
+    const asked = await page.evaluate(() => tones);
+    await told({ news: [fact(300), fact(200)] });
+    await until('the next fact', async () => (await news.innerText()).includes('300'));
+    assert.equal(await page.evaluate(() => tones), asked + 1, 'once for what is new');
+    await told({ news: [] });
+    await until('that there is nothing', async () => (await news.innerText()).includes('Nothing to report'));
+    await told({ news: [fact(400)] });
+    await until('the fact', async () => (await news.innerText()).includes('400'));
+    open.set('cut');
+    await untilState(page, 'offline');
+    await until('no fact', async () => !(await news.textContent()).includes('400'));
+    assert.equal(await seen(page, '#news'), '');
+    assert.deepEqual(page.failures, []);
   }).finally(() => open.set('pass')));
 
 test('15. under reduced motion nothing is animated', () =>
