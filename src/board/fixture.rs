@@ -28,9 +28,7 @@ use super::sources::Slow;
 use super::view::{Defaults, Level, Scope, View, Watched};
 use crate::event::Counter;
 
-mod crew;
-
-pub(super) use self::crew::{CREW, CREW_STAFF};
+pub(super) mod crew;
 
 /// 14:32:15 in Shanghai.
 const COMPLETE_THROUGH: i64 = 1_795_329_135_000;
@@ -363,7 +361,7 @@ impl Reader for Fixture {
     }
 
     fn organisation<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Organisation, Error>> {
-        self.answer(if corp == CREW { crew::organisation() } else { organisation() })
+        self.answer(if corp == crew::CREW { crew::organisation() } else { organisation() })
     }
 
     fn clock<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Clock, Error>> {
@@ -372,7 +370,7 @@ impl Reader for Fixture {
     }
 
     fn day<'a>(&'a self, watched: &'a Watched, _: Date) -> BoxFuture<'a, Result<Day, Error>> {
-        self.answer(if watched.corp == CREW { crew::counts(watched) } else { counts() })
+        self.answer(if watched.corp == crew::CREW { crew::counts(watched) } else { counts() })
     }
 
     fn earlier<'a>(&'a self, _: &'a Watched, _: &'a Instants) -> BoxFuture<'a, Result<Earlier, Error>> {

@@ -6,9 +6,6 @@ import { clock, number, say } from './text.js';
 
 const SHIFT_MS = 600_000;
 const NEWS_MS = 8_000;
-const TONE_SECONDS = 0.7;
-
-const page = document.documentElement;
 
 /** One fact, as the server writes it. */
 function tell(place, { at, kind, name, value }) {
@@ -20,28 +17,26 @@ function tell(place, { at, kind, name, value }) {
   requestAnimationFrame(() => place.classList.add('fade'));
 }
 
-/** A soft tone that dies away. A browser lets it sound only once somebody has touched the page. */
+/** A soft tone that dies away. */
 function ring(audio) {
   const now = audio.currentTime;
-  const gain = new GainNode(audio, { gain: 0.12 });
-  gain.gain.exponentialRampToValueAtTime(0.001, now + TONE_SECONDS);
+  const gain = new GainNode(audio, { gain: 0.1 });
+  gain.gain.setTargetAtTime(0, now, 0.2);
   const tone = new OscillatorNode(audio, { frequency: 880 });
   tone.connect(gain).connect(audio.destination);
   tone.start(now);
-  tone.stop(now + TONE_SECONDS);
+  tone.stop(now + 1);
 }
 
 /** The button of the tone, off until somebody wants it; returns what rings if it is on. */
 function sound() {
-  const button = document.getElementById('sound');
   let audio = null;
-  button.hidden = false;
-  button.addEventListener('click', () => {
-    const on = button.getAttribute('aria-pressed') !== 'true';
-    button.setAttribute('aria-pressed', on);
+  addEventListener('click', ({ target }) => {
+    if (target.id !== 'sound') return;
     audio?.close();
-    audio = on ? new AudioContext() : null;
-    if (on) ring(audio);
+    audio = audio ? null : new AudioContext();
+    target.setAttribute('aria-pressed', audio !== null);
+    if (audio) ring(audio);
   });
   return () => { if (audio) ring(audio); };
 }
@@ -55,16 +50,15 @@ export function start() {
   const rings = sound();
   let [shown, newest] = [0, null];
   setInterval(() => {
-    const items = page.dataset.state === 'live' ? news() : [];
-    if (!items) return;
+    const items = document.documentElement.dataset.state === 'live' ? news() : [];
     const place = document.getElementById('news');
+    if (!items || !place) return;
     if (!items.length) {
       place.textContent = say.news_none;
       return;
     }
-    const first = JSON.stringify(items[0]);
-    const isNew = newest !== null && first !== newest;
-    newest = first;
+    const isNew = newest && JSON.stringify(items[0]) !== newest;
+    newest = JSON.stringify(items[0]);
     shown = isNew ? 0 : (shown + 1) % items.length;
     tell(place, items[shown]);
     if (isNew) rings();

@@ -63,18 +63,27 @@ pub(super) fn is_of(page: &Context, item: &Finding, row: &Row) -> bool {
     row.flags.contains(&item.kind) && scope.is_some_and(|place| place.level == level && place.id == row.id)
 }
 
-/// The reason of a flag, in the row that was opened.
+/// The reason of a flag, in the row that was opened: as one text, for fifty rows may be flagged.
 pub(super) fn reason(page: &Context, item: &Finding) -> Html {
     let (what, detail) = words(page, item);
     Html::fill(
-        "<p class=\"why {{class}}\"><span class=\"g\" aria-hidden=\"true\">{{sign}}</span><span>{{what}}<small class=\"num\">{{detail}} {{seal}}</small></span></p>",
+        "<p class=\"why num {{class}}\">{{what}}{{comma}}{{detail}} {{seal}}</p>",
         &[
             ("class", Html::text(withdrawn(item))),
-            ("sign", sign(page, item)),
             ("what", what),
+            ("comma", Html::text(page.words.comma())),
             ("detail", detail),
             ("seal", if item.provisional { provisional(page.words, None) } else { Html::default() }),
         ],
+    )
+}
+
+/// What is the matter, in a line of a wall.
+pub(super) fn line_of_wall(page: &Context, item: &Finding) -> Html {
+    let values = [("class", Html::text(withdrawn(item))), ("sign", sign(page, item)), ("what", words(page, item).0)];
+    Html::fill(
+        "<p class=\"why {{class}}\"><span class=\"g\" aria-hidden=\"true\">{{sign}}</span><span>{{what}}</span></p>",
+        &values,
     )
 }
 

@@ -120,7 +120,7 @@ const OPENED: &str = "<div class=\"open\"><p class=\"note num\" data-f=\"facts\"
 /// invents nothing. What a row offers is what is known: the page of its staff.
 fn acts(href: Html, to: Html) -> Html {
     let values = [("href", href), ("to", to)];
-    Html::fill("<p class=\"acts\"><a class=\"btn go\" data-f=\"to\"{{href}}>{{to}}</a></p>", &values)
+    Html::fill("<a class=\"btn go\" data-f=\"to\"{{href}}>{{to}}</a>", &values)
 }
 
 /// What a row shows when it is opened; its hours and its best come from its own page.

@@ -110,7 +110,7 @@ fn region_item(page: &Context, region: &Region) -> Html {
 /// The worst of the silent codes, as far as a wall may name it.
 fn silent(page: &Context) -> Html {
     let mut found = page.facts.attention.iter().flatten();
-    found.find(|item| item.kind == Matter::Silent).map(|item| attention::reason(page, item)).unwrap_or_default()
+    found.find(|item| item.kind == Matter::Silent).map(|item| attention::line_of_wall(page, item)).unwrap_or_default()
 }
 
 /// The newest fact, with its minute; its figure is golden.
