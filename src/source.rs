@@ -21,7 +21,8 @@ use rdkafka::{
 };
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub(crate) use context::{Quiet, hear, hear_error};
+pub use context::Complaint;
+pub(crate) use context::{Complaints, Quiet, complaint, hear, hear_error};
 pub use kafka::Kafka;
 
 use crate::{batch::Origin, event::Record};
@@ -122,6 +123,13 @@ pub enum Error {
         #[source]
         source: RDKafkaErrorCode,
     },
+    /// The connection failed, and librdkafka told why.
+    #[error("{doing}")]
+    Connection {
+        doing: &'static str,
+        #[source]
+        source: Complaint,
+    },
     /// The client can go on no more.
     #[error("{doing}")]
     Fatal {
@@ -177,15 +185,21 @@ pub trait Brokers: Send + Sync + 'static {
     ) -> impl Future<Output = Option<T>> + Send;
 }
 
-/// What every client of this project starts from, before the configuration's own options.
-pub(crate) fn client_settings(config: &Config) -> ClientConfig {
+/// The settings of one client: those of every client of this project, its `own`, then the configuration's options.
+pub(crate) fn client_settings<'a>(config: &Config, own: impl IntoIterator<Item = (&'a str, &'a str)>) -> ClientConfig {
     let mut settings = ClientConfig::new();
     settings
         .set("bootstrap.servers", config.brokers.join(","))
         .set("client.id", "yinliu")
         // After an outage the first try comes within a second, so that catching up begins at once.
         .set("reconnect.backoff.max.ms", "1000")
+        // OpenSSL is linked in, and would look for authorities below the folder it was built for, which no machine has.
+        .set("ssl.ca.location", "probe")
         .set("log.connection.close", "false");
+    for (name, value) in own {
+        settings.set(name, value);
+    }
+    settings.extend(config.options.clone());
     settings
 }
 
@@ -201,4 +215,21 @@ pub(crate) fn text_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result
         TextOrList::List(list) => list,
         TextOrList::Text(text) => text.split(',').map(|item| item.trim().to_owned()).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_the_configuration_win_over_everything_that_a_client_starts_from() {
+        let options = [("ssl.ca.location", "/ca.pem"), ("linger.ms", "7")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config { options: options.into(), ..Config::default() };
+        let settings = client_settings(&config, [("linger.ms", "20"), ("acks", "all")]);
+        let set = |name| settings.get(name);
+        assert_eq!([set("linger.ms"), set("acks"), set("ssl.ca.location")], [Some("7"), Some("all"), Some("/ca.pem")]);
+        let settings = client_settings(&Config::default(), []);
+        assert_eq!(settings.get("ssl.ca.location"), Some("probe"));
+    }
 }

@@ -38,6 +38,7 @@ mod reconcile;
 mod recount;
 mod schemas;
 mod secrets;
+mod secured;
 mod simulation;
 mod stories;
 mod support;

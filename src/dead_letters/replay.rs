@@ -171,15 +171,14 @@ pub(super) async fn run(
 }
 
 fn producer(kafka: &source::Config) -> Result<FutureProducer, KafkaError> {
-    let mut settings = client_settings(kafka);
-    settings
-        .set("acks", "all")
-        .set("enable.idempotence", "true")
+    let own = [
+        ("acks", "all"),
+        ("enable.idempotence", "true"),
         // The topic's own limit decides.
-        .set("message.max.bytes", "1000000000")
-        .set("message.timeout.ms", "30000");
-    settings.extend(kafka.options.clone());
-    settings.create()
+        ("message.max.bytes", "1000000000"),
+        ("message.timeout.ms", "30000"),
+    ];
+    client_settings(kafka, own).create()
 }
 
 struct Replay {

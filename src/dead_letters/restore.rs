@@ -44,14 +44,14 @@ pub(super) fn read(
     mut wanted: HashMap<Origin, u64>,
     found: &mpsc::Sender<Whole>,
 ) -> Result<(), KafkaError> {
-    let mut settings = client_settings(kafka);
-    settings.extend(kafka.options.clone());
-    settings
-        .set("group.id", format!("{}-dead-letters", kafka.group))
-        .set("enable.auto.commit", "false")
-        .set("isolation.level", "read_committed")
-        .set("auto.offset.reset", "earliest");
-    let consumer: BaseConsumer = settings.create()?;
+    let group = format!("{}-dead-letters", kafka.group);
+    let own = [
+        ("group.id", group.as_str()),
+        ("enable.auto.commit", "false"),
+        ("isolation.level", "read_committed"),
+        ("auto.offset.reset", "earliest"),
+    ];
+    let consumer: BaseConsumer = client_settings(kafka, own).create()?;
     let mut open = assign(&consumer, &kafka.topics.dead_letter)?;
     // Where a topic was recreated, its name stands for several in the tables.
     let labels: HashMap<(batch::Origin, u64), Vec<Origin>> =

@@ -30,17 +30,15 @@ struct Context(Arc<Reports>);
 
 impl Kafka {
     pub(super) fn new(config: &source::Config, reports: Arc<Reports>) -> Result<Self, KafkaError> {
-        let mut settings = source::client_settings(config);
-        settings
-            .set("acks", "all")
+        let batch = BATCH_BYTES.to_string();
+        let own = [
+            ("acks", "all"),
             // The topic's own limit decides, and its answer is heard.
-            .set("message.max.bytes", "1000000000")
-            .set("batch.size", BATCH_BYTES.to_string())
-            .set("message.timeout.ms", "10000");
-        for (key, value) in &config.options {
-            settings.set(key, value);
-        }
-        let producer = settings.create_with_context(Context(reports))?;
+            ("message.max.bytes", "1000000000"),
+            ("batch.size", batch.as_str()),
+            ("message.timeout.ms", "10000"),
+        ];
+        let producer = source::client_settings(config, own).create_with_context(Context(reports))?;
         Ok(Self { producer, topic: config.topics.dead_letter.clone() })
     }
 }

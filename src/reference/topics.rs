@@ -57,13 +57,14 @@ pub(super) fn read(
     outside: &Outside,
     shutdown: &CancellationToken,
 ) -> Result<(), Error> {
-    let mut settings = client_settings(kafka);
-    settings
-        .set("group.id", format!("{}-reference", kafka.group))
-        .set("enable.auto.commit", "false")
-        .set("auto.offset.reset", "earliest")
-        .set("isolation.level", "read_committed");
-    settings.extend(kafka.options.clone());
+    let group = format!("{}-reference", kafka.group);
+    let own = [
+        ("group.id", group.as_str()),
+        ("enable.auto.commit", "false"),
+        ("auto.offset.reset", "earliest"),
+        ("isolation.level", "read_committed"),
+    ];
+    let settings = client_settings(kafka, own);
     let names = &kafka.topics;
     let topics = [
         (names.org.as_str(), Kind::Org),

@@ -88,37 +88,34 @@ impl Kafka {
     }
 }
 
-/// librdkafka's settings: ours, then what the configuration passes through.
 fn settings(config: &Config) -> ClientConfig {
-    let mut settings = super::client_settings(config);
-    settings
-        .set("group.id", &config.group)
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
+    let own = [
+        ("group.id", config.group.as_str()),
+        ("enable.auto.commit", "false"),
+        ("enable.auto.offset.store", "false"),
         // An offset that the log does not hold is for us to judge: retention, or another topic of the same name.
-        .set("auto.offset.reset", "error")
-        .set("isolation.level", "read_committed")
-        .set("partition.assignment.strategy", "cooperative-sticky")
+        ("auto.offset.reset", "error"),
+        ("isolation.level", "read_committed"),
+        ("partition.assignment.strategy", "cooperative-sticky"),
         // A killed process is noticed within 6 s, the least that brokers allow by default, not within 45: with what is
         // loaded and caught up after that, its partitions are fresh again within 10 s.
-        .set("session.timeout.ms", "6000")
-        .set("heartbeat.interval.ms", "1000")
+        ("session.timeout.ms", "6000"),
+        ("heartbeat.interval.ms", "1000"),
         // Partitions that a topic gains are found within this time, not within five minutes.
-        .set("topic.metadata.refresh.interval.ms", "5000")
+        ("topic.metadata.refresh.interval.ms", "5000"),
         // Tells the position behind transaction markers, which are no records.
-        .set("statistics.interval.ms", "1000")
+        ("statistics.interval.ms", "1000"),
         // A fetched megabyte of each of many partitions, unpacked, is what memory goes to; a quarter feeds as well, and a
         // larger record still comes, by itself.
-        .set("fetch.message.max.bytes", "262144")
-        .set("fetch.max.bytes", "4194304")
+        ("fetch.message.max.bytes", "262144"),
+        ("fetch.max.bytes", "4194304"),
         // 8 MiB of fetched records for each member feed it for 25 ms at full speed; a full queue is looked at again at
         // once instead of after a second.
-        .set("queued.max.messages.kbytes", "8192")
-        .set("fetch.queue.backoff.ms", "5")
-        .set_log_level(RDKafkaLogLevel::Warning);
-    for (key, value) in &config.options {
-        settings.set(key, value);
-    }
+        ("queued.max.messages.kbytes", "8192"),
+        ("fetch.queue.backoff.ms", "5"),
+    ];
+    let mut settings = super::client_settings(config, own);
+    settings.set_log_level(RDKafkaLogLevel::Warning);
     settings
 }
 

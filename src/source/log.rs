@@ -13,7 +13,7 @@ use std::{
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use super::{Brokers, Config, Error, Quiet, client_settings, ffi};
+use super::{Brokers, Complaints, Config, Error, client_settings, complaint, context::no_complaint, ffi};
 use crate::batch::Origin;
 
 /// A topic that exists.
@@ -25,7 +25,7 @@ pub struct Topic {
 
 /// A client that belongs to no group.
 pub struct Log {
-    client: BaseConsumer<Quiet>,
+    client: BaseConsumer<Complaints>,
     without_ids: AtomicBool,
 }
 
@@ -37,10 +37,24 @@ impl std::fmt::Debug for Log {
 
 impl Log {
     pub fn new(config: &Config) -> Result<Self, Error> {
-        let mut settings = client_settings(config);
-        settings.extend(config.options.clone());
-        let client = settings.create_with_context(Quiet).map_err(|source| Error::new("create a client", source))?;
+        let client = client_settings(config, [])
+            .create_with_context(Complaints::default())
+            .map_err(|source| Error::new("create a client", source))?;
         Ok(Self { client, without_ids: AtomicBool::new(false) })
+    }
+
+    /// The answer, or instead of the error what librdkafka told of the connection.
+    fn told<T>(&self, doing: &'static str, answer: Result<T, Error>) -> Result<T, Error> {
+        match answer {
+            Ok(answer) => {
+                no_complaint(&self.client);
+                Ok(answer)
+            }
+            Err(error) => Err(match complaint(&self.client) {
+                Some(source) => Error::Connection { doing, source },
+                None => error,
+            }),
+        }
     }
 
     fn offsets(&self, origins: &[Origin], end: ffi::End, limit: Duration) -> Result<HashMap<Origin, u64>, Error> {
@@ -52,7 +66,8 @@ impl Log {
             .filter_map(|origin| Some((origin.topic.to_string(), i32::try_from(origin.partition).ok()?)))
             .collect();
         let found = ffi::list_offsets(self.client.client(), &partitions, end, limit)
-            .map_err(|source| Error::Asked { what: "offsets", source })?;
+            .map_err(|source| Error::Asked { what: "offsets", source });
+        let found = self.told("ask the brokers for offsets", found)?;
         let found = found.into_iter().filter_map(|(topic, partition, offset)| {
             let origin = Origin { topic: topic.into(), partition: u32::try_from(partition).ok()? };
             Some((origin, u64::try_from(offset).ok()?))
@@ -65,8 +80,9 @@ impl Brokers for Log {
     fn topics(&self, names: &[String], limit: Duration) -> Result<Vec<Topic>, Error> {
         let mut topics = Vec::new();
         for name in names {
+            let doing = "ask the brokers for a topic";
             let metadata = self.client.fetch_metadata(Some(name), limit);
-            let metadata = metadata.map_err(|source| Error::new("ask the brokers for a topic", source))?;
+            let metadata = self.told(doing, metadata.map_err(|source| Error::new(doing, source)))?;
             let found = metadata.topics().iter().find(|topic| topic.name() == name && topic.error().is_none());
             let partitions = found.map_or(0, |topic| topic.partitions().len());
             if let (1.., Ok(partitions)) = (partitions, u32::try_from(partitions)) {

@@ -4,21 +4,23 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use rdkafka::{
-    ClientConfig, ClientContext,
+    ClientConfig,
     admin::{AdminClient, AdminOptions, ResourceSpecifier},
-    config::{FromClientConfigAndContext as _, RDKafkaLogLevel},
-    consumer::{BaseConsumer, Consumer as _, ConsumerContext},
+    config::FromClientConfigAndContext as _,
+    consumer::{BaseConsumer, Consumer as _},
     error::KafkaError,
     metadata::Metadata,
 };
 
 use super::Finding;
-use crate::{dedup, directory, log, source};
+use crate::{
+    dedup, directory, log,
+    source::{self, Complaints, client_settings, complaint},
+};
 
 /// Long enough for a broker that is just starting to be asked twice.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,7 +39,7 @@ pub(super) async fn check(
     directory: &directory::Config,
     dedup: &dedup::Config,
 ) -> Vec<Finding> {
-    let config = client_config(kafka);
+    let config = client_settings(kafka, []);
     let brokers = kafka.brokers.join(",");
     let asked = {
         let config = config.clone();
@@ -66,41 +68,13 @@ fn unreachable(brokers: &str, why: &str) -> Finding {
     ))
 }
 
-fn client_config(kafka: &source::Config) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config.extend(kafka.options.clone());
-    config.set("bootstrap.servers", kafka.brokers.join(","));
-    config
-}
-
-/// Keeps what librdkafka tells about a failed connection: its return codes say only that none is there.
-#[derive(Debug, Default)]
-struct Complaints(Mutex<Option<String>>);
-
-impl ClientContext for Complaints {
-    /// What the client would log, the finding says.
-    fn log(&self, _level: RDKafkaLogLevel, _facility: &str, _message: &str) {}
-
-    fn error(&self, _error: KafkaError, reason: &str) {
-        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        first.get_or_insert_with(|| reason.to_owned());
-    }
-}
-
-impl ConsumerContext for Complaints {}
-
 /// Blocks for at most twice [`PATIENCE`].
 fn metadata(config: &ClientConfig) -> Result<Partitions, String> {
     let consumer: BaseConsumer<Complaints> =
         config.create_with_context(Complaints::default()).map_err(|error| log::chain(&error))?;
     match consumer.fetch_metadata(None, PATIENCE) {
         Ok(metadata) => Ok(partitions(&metadata)),
-        Err(error) => {
-            // Complaints are delivered by a poll; one that is there comes at once.
-            drop(consumer.poll(Duration::from_millis(100)));
-            let complaint = consumer.context().0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            Err(complaint.unwrap_or_else(|| log::chain(&error)))
-        }
+        Err(error) => Err(complaint(&consumer).map_or_else(|| log::chain(&error), |complaint| complaint.to_string())),
     }
 }
 

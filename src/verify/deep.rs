@@ -238,15 +238,15 @@ async fn differences(warehouse: &Warehouse<'_>, reading: &Reading, odd: Odd) -> 
 
 /// Reads one partition up to the ledger's position.
 fn read(reading: &Reading, kafka: &source::Config, dedup: &dedup::Config, corps: &Corps) -> Result<Vec<Odd>, Error> {
-    let mut settings = client_settings(kafka);
-    settings.extend(kafka.options.clone());
-    settings
-        .set("group.id", format!("{}-verify", kafka.group))
-        .set("enable.auto.commit", "false")
-        .set("isolation.level", "read_committed")
-        .set("auto.offset.reset", "earliest")
-        .set("enable.partition.eof", "true");
-    let consumer: BaseConsumer<Quiet> = settings.create_with_context(Quiet)?;
+    let group = format!("{}-verify", kafka.group);
+    let own = [
+        ("group.id", group.as_str()),
+        ("enable.auto.commit", "false"),
+        ("isolation.level", "read_committed"),
+        ("auto.offset.reset", "earliest"),
+        ("enable.partition.eof", "true"),
+    ];
+    let consumer: BaseConsumer<Quiet> = client_settings(kafka, own).create_with_context(Quiet)?;
     let broker = reading.label.broker();
     let mut list = TopicPartitionList::with_capacity(1);
     let partition = i32::try_from(broker.partition).unwrap_or(i32::MAX);

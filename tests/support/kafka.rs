@@ -41,14 +41,26 @@ pub(crate) fn shared() -> &'static Kafka {
 impl Kafka {
     /// A broker of its own, for tests that kill it. Returns when it answers: about 5 s.
     pub(crate) fn start() -> Self {
+        Self::start_with(|_| Listener::default()).0
+    }
+
+    /// The same with a listener more, whose port is the answer. `listener` is told the folder of the broker.
+    pub(crate) fn start_with(listener: impl FnOnce(&Path) -> Listener) -> (Self, u16) {
         // Removed by the guard of the process, which also sees the test binary die.
         let folder = TempDir::new().unwrap().keep();
-        let port = configure(&folder);
-        let format = java(&["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c"], &folder).output().unwrap();
+        let listener = listener(&folder);
+        let [port, of_listener] = configure(&folder, &listener);
+        let words = ["kafka.tools.StorageTool", "format", "-t", CLUSTER];
+        let words: Vec<_> = words.into_iter().chain(listener.format.iter().map(String::as_str)).chain(["-c"]).collect();
+        let format = java(&words, &folder).output().unwrap();
         assert!(format.status.success(), "{}", String::from_utf8_lossy(&format.stderr));
         let mut kafka = Self { process: None, folder, port };
         kafka.restart();
-        kafka
+        (kafka, of_listener)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// For `bootstrap.servers`.
@@ -136,29 +148,47 @@ impl Kafka {
 /// Any 16 bytes in base64; each folder has its own cluster.
 const CLUSTER: &str = "eWlubGl1LXRlc3RzLTAwMQ";
 
-/// Writes `server.properties`; returns the port of the broker.
-fn configure(folder: &Path) -> u16 {
-    // Both are held until both are known, so that they differ.
-    let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    let [port, controller] = ports.map(|listener| listener.local_addr().unwrap().port());
+/// A listener beside the one of the tests, by its protocol.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) name: &'static str,
+    pub(crate) settings: Vec<(String, String)>,
+    /// What the folder is formatted with.
+    pub(crate) format: Vec<String>,
+}
+
+impl Default for Listener {
+    /// One that nobody uses.
+    fn default() -> Self {
+        Self { name: "SPARE", settings: Vec::new(), format: Vec::new() }
+    }
+}
+
+/// Writes `server.properties`; returns the ports of the broker and of the other listener.
+fn configure(folder: &Path, listener: &Listener) -> [u16; 2] {
+    // All are held until all are known, so that they differ.
+    let ports = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [port, of_listener, controller] = ports.map(|listener| listener.local_addr().unwrap().port());
+    let name = listener.name;
     let mut text = format!(
         "process.roles=broker,controller\nnode.id=1\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},{name}://127.0.0.1:{of_listener},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port},{name}://127.0.0.1:{of_listener}\n\
          controller.quorum.voters=1@127.0.0.1:{controller}\n\
          log.dirs={}\n",
         folder.join("log").display()
     );
-    for (key, value) in SETTINGS {
+    let more = listener.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    for (key, value) in SETTINGS.into_iter().chain(more) {
         writeln!(text, "{key}={value}").unwrap();
     }
     fs::write(folder.join("server.properties"), text).unwrap();
-    port
+    [port, of_listener]
 }
 
 const SETTINGS: [(&str, &str); 17] = [
     ("controller.listener.names", "CONTROLLER"),
-    ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT"),
+    ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SPARE:PLAINTEXT,SASL_SSL:SASL_SSL"),
     ("offsets.topic.replication.factor", "1"),
     ("transaction.state.log.replication.factor", "1"),
     ("transaction.state.log.min.isr", "1"),

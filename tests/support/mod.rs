@@ -13,6 +13,7 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod records;
 pub(crate) mod refreshed;
+pub(crate) mod secured;
 pub(crate) mod shim;
 pub(crate) mod stage;
 pub(crate) mod told;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use rdkafka::{
-    ClientConfig, ClientContext,
+    ClientContext,
     error::{KafkaError, RDKafkaErrorCode},
     message::DeliveryResult,
     producer::{BaseProducer, BaseRecord, Producer, ProducerContext},
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Names, Outlet};
 use crate::{
     generate::{Delivery, Error},
-    source,
+    source::{self, client_settings},
 };
 
 /// Longer than a broker takes to answer, shorter than patience.
@@ -79,22 +79,19 @@ impl Kafka {
     pub fn connect(config: &source::Config, shutdown: CancellationToken) -> Result<Self, Error> {
         let brokers = config.brokers.join(",");
         let connect = |source| Error::Connect { brokers: brokers.clone(), source };
-        let mut client = ClientConfig::new();
-        client
-            .set("bootstrap.servers", &brokers)
-            .set("client.id", "yinliu-generate")
-            .set("enable.idempotence", "true")
+        let own = [
+            ("client.id", "yinliu-generate"),
+            ("enable.idempotence", "true"),
             // As Kafka's own clients do, so that a key finds the same partition whoever sends it.
-            .set("partitioner", "murmur2_random")
-            .set("compression.type", "lz4")
+            ("partitioner", "murmur2_random"),
+            ("compression.type", "lz4"),
             // Larger batches at a delay that nobody sees on a live board.
-            .set("linger.ms", "20")
+            ("linger.ms", "20"),
             // About 64 MB of records: a second of the fastest stream.
-            .set("queue.buffering.max.messages", "200000");
-        for (key, value) in &config.options {
-            client.set(key, value);
-        }
-        let producer: BaseProducer<Reports> = client.create_with_context(Reports::default()).map_err(connect)?;
+            ("queue.buffering.max.messages", "200000"),
+        ];
+        let producer: BaseProducer<Reports> =
+            client_settings(config, own).create_with_context(Reports::default()).map_err(connect)?;
         producer.client().fetch_metadata(None, CONNECT_WITHIN).map_err(connect)?;
         Ok(Self { producer, names: Names::new(&config.topics)?, shutdown, since_poll: 0, dropped: 0 })
     }
