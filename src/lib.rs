@@ -36,10 +36,10 @@
 //!
 //! # Rooms, in reading order
 //!
-//! Each room may use those above it. The first group is *pure*: no clock, file, socket, thread or log line; time and
-//! tables arrive as values. `tests/tidy.rs` holds the code to this.
+//! Each room may use those above it; `tests/tidy.rs` reads the tables, and holds the code to them. The first are *pure*: no
+//! clock, file, socket, thread or log line; time and tables arrive as values.
 //!
-//! | room | does | never |
+//! | pure room | does | never |
 //! |---|---|---|
 //! | [`event`] | names records, events, counters, refusals | decides |
 //! | [`mutants`] | names bugs to plant, by which the simulation is tested | is there in a binary that counts |
@@ -49,6 +49,11 @@
 //! | [`directory`], [`enrich`] | who worked where when; region, store, channel of an event | changes a row |
 //! | [`batch`], [`chunk`] | encodes rows once; counts within a chunk | forgets what was not flushed |
 //! | [`partition`] | one record through all of the above; starts from what was loaded | builds on rows that do not add up |
+//!
+//! The others act: they ask for the time, read, write, wait and tell.
+//!
+//! | room | does | never |
+//! |---|---|---|
 //! | [`config`] | settings in layers, every mistake at once | shows a secret |
 //! | [`source`], [`sink`] | Kafka; ClickHouse. The seams with traits (records, ends of the log; rows), where tests put their own | decides about an error |
 //! | [`log`], [`metrics`], [`admin`] | what operators read | carries personal data |
