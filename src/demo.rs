@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::Config,
     engine::{self, Engine},
-    generate::{self, Day, Destination, Plot, Telling},
+    generate::{self, Day, Destination, Plot},
     migrate,
+    progress::Telling,
     service::{self, Ports},
     sink,
 };

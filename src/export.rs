@@ -8,18 +8,18 @@
 
 use std::{
     fmt, fs,
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, Write as _},
     path::{Path, PathBuf},
     str::FromStr,
     time::{Duration, UNIX_EPOCH},
 };
 
 use clickhouse::{Client, query::BytesCursor};
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{ToSpan as _, civil};
 
 use crate::{
     config,
+    progress::{Progress, Telling},
     sink::{self, client},
 };
 
@@ -149,9 +149,11 @@ pub async fn run(settings: &Settings, config: &config::Config, wall_ms: i64) -> 
     let created = fs::create_dir_all(&settings.to);
     created.map_err(|source| Error::Write { path: settings.to.clone(), source })?;
     let days: Vec<_> = settings.of.first.series(1.day()).take_while(|day| *day <= settings.of.last).collect();
-    let (progress, mut report) = (Progress::start(days.len()), Report::default());
-    for day in days {
-        progress.day(day, report.bytes);
+    let (progress, mut report) = (Progress::start(Telling::Progress), Report::default());
+    progress.count("exporting days", u64::try_from(days.len()).ok());
+    let detail = |day: civil::Date, bytes: u64| progress.detail(&format!("{day}, {} MB", bytes / 1_000_000));
+    for (day, count) in days.into_iter().zip(1..) {
+        detail(day, report.bytes);
         let path = settings.to.join(name(settings, day));
         if wall_ms < instant_ms(day, EARLIEST_BEGIN_HOURS) {
             report.to_come += 1;
@@ -159,14 +161,12 @@ pub async fn run(settings: &Settings, config: &config::Config, wall_ms: i64) -> 
             report.kept += 1;
         } else {
             let before = report.bytes;
-            let bytes = write(&client, settings, day, &path, |bytes| progress.day(day, before + bytes)).await?;
-            progress.wrote(&path, bytes);
+            let bytes = write(&client, settings, day, &path, |bytes| detail(day, before + bytes)).await?;
             report.bytes += bytes;
             report.written += 1;
         }
-        progress.done();
+        progress.done(count);
     }
-    progress.end();
     Ok(report)
 }
 
@@ -241,51 +241,6 @@ fn read(client: &Client, settings: &Settings, day: civil::Date) -> Result<BytesC
 
 fn unread(settings: &Settings, day: civil::Date, source: clickhouse::error::Error) -> Error {
     Error::Read { view: settings.view.clone(), day, source }
-}
-
-/// How far it is: a bar on a terminal, plain lines elsewhere.
-#[derive(Debug)]
-enum Progress {
-    Bar(ProgressBar),
-    Lines,
-}
-
-impl Progress {
-    fn start(days: usize) -> Self {
-        if !io::stderr().is_terminal() {
-            return Self::Lines;
-        }
-        let bar = ProgressBar::new(u64::try_from(days).unwrap_or(0));
-        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos} of {len} days, {msg}, {elapsed}, left {eta}") {
-            bar.set_style(style);
-        }
-        Self::Bar(bar)
-    }
-
-    /// At work on this day, with so many bytes written in all.
-    fn day(&self, day: civil::Date, bytes: u64) {
-        if let Self::Bar(bar) = self {
-            bar.set_message(format!("{day}, {} MB", bytes / 1_000_000));
-        }
-    }
-
-    fn wrote(&self, path: &Path, bytes: u64) {
-        if let Self::Lines = self {
-            tracing::info!(path = %path.display(), bytes, "written");
-        }
-    }
-
-    fn done(&self) {
-        if let Self::Bar(bar) = self {
-            bar.inc(1);
-        }
-    }
-
-    fn end(&self) {
-        if let Self::Bar(bar) = self {
-            bar.finish_and_clear();
-        }
-    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,6 @@ pub mod model;
 mod names;
 pub mod outlet;
 pub mod planned;
-mod progress;
 pub mod reference;
 pub mod rhythm;
 mod world;
@@ -34,6 +33,7 @@ pub use planned::Planned;
 use crate::{
     corp,
     event::{Counter, Reason, Type},
+    progress::Telling,
 };
 
 /// The role of the topic that a record goes to.
@@ -140,14 +140,6 @@ pub enum Plot {
     Chance,
     /// Chance, and the scenes that a demonstration shows within two minutes.
     Story,
-}
-
-/// Whether the generator tells how far it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Telling {
-    #[default]
-    Progress,
-    Nothing,
 }
 
 impl Default for Settings {

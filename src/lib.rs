@@ -57,6 +57,7 @@
 //! | [`config`] | settings in layers, every mistake at once | shows a secret |
 //! | [`source`], [`sink`] | Kafka; ClickHouse. The seams with traits (records, ends of the log; rows), where tests put their own | decides about an error |
 //! | [`log`], [`metrics`], [`admin`] | what operators read | carries personal data |
+//! | [`progress`] | how far a command is: on its terminal, or in lines | changes what a command does |
 //! | [`letters`] | dead letters to their topic, by a post that tests replace | drops one |
 //! | [`mod@reference`] | reference topics and files into the directory, and into ClickHouse | claims to know more than it read |
 //! | [`pipeline`] | worker, flush, loader, monitor | waits for one partition |
@@ -139,6 +140,7 @@ pub mod source;
 pub mod admin;
 pub mod log;
 pub mod metrics;
+pub mod progress;
 
 pub mod letters;
 pub mod reference;

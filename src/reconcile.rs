@@ -17,7 +17,6 @@
 
 mod amendments;
 mod places;
-mod progress;
 mod registers;
 mod repeats;
 mod scope;
@@ -32,6 +31,7 @@ use crate::{
     config,
     corp::{self, Corps},
     mutants::planted,
+    progress::{Progress, Telling},
     sink::{self, ClickHouse, Sink as _, Table},
     verify::{self, Days, Warehouse},
     window,
@@ -39,7 +39,6 @@ use crate::{
 pub use amendments::{Amendment, Reason};
 use amendments::{Amendments, Course};
 use places::Places;
-use progress::Progress;
 use registers::{Cell, Facts, Grained, Register};
 use scope::{DayChunk, Scope};
 
@@ -131,7 +130,7 @@ pub async fn run(settings: &Settings, config: &config::Config, wall_ms: i64) -> 
     let client = sink.client().clone().with_setting("max_query_size", QUERY_BYTES_MAX);
     let warehouse = Warehouse { client: &client, chunk: &config.chunk, days };
     let delay_ms = i64::try_from(config.directory.delay.as_millis()).unwrap_or(i64::MAX);
-    let progress = Progress::start();
+    let progress = Progress::start(Telling::Progress);
     progress.step("comparing the ledger with the facts");
     let scope = Scope::read(warehouse).await?;
     let course = if settings.dry_run { Course::Planned } else { Course::Real };
@@ -147,7 +146,6 @@ pub async fn run(settings: &Settings, config: &config::Config, wall_ms: i64) -> 
         run.facts(places.as_ref(), delay_ms).await?;
         run.settle().await?;
     }
-    run.progress.end();
     Ok(run.report)
 }
 
@@ -174,7 +172,7 @@ impl Run<'_> {
         self.progress.step("comparing registers with facts");
         let cells = registers::unequal(&self.scope, facts).await?;
         for cell in cells {
-            self.progress.cell(&cell);
+            self.progress.step(&cell.to_string());
             self.correct(&cell, facts).await?;
         }
         Ok(())
@@ -208,7 +206,7 @@ impl Run<'_> {
             self.raise().await?;
             for chunk in chunks {
                 for cell in cells.iter().filter(|cell| cell.chunk == chunk) {
-                    self.progress.cell(cell);
+                    self.progress.step(&cell.to_string());
                     self.correct(cell, Facts::Stored).await?;
                 }
                 self.enter(&chunk).await?;

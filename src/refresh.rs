@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config,
     corp::{self, Corps},
+    progress::{Progress, Telling},
     sink::{self, ClickHouse, Sink as _},
     window::Date,
 };
@@ -58,6 +59,8 @@ pub struct Settings {
     /// Compute everything anew, also what did not change
     #[arg(long)]
     pub all: bool,
+    #[arg(skip)]
+    pub telling: Telling,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -113,17 +116,27 @@ pub async fn run(settings: &Settings, config: &config::Config) -> Result<Report,
     let sink = ClickHouse::new(&config.clickhouse);
     // Loading nothing still waits for the replica.
     sink.load(&[], &config.chunk).await?;
+    let progress = Progress::start(settings.telling);
     let run = Run::begin(sink.client(), &corps, settings).await?;
+    progress.step("looking for customers of whom facts came in");
     let customers = run.queue().await?;
+    progress.count("computing what became of customers", Some(customers));
     for batch in 0..customers.div_ceil(CUSTOMERS) {
         let values = [("batch", batch.to_string())];
         run.execute("compute episodes", EPISODES, &values).await?;
         run.execute("compute what became of requests", REQUESTS, &values).await?;
+        progress.done(customers.min((batch + 1) * CUSTOMERS));
     }
+    progress.step("looking for days that changed");
     let days = run.days().await?;
+    progress.count("computing the figures of days", u64::try_from(days.len()).ok());
+    let mut done = 0;
     for days in days.chunks(DAYS) {
         run.cohorts(days).await?;
+        done += u64::try_from(days.len()).unwrap_or(0);
+        progress.done(done);
     }
+    progress.step("computing losses after broadcasts");
     run.execute("compute losses after broadcasts", BROADCASTS, &[]).await?;
     run.close(&days).await?;
     run.finish(customers, days.len()).await?;

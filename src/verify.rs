@@ -14,6 +14,7 @@ use jiff::{Timestamp, ToSpan as _, civil};
 use crate::{
     config,
     corp::{self, Corps},
+    progress::{Progress, Telling},
     sink::{self, ClickHouse, Sink as _},
     source,
     window::{self, Date},
@@ -112,14 +113,15 @@ pub async fn run(settings: &Settings, config: &config::Config, wall_ms: i64) -> 
     sink.sync().await?;
     let warehouse = checks::Warehouse { client: sink.client(), chunk: &config.chunk, days };
     let mut report = Report { days, records: warehouse.records().await?, differences: Vec::new(), notes: Vec::new() };
+    let progress = Progress::start(Telling::Progress);
     for &check in Check::ALL {
-        tracing::info!("comparing {}", check.name());
+        progress.step(&format!("comparing {}", check.name()));
         report.differences.extend(persistent(&warehouse, check).await?);
     }
-    tracing::info!("looking for events that were counted more than once");
+    progress.step("looking for events that were counted more than once");
     report.notes.extend(warehouse.repetitions().await?);
     if settings.deep {
-        let found = deep::compare(&warehouse, &sink, config, &corps).await?;
+        let found = deep::compare(&warehouse, &sink, config, &corps, &progress).await?;
         report.differences.extend(found.differences);
         report.notes.extend(found.notes);
     }

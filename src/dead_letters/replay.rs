@@ -43,6 +43,7 @@ use crate::{
     batch::{self, Rows, put_text},
     config,
     event::Reason,
+    progress::{Progress, Telling},
     sink::{self, ClickHouse, Sink as _, Table},
     source::{self, client_settings},
 };
@@ -81,6 +82,13 @@ pub struct Replayed {
     pub counted: u64,
     /// Whose bytes are neither in the table nor in the topic whole.
     pub lost: Vec<Origin>,
+}
+
+impl Replayed {
+    /// Letters that were sent, or looked at and left out.
+    const fn seen(&self) -> u64 {
+        self.sent + self.counted
+    }
 }
 
 #[derive(Row, Deserialize)]
@@ -158,15 +166,17 @@ pub(super) async fn run(
         counted: Counted::new(client.clone(), config, now_ms).map_err(Error::Corps)?,
         replayed: Replayed::default(),
     };
+    let progress = Progress::start(Telling::Progress);
+    progress.count("sending letters again", u64::try_from(chosen.whole.len()).ok());
     for page in chosen.whole.chunks(PAGE) {
         let mut letters = stored::read(client, page).await?;
         // As they were chosen: events of one partition keep their order.
         letters.sort_by_key(|letter| page.iter().position(|origin| *origin == letter.origin));
         let whole: Vec<_> = letters.into_iter().map(Whole::from).collect();
         replay.send(&whole).await?;
-        tracing::info!("sent {} of {} letters again", replay.replayed.sent, chosen.whole.len() + chosen.cut.len());
+        progress.done(replay.replayed.seen());
     }
-    replay.restore(&config.kafka, chosen.cut).await?;
+    replay.restore(&config.kafka, chosen.cut, &progress).await?;
     Ok(replay.replayed)
 }
 
@@ -226,11 +236,17 @@ impl Replay {
     }
 
     /// Sends those letters that the topic holds whole.
-    async fn restore(&mut self, kafka: &source::Config, cut: HashMap<Origin, u64>) -> Result<(), Error> {
+    async fn restore(
+        &mut self,
+        kafka: &source::Config,
+        cut: HashMap<Origin, u64>,
+        progress: &Progress,
+    ) -> Result<(), Error> {
         if cut.is_empty() {
             return Ok(());
         }
-        tracing::info!("reading {} letters from the topic of dead letters", cut.len());
+        progress.count("sending letters from their topic again", u64::try_from(cut.len()).ok());
+        let before = self.replayed.seen();
         let mut lost: Vec<_> = cut.keys().cloned().collect();
         let (found, mut restored) = mpsc::channel(WAITING);
         let kafka = kafka.clone();
@@ -238,6 +254,7 @@ impl Replay {
         while let Some(letter) = restored.recv().await {
             lost.retain(|origin| *origin != letter.origin);
             self.send(std::slice::from_ref(&letter)).await?;
+            progress.done(self.replayed.seen() - before);
         }
         reading.await.map_err(|_| Error::Gone)?.map_err(Error::Restore)?;
         lost.sort();

@@ -16,11 +16,10 @@ use super::{
     Day, Delivery, Destination, Error, Model, Plot, Settings, Summary,
     brand::Brand,
     outlet::{Kafka, Lines, Names, Outlet},
-    progress::Progress,
     reference,
     rhythm::Span,
 };
-use crate::source;
+use crate::{progress::Progress, source};
 
 /// Gives the time: milliseconds since the epoch.
 pub type Clock<'a> = &'a dyn Fn() -> i64;
@@ -61,10 +60,12 @@ pub fn drive(
     let brand = Arc::new(Brand::new(settings)?);
     let (span, date) = span(settings, &brand, clock())?;
     let total = if settings.live { settings.limit } else { Some(settings.count) };
+    let progress = Progress::start(settings.telling);
+    progress.count("generating records", total);
     let mut stream = Stream {
         outlet,
         shutdown,
-        progress: Progress::new(total, settings.telling),
+        progress,
         started: Instant::now(),
         sent: 0,
         limit: settings.limit.unwrap_or(u64::MAX),
@@ -76,7 +77,6 @@ pub fn drive(
     }
     let rows = reference::rows(&brand, date, span.start_ms).map_err(Error::Calendar)?;
     let told = stream.tell(&rows, &mut model, settings, (span, clock));
-    stream.progress.end();
     match told {
         Err(Error::Write(source)) if source.kind() == io::ErrorKind::BrokenPipe => {}
         other => other?,
@@ -164,7 +164,7 @@ impl Stream<'_> {
         self.outlet.send(delivery)?;
         self.sent += 1;
         if self.sent.is_multiple_of(TELL_EVERY) {
-            self.progress.tell(self.sent);
+            self.progress.done(self.sent);
         }
         Ok(())
     }
@@ -178,7 +178,7 @@ impl Stream<'_> {
             match pace.ahead(Instant::now()) {
                 None => return Next::Go,
                 Some(ahead) => {
-                    self.progress.tell(self.sent);
+                    self.progress.done(self.sent);
                     self.outlet.idle(ahead.min(LOOK_UP));
                 }
             }

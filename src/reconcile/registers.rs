@@ -8,7 +8,7 @@
 //! the same whether the rows are registers or facts, modulo 2^64. Facts need not be grouped by key for it, and only
 //! chunks in which it differs are looked at row by row. A difference goes unseen with a chance of about 2^-64.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use clickhouse::Row;
 use serde::Deserialize;
@@ -25,7 +25,7 @@ use crate::{
     event::Counter,
     sink::Error,
     verify::{Days, sql},
-    window::{Date, Minute},
+    window::{self, Date, Minute},
 };
 
 /// Which facts registers have to hold.
@@ -44,6 +44,13 @@ pub(super) struct Cell {
     pub(super) day: Date,
     /// Whether registers by day differ: what is amended there is amended for boards too.
     pub(super) by_day: bool,
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (origin, number, day) = (&self.chunk.origin, self.chunk.number, window::civil_of(self.day));
+        write!(out, "correcting {day} in {}[{}] chunk of days {number}", origin.topic, origin.partition)
+    }
 }
 
 /// One register that differs. Figures are in the order of [`sql::names`]: the counters, the records, and for boards the last

@@ -10,6 +10,7 @@ use super::{Settings, run};
 use crate::{
     config,
     log::{Repeated, chain},
+    progress::Telling,
 };
 
 const FAILED: &str = "figures could not be refreshed";
@@ -17,7 +18,7 @@ const FAILED: &str = "figures could not be refreshed";
 /// Refreshes until `shutdown`. A run that is going on then is left where it is: the next one takes it up.
 pub async fn keep(config: config::Config, shutdown: CancellationToken) {
     let mut faults = Repeated::new(Duration::from_secs(30));
-    let settings = Settings::default();
+    let settings = Settings { telling: Telling::Nothing, ..Settings::default() };
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,

@@ -29,6 +29,7 @@ use crate::{
     dedup::{self, Horizon, Seen, Verdict},
     event::{Direction, Event, Header, Record},
     pipeline::loader::BROKER_LIMIT,
+    progress::Progress,
     sink::{ClickHouse, Sink as _},
     source::{self, Brokers as _, Quiet, client_settings, log::Log},
     window::Calendar,
@@ -44,8 +45,8 @@ pub(super) struct Found {
 /// Of the chunks of a partition that differ, so many are looked at record by record: each needs a query and 1 MiB.
 const ODD_CHUNKS_MAX: usize = 8;
 
-/// A line of progress is written this often.
-const PROGRESS: Duration = Duration::from_secs(5);
+/// Records after which it is told how far the reading is.
+const TELL_EVERY: u64 = 1_024;
 
 /// A broker that delivers nothing for so long is away.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
@@ -123,6 +124,7 @@ pub(super) async fn compare(
     sink: &ClickHouse,
     config: &config::Config,
     corps: &Corps,
+    progress: &Progress,
 ) -> Result<Found, Error> {
     let incarnations = sink.incarnations().await?;
     let positions = warehouse.positions().await?;
@@ -151,10 +153,12 @@ pub(super) async fn compare(
         }
         let (days, bits) = (warehouse.days, warehouse.chunk.bits);
         let facts = fact_sets(warehouse, &label, certain..end).await?;
+        progress.count(&format!("reading {}[{}]", label.topic, label.partition), Some(end - start));
         let reading = Reading { label, start, certain, end, days, bits, facts };
         let (kafka, dedup, corps) = (config.kafka.clone(), config.dedup.clone(), Arc::clone(&corps));
-        let copy = reading.clone();
-        let read = tokio::task::spawn_blocking(move || read(&copy, &kafka, &dedup, &corps));
+        let (copy, progress) = (reading.clone(), progress.clone());
+        let done = move |next| progress.done(next - start);
+        let read = tokio::task::spawn_blocking(move || read(&copy, &kafka, &dedup, &corps, &done));
         for odd in read.await.map_err(|_| Error::Gone)?? {
             found.differences.extend(differences(warehouse, &reading, odd).await?);
         }
@@ -237,7 +241,13 @@ async fn differences(warehouse: &Warehouse<'_>, reading: &Reading, odd: Odd) -> 
 }
 
 /// Reads one partition up to the ledger's position.
-fn read(reading: &Reading, kafka: &source::Config, dedup: &dedup::Config, corps: &Corps) -> Result<Vec<Odd>, Error> {
+fn read(
+    reading: &Reading,
+    kafka: &source::Config,
+    dedup: &dedup::Config,
+    corps: &Corps,
+    done: &dyn Fn(u64),
+) -> Result<Vec<Odd>, Error> {
     let group = format!("{}-verify", kafka.group);
     let own = [
         ("group.id", group.as_str()),
@@ -254,7 +264,7 @@ fn read(reading: &Reading, kafka: &source::Config, dedup: &dedup::Config, corps:
     list.add_partition_offset(&broker.topic, partition, Offset::Offset(start))?;
     consumer.assign(&list)?;
     let mut recount = Recount::new(reading, dedup, corps);
-    let (mut told, mut heard) = (Instant::now(), Instant::now());
+    let mut heard = Instant::now();
     loop {
         match consumer.poll(Duration::from_millis(200)) {
             Some(Ok(message)) => {
@@ -272,10 +282,8 @@ fn read(reading: &Reading, kafka: &source::Config, dedup: &dedup::Config, corps:
             }
             Some(Err(_)) | None => {}
         }
-        if told.elapsed() > PROGRESS {
-            told = Instant::now();
-            let (topic, partition) = (&reading.label.topic, reading.label.partition);
-            tracing::info!("read {topic}[{partition}] up to {} of {}", recount.next, reading.end);
+        if recount.next.is_multiple_of(TELL_EVERY) {
+            done(recount.next);
         }
     }
     Ok(recount.finish())

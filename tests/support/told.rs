@@ -5,7 +5,10 @@
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use yinliu::generate::{self, Day, Destination, Settings, Telling, brand::Brand};
+use yinliu::{
+    generate::{self, Day, Destination, Settings, brand::Brand},
+    progress::Telling,
+};
 
 use super::{
     stage::{SOON, Stage},
