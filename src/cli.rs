@@ -203,13 +203,10 @@ impl Command {
             Ok(exit) => return Ok(exit),
             Err(error) => error,
         };
-        let is_usage = error.downcast_ref::<verify::Error>().is_some_and(verify::Error::is_usage)
-            || error.downcast_ref::<reconcile::Error>().is_some_and(reconcile::Error::is_usage)
-            || error.downcast_ref::<dead_letters::Error>().is_some_and(dead_letters::Error::is_usage);
-        if !is_usage {
+        if !is_usage(&error) {
             return Err(error);
         }
-        writeln!(std::io::stderr(), "{error}").context("say what is wrong")?;
+        writeln!(std::io::stderr(), "{}", log::chain(error.as_ref())).context("say what is wrong")?;
         Ok(Exit::Usage)
     }
 
@@ -286,6 +283,28 @@ impl Command {
         }
         Ok(Exit::Success)
     }
+}
+
+/// Whether what was asked for makes no sense, whatever the warehouse holds: every error of that kind is named here.
+fn is_usage(error: &anyhow::Error) -> bool {
+    let of_generate = |error: &generate::Error| match error {
+        generate::Error::Sizes { .. }
+        | generate::Error::TimeZone { .. }
+        | generate::Error::FutureDay(_)
+        | generate::Error::LiveAfterPast(_)
+        | generate::Error::Nothing => true,
+        generate::Error::Calendar(_)
+        | generate::Error::Write(_)
+        | generate::Error::Connect { .. }
+        | generate::Error::Produce { .. }
+        | generate::Error::NoInputTopic => false,
+    };
+    let of_days = |error: &verify::Error| matches!(error, verify::Error::Days { .. });
+    error.downcast_ref().is_some_and(of_days)
+        || error.downcast_ref().is_some_and(|error| matches!(error, reconcile::Error::Days(error) if of_days(error)))
+        || error.downcast_ref().is_some_and(|error| matches!(error, dead_letters::Error::Span))
+        || error.downcast_ref().is_some_and(|error| matches!(error, export::Error::View { .. }))
+        || error.downcast_ref().is_some_and(of_generate)
 }
 
 #[cfg(test)]

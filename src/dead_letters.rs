@@ -81,14 +81,6 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// Whether what was asked for makes no sense, whatever is stored.
-    #[must_use]
-    pub const fn is_usage(&self) -> bool {
-        matches!(self, Self::Span)
-    }
-}
-
 /// Where a record was refused: topic as it stands in the tables, partition, offset.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Origin {

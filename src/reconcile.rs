@@ -73,17 +73,6 @@ pub enum Error {
     Unsettled,
 }
 
-impl Error {
-    /// Whether what was asked for makes no sense, whatever the warehouse holds.
-    #[must_use]
-    pub const fn is_usage(&self) -> bool {
-        match self {
-            Self::Days(error) => error.is_usage(),
-            Self::Corps(_) | Self::Sink(_) | Self::Generations(_) | Self::Unsettled => false,
-        }
-    }
-}
-
 /// What was corrected, or would be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {

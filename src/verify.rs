@@ -54,14 +54,6 @@ pub enum Error {
     Gone,
 }
 
-impl Error {
-    /// Whether what was asked for makes no sense, whatever the warehouse holds.
-    #[must_use]
-    pub const fn is_usage(&self) -> bool {
-        matches!(self, Self::Days { .. })
-    }
-}
-
 /// Business days, both inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Days {

@@ -119,7 +119,22 @@ fn token_prints_a_link_for_a_scope_and_never_the_key() {
 
 #[test]
 fn wrong_usage_ends_with_2() {
-    assert_eq!(command(&["rum"]).0, Some(2));
+    for line in [
+        "rum",
+        "verify --from 2026-11-12 --to 2026-11-11",
+        "reconcile --from 2026-11-12 --to 2026-11-11",
+        "dead-letters list --from 2026-11-12 --to 2026-11-11",
+        "generate --to stdout --regions 3 --stores 2",
+        "generate --to stdout --time-zone Asia/Atlantis",
+        "generate --to stdout --day 2100-01-01",
+        "generate --to stdout --day 2026-01-01 --live",
+        "generate --to stdout --count 0",
+        "generate --count 0 --set kafka.brokers=127.0.0.1:1",
+    ] {
+        let (code, said) = command(&line.split(' ').collect::<Vec<_>>());
+        assert_eq!(code, Some(2), "`{line}`: {said}");
+        assert!(!said.contains("\"level\""), "`{line}` is told to a person: {said}");
+    }
 }
 
 #[tokio::test]

@@ -35,6 +35,8 @@ pub fn run(
     clock: Clock<'_>,
     shutdown: &CancellationToken,
 ) -> Result<Summary, Error> {
+    // What makes no sense is told before anybody is waited for.
+    plan(settings, clock())?;
     match settings.destination {
         Destination::Kafka => drive(settings, &mut Kafka::connect(kafka, shutdown.clone())?, clock, shutdown),
         Destination::Stdout => {
@@ -54,11 +56,7 @@ pub fn drive(
     clock: Clock<'_>,
     shutdown: &CancellationToken,
 ) -> Result<Summary, Error> {
-    if (settings.count == 0 && !settings.live) || settings.limit == Some(0) {
-        return Err(Error::Nothing);
-    }
-    let brand = Arc::new(Brand::new(settings)?);
-    let (span, date) = span(settings, &brand, clock())?;
+    let (brand, span, date) = plan(settings, clock())?;
     let total = if settings.live { settings.limit } else { Some(settings.count) };
     let progress = Progress::start(settings.telling);
     progress.count("generating records", total);
@@ -94,6 +92,16 @@ pub fn drive(
         elapsed,
         planned: model.into_planned(),
     })
+}
+
+/// The brand, the day to tell and its date.
+fn plan(settings: &Settings, now_ms: i64) -> Result<(Arc<Brand>, Span, Date), Error> {
+    if (settings.count == 0 && !settings.live) || settings.limit == Some(0) {
+        return Err(Error::Nothing);
+    }
+    let brand = Brand::new(settings)?;
+    let (span, date) = span(settings, &brand, now_ms)?;
+    Ok((Arc::new(brand), span, date))
 }
 
 /// The day to tell and its date: all of a past one, today's until now.
