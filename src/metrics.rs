@@ -30,8 +30,6 @@ named! {
         Directory = "directory",
         /// What the partitions of this process hold takes more memory than it may.
         Memory = "memory",
-        /// Retention has removed records that were not counted yet.
-        LogTruncated = "log_truncated",
     }
 }
 
@@ -74,6 +72,8 @@ pub struct Metrics {
     pub rebalances: IntCounter,
     pub records_replayed: IntCounter,
     pub dead_letters: IntCounter,
+    /// Offsets that retention removed before they were counted; counting goes on behind them.
+    pub offsets_lost: IntCounter,
     pub directory_rows_ignored: IntCounter,
     /// Registers held in memory, over all partitions.
     pub registers: IntGauge,
@@ -125,6 +125,7 @@ impl Metrics {
             records_replayed: new
                 .counter("replayed_records_total", "Records read again because no ledger row vouched for them."),
             dead_letters: new.counter("dead_letters_total", "Records written to the dead-letter topic."),
+            offsets_lost: new.counter("offsets_lost_total", "Offsets that retention removed before they were counted."),
             directory_rows_ignored: new
                 .counter("directory_rows_ignored_total", "Rows of reference topics that break their form."),
             registers: new.gauge("registers", "Registers held in memory."),
@@ -281,7 +282,8 @@ mod tests {
             "memory_bound_bytes 0",
             "last_event_timestamp_seconds 0",
             "complete_through_timestamp_seconds 0",
-            "partitions_held{cause=\"log_truncated\"} 0",
+            "partitions_held{cause=\"topic_recreated\"} 0",
+            "offsets_lost_total 0",
             "build_info{version=\"",
         ] {
             assert!(text.contains(&format!("\nyinliu_{sample}")), "`{sample}` is missing in\n{text}");

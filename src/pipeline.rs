@@ -7,6 +7,7 @@ pub mod bound;
 pub mod flush;
 pub mod hold;
 pub mod loader;
+pub mod lost;
 mod memory;
 pub mod monitor;
 pub mod progress;
@@ -37,6 +38,7 @@ use crate::{
 use flush::{Flush, Stopped};
 use hold::Holds;
 use loader::Loader;
+use lost::Lost;
 use monitor::Positions;
 use progress::Progress;
 use spare::Spares;
@@ -94,6 +96,7 @@ pub struct Shared {
     pub reference: Arc<Reference>,
     pub letters: Letters,
     pub holds: Holds,
+    pub lost: Lost,
     pub positions: Positions,
     pub spares: Spares,
     pub metrics: Arc<Metrics>,
@@ -213,6 +216,7 @@ pub fn shared(config: &config::Config, outside: Outside, reference: Arc<Referenc
         reference,
         letters: Letters::new(&config.kafka, Arc::clone(&metrics)).map_err(Error::Letters)?,
         holds: Holds::new(Arc::clone(&metrics), Arc::clone(&health)),
+        lost: Lost::new(Arc::clone(&metrics)),
         positions: Positions::default(),
         // The one that each worker fills next.
         spares: Spares::new(workers()),

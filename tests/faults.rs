@@ -319,6 +319,37 @@ async fn partition_that_retention_overtook_goes_on_where_the_log_begins() {
     stage.until_in(SOON).await;
     let all: Vec<_> = counted.into_iter().chain(stage.records()).collect();
     assert_counts_equal(&stage, &all).await;
+    let lost = yinliu.metric("offsets_lost_total").unwrap();
+    assert!((lost - 5.0).abs() < 0.5, "{lost} offsets are told as lost, of five; its log:\n{}", yinliu.log());
+}
+
+#[tokio::test]
+async fn ledger_that_does_not_add_up_holds_its_partition_while_others_go_on() {
+    let engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "unequal");
+    let (mut load, mut yinliu) = running(&stage, 9).await;
+    load.send(1_000).await;
+    stage.until_in(SOON).await;
+    yinliu.stop();
+    let friend = stage.topic("friend");
+    let spoil = format!(
+        "INSERT INTO ledger SELECT * REPLACE (counted + 1 AS counted, received + 1 AS received, version + 1 AS version) \
+         FROM ledger FINAL WHERE src_topic = '{friend}' AND src_partition = 0"
+    );
+    stage.client().query(&spoil).execute().await.unwrap();
+    yinliu.restart();
+    yinliu.until_ready_is(503, "held (ledger): partition 0 of", SOON).await;
+    let (_, causes) = yinliu.get("/readyz").unwrap();
+    assert!(causes.contains("the ledger counts") && causes.contains("yinliu verify"), "{causes}");
+    let held = yinliu.metric("partitions_held{cause=\"ledger\"}").unwrap();
+    assert!((held - 1.0).abs() < 0.5, "{held} held: {causes}");
+    let log = yinliu.whole_log();
+    assert!(log.contains("\"cause\":\"ledger\"") && log.contains("the ledger counts"), "{log}");
+    load.send(1_000).await;
+    let held = |topic: &str, partition: u32| topic == friend && partition == 0;
+    let others = stage.ends().into_iter().filter(|(topic, partition, _)| !held(topic, *partition)).collect();
+    stage.until_at(others, SOON).await;
+    assert!(yinliu.is_running());
 }
 
 /// 2026-06-01 10:00 in Shanghai.

@@ -17,7 +17,6 @@ use crate::{
 #[derive(Debug)]
 pub struct Holds {
     held: Mutex<BTreeMap<Origin, Cause>>,
-    directory: Mutex<bool>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
 }
@@ -25,7 +24,7 @@ pub struct Holds {
 impl Holds {
     #[must_use]
     pub fn new(metrics: Arc<Metrics>, health: Arc<Health>) -> Self {
-        Self { held: Mutex::default(), directory: Mutex::default(), metrics, health }
+        Self { held: Mutex::default(), metrics, health }
     }
 
     /// The partition is read no further.
@@ -48,15 +47,16 @@ impl Holds {
         }
     }
 
-    /// All partitions wait while the directory is not read far enough.
-    pub fn directory(&self, stale: bool) {
-        let mut before = self.directory.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::replace(&mut *before, stale) == stale {
+    /// While the directory is not read far enough, a worker waits with all the partitions that it would read: with so
+    /// many `before`, as it told last, and with so many `now`.
+    pub fn directory(&self, before: Option<usize>, now: Option<usize>) {
+        if before == now {
             return;
         }
         let cause = "held (directory): the reference topics are not read up to a minute ago; is Kafka answering?";
-        self.health.report("directory", stale.then_some(cause));
-        self.metrics.partitions_held(Cause::Directory).set(i64::from(stale));
+        self.health.report("directory", now.map(|_| cause));
+        let count = |partitions: Option<usize>| i64::try_from(partitions.unwrap_or(0)).unwrap_or(i64::MAX);
+        self.metrics.partitions_held(Cause::Directory).add(count(now) - count(before));
     }
 
     fn tell(&self, held: &BTreeMap<Origin, Cause>) {
@@ -69,4 +69,28 @@ impl Holds {
 
 fn name(origin: &Origin) -> String {
     format!("partition {} of {}", origin.partition, origin.topic)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_of_all_workers_that_wait_for_the_directory_are_told() {
+        let (metrics, health) = (Arc::new(Metrics::new(&[])), Arc::new(Health::default()));
+        health.set_ready();
+        let holds = Holds::new(Arc::clone(&metrics), Arc::clone(&health));
+        let check = |before, now, expected: i64| {
+            holds.directory(before, now);
+            assert_eq!(metrics.partitions_held(Cause::Directory).get(), expected, "{before:?} {now:?}");
+        };
+        check(None, Some(3), 3);
+        check(None, Some(5), 8);
+        check(Some(3), Some(3), 8);
+        assert!(health.causes()[0].starts_with("directory: held"), "{:?}", health.causes());
+        check(Some(3), Some(1), 6);
+        check(Some(5), None, 1);
+        check(Some(1), None, 0);
+        assert!(health.causes().is_empty(), "{:?}", health.causes());
+    }
 }

@@ -207,11 +207,8 @@ impl<K: Sink, B: Brokers> Loader<K, B> {
             );
             return Outcome::Held { cause: Cause::TopicRecreated, detail };
         }
-        if loaded.next_offset.is_some() && log_start > position {
-            tracing::error!(
-                topic = %origin.topic, partition = origin.partition, from = position, to = log_start,
-                "retention removed records that were never counted; counting goes on behind them"
-            );
+        if loaded.next_offset.is_some() {
+            self.shared.lost.look(&label, position, log_start);
         }
         let ledger = loaded.next_offset;
         loaded.topic_id = Some(topic_id);

@@ -70,6 +70,8 @@ pub struct Worker<S> {
     /// Where a batch waits for the one before it to be taken.
     waiting: Option<Batch>,
     requested: u64,
+    /// Partitions that wait for the directory, as told last.
+    awaiting: Option<usize>,
     seen: Seen,
 }
 
@@ -86,6 +88,7 @@ impl<S: Source> Worker<S> {
             flush_at: now,
             waiting: None,
             requested: 0,
+            awaiting: None,
             seen: Seen::default(),
         }
     }
@@ -102,7 +105,9 @@ impl<S: Source> Worker<S> {
             self.keep_within(now)?;
         }
         let stale = self.shared.reference.is_stale(wall_ms) && !planted!(DirectoryNotAwaited);
-        self.shared.holds.directory(stale);
+        let would_read = |assigned: &&Assigned| matches!(assigned.phase, Phase::Live(..));
+        let awaiting = stale.then(|| self.assigned.values().filter(would_read).count());
+        self.shared.holds.directory(std::mem::replace(&mut self.awaiting, awaiting), awaiting);
         let is_full = self.batch.bytes() >= self.shared.batch_bytes_full && !planted!(FullBatchReadOn);
         if stale || is_full {
             return Ok(Step::Held);
