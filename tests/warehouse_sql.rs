@@ -169,7 +169,7 @@ async fn validate_asks_for_a_migration_that_is_missing() {
     execute(&client, "ALTER TABLE migrations DELETE WHERE name = '0007_amendments.sql' SETTINGS mutations_sync = 2")
         .await;
     let text = report(config).await;
-    assert!(text.contains("! database `behind`: its schema lacks 0007_amendments.sql; run `yinliu migrate`"), "{text}");
+    assert!(text.contains("✗ database `behind`: its schema lacks 0007_amendments.sql; run `yinliu migrate`"), "{text}");
 }
 
 #[test]

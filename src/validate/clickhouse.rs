@@ -34,7 +34,7 @@ pub(super) async fn check(config: &sink::Config, chunk: &chunk::Config) -> Vec<F
     match ask(database.fetch_one::<u64>()).await {
         Ok(0) => {
             let text = format!("database `{}` does not exist: run `yinliu migrate`", config.database);
-            findings.push(Finding::warning(text));
+            findings.push(Finding::fault(text));
         }
         Ok(_) => {
             findings.push(Finding::good(format!("database `{}`", config.database)));
@@ -51,8 +51,10 @@ async fn schema(config: &sink::Config, chunk: &chunk::Config) -> Finding {
     let text = |state: &State| format!("database `{}`: {state}", config.database);
     match state {
         Ok(Ok(state @ State::Current)) => Finding::good(text(&state)),
-        Ok(Ok(state @ State::Behind(_))) => Finding::warning(text(&state)),
-        Ok(Ok(state @ (State::Ahead(_) | State::Changed(_) | State::Chunks { .. }))) => Finding::fault(text(&state)),
+        // As `run` sees it.
+        Ok(Ok(state @ (State::Behind(_) | State::Ahead(_) | State::Changed(_) | State::Chunks { .. }))) => {
+            Finding::fault(text(&state))
+        }
         Ok(Err(error)) => Finding::fault(format!("schema: {}", advise(&log::chain(&error)))),
         Err(_) => Finding::fault(format!("schema: {}", advise(&format!("no answer within {} s", PATIENCE.as_secs())))),
     }
