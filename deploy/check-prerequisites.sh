@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Usage: check-prerequisites.sh demo|test
-# Names everything that is missing, before anything is built. For tests on Debian as root it installs what apt has.
+# Names everything that is missing with the command that installs it, before anything is fetched or built. For tests on
+# Debian as root it installs what apt has.
 set -euo pipefail
 
 purpose=${1:-}
@@ -9,12 +10,39 @@ if [[ $purpose != demo && $purpose != test ]]; then
     exit 2
 fi
 
-node_major() {
-    node --version | sed -n 's/^v\([0-9]*\).*/\1/p'
+# The number of the first group; 0 where the text says none.
+major() {
+    [[ $2 =~ $1 ]] && echo "${BASH_REMATCH[1]}" || echo 0
 }
 
-java_major() {
-    java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1
+# What `rust-version` of Cargo.toml says, as 1.95.
+rust_needed() {
+    local line manifest=${BASH_SOURCE[0]%/*}/../Cargo.toml
+    while IFS= read -r line; do
+        if [[ $line =~ ^rust-version\ =\ \"([0-9]+\.[0-9]+)\" ]]; then
+            echo "${BASH_REMATCH[1]}"
+        fi
+    done <"$manifest"
+}
+
+# is_older FOUND NEEDED, each as 1.95
+is_older() {
+    ((10#${1%%.*} < 10#${2%%.*} || (10#${1%%.*} == 10#${2%%.*} && 10#${1#*.} < 10#${2#*.})))
+}
+
+check_rust() {
+    local needed found
+    needed=$(rust_needed)
+    if ! command -v cargo >/dev/null || ! command -v rustc >/dev/null; then
+        echo "missing: cargo, Rust $needed or later (Debian's is older); curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y" >&2
+        others+=(cargo)
+        return
+    fi
+    [[ $(rustc --version) =~ ^rustc\ ([0-9]+\.[0-9]+) ]] && found=${BASH_REMATCH[1]} || found=0.0
+    if is_older "$found" "$needed"; then
+        echo "too old: rustc $found, $needed is needed; rustup update stable, or without rustup: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y" >&2
+        others+=(rustc)
+    fi
 }
 
 packages=()
@@ -31,10 +59,7 @@ need() {
 check() {
     packages=()
     others=()
-    if ! command -v cargo >/dev/null; then
-        echo "missing: cargo, Rust 1.95 or later; see https://rustup.rs (Debian's is older)" >&2
-        others+=(cargo)
-    fi
+    check_rust
     need cc gcc "a C compiler, for librdkafka, zstd and OpenSSL"
     need c++ g++ "a C++ compiler, for librdkafka"
     need make make "librdkafka and OpenSSL are built with it"
@@ -43,8 +68,10 @@ check() {
     if [[ $purpose != demo ]]; then
         need mvn maven "it fetches Apache Kafka"
         need java default-jdk-headless "Apache Kafka runs on it"
-        if command -v java >/dev/null && [[ $(java_major) -lt 17 ]]; then
-            echo "too old: java $(java_major), Apache Kafka needs 17; Debian: apt-get install openjdk-17-jre-headless" >&2
+        local java node
+        java=$(major 'version "([0-9]+)' "$(java -version 2>&1 || true)")
+        if command -v java >/dev/null && [[ $java -lt 17 ]]; then
+            echo "too old: java $java, Apache Kafka needs 17; Debian: apt-get install openjdk-17-jre-headless" >&2
             packages+=(openjdk-17-jre-headless)
         fi
         need python3 python3 "Schemathesis and dbt, of the tests, run on it"
@@ -52,8 +79,9 @@ check() {
             echo "missing: python3 3.11 or later with venv, Schemathesis and dbt run on it; Debian: apt-get install python3-venv" >&2
             packages+=(python3-venv)
         fi
-        if ! command -v node >/dev/null || [[ $(node_major) -lt 20 ]]; then
-            echo "missing: node 20 or later, it drives the browser of the tests; Debian 13: apt-get install nodejs, before it see https://nodejs.org" >&2
+        node=$(major '^v([0-9]+)' "$(node --version 2>/dev/null || true)")
+        if [[ $node -lt 20 ]]; then
+            echo "missing: node 20 or later (it drives the browser of the tests); Debian 13: apt-get install nodejs; elsewhere: npm install --global n && n 20" >&2
             others+=(node)
         fi
     fi

@@ -31,6 +31,7 @@ mod life;
 mod lineage;
 mod official;
 mod pipeline;
+mod prerequisites;
 mod pressure;
 mod property;
 mod questions;
