@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
+use yinliu::board::api::Part;
 
 use crate::support::{
     board::Board,
@@ -13,6 +14,7 @@ use crate::support::{
     kafka, poll,
     stage::{SOON, Stage},
     told::{CORP, Told},
+    yinliu::Yinliu,
 };
 
 fn root() -> &'static Path {
@@ -64,10 +66,14 @@ fn object(value: &Value) -> &Map<String, Value> {
 
 /// The operations of the board: path and operation.
 fn operations(document: &Value) -> Vec<(&String, &Value)> {
+    tagged(document, "board")
+}
+
+fn tagged<'a>(document: &'a Value, tag: &str) -> Vec<(&'a String, &'a Value)> {
     let all = object(&document["paths"]).iter().map(|(path, item)| (path, &item["get"]));
-    let board: Vec<_> = all.filter(|(_, operation)| operation["tags"] == json!(["board"])).collect();
-    assert!(board.len() > 3, "the description names the paths of the board");
-    board
+    let tagged: Vec<_> = all.filter(|(_, operation)| operation["tags"] == json!([tag])).collect();
+    assert!(tagged.len() > 3, "the description names paths of `{tag}`");
+    tagged
 }
 
 /// The parameters of an operation that stand in the address.
@@ -220,6 +226,40 @@ async fn every_file_of_the_pages_is_described_and_answered() {
         assert_eq!(status, if described.contains(name) { 200 } else { 404 }, "{asked}: {answer}");
         check(&document, operation, &asked, (status, answer));
     }
+}
+
+#[tokio::test]
+async fn every_path_for_operators_is_answered_as_described() {
+    let document = description();
+    // Nobody answers at either address, so that it never becomes ready.
+    let away = json!({ "kafka": { "brokers": "127.0.0.1:1" }, "clickhouse": { "url": "http://127.0.0.1:1" } });
+    let mut yinliu = Yinliu::start(&away);
+    yinliu.until_ready_is(503, "ClickHouse", SOON).await;
+    for (path, operation) in tagged(&document, "admin") {
+        let answer = yinliu.answer(path).unwrap();
+        assert_eq!(answer.0, if path == "/readyz" { 503 } else { 200 }, "{path}: {}", answer.1);
+        check(&document, operation, path, answer);
+    }
+    yinliu.stop();
+}
+
+/// The routes that a file of the code serves, before its tests.
+fn routes(file: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(root().join(file)).unwrap();
+    let code = text.split("#[cfg(test)]").next().unwrap();
+    let after = code.split(".route(").skip(1);
+    after.map(|call| call.split('"').nth(1).expect("a route is a text").to_owned()).collect()
+}
+
+#[test]
+fn every_route_is_described_and_every_path_has_a_route() {
+    let document = description();
+    let mut routes: BTreeSet<_> = routes("src/admin.rs").into_iter().chain(routes("src/board/routes.rs")).collect();
+    // One route for all figures; which there are its own room says.
+    assert!(routes.remove("/api/v1/{*part}"));
+    routes.extend(Part::ALL.iter().map(|part| format!("/api/v1/{}", part.name())));
+    let described: BTreeSet<_> = object(&document["paths"]).keys().cloned().collect();
+    assert_eq!(routes, described);
 }
 
 /// Streams do not end, and Schemathesis waits for the end of an answer.

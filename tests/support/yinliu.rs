@@ -150,6 +150,13 @@ impl Yinliu {
 
     /// Status and body of a page of the port for operators; an error while nobody answers.
     pub(crate) fn get(&self, path: &str) -> Result<(u16, String), String> {
+        let (status, text) = self.answer(path)?;
+        let (_, body) = text.split_once("\r\n\r\n").ok_or("half an answer")?;
+        Ok((status, body.to_owned()))
+    }
+
+    /// Status and whole answer.
+    pub(crate) fn answer(&self, path: &str) -> Result<(u16, String), String> {
         let ask = || {
             let mut stream = TcpStream::connect(self.admin)?;
             stream.set_read_timeout(Some(SOON))?;
@@ -159,9 +166,8 @@ impl Yinliu {
             Ok(text)
         };
         let text = ask().map_err(|error: std::io::Error| format!("{path}: {error}"))?;
-        let (head, body) = text.split_once("\r\n\r\n").ok_or("half an answer")?;
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or("no status")?;
-        Ok((status, body.to_owned()))
+        let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or("no status")?;
+        Ok((status, text))
     }
 
     /// The value of a sample of `/metrics`, written with its labels and without `yinliu_`.
