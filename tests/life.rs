@@ -47,6 +47,27 @@ async fn sigterm_enters_everything_that_was_read() {
 }
 
 #[tokio::test]
+async fn ctrl_c_ends_the_process_as_sigterm_does_and_its_log_is_json_where_nobody_watches() {
+    let engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "interrupted");
+    stage.build(1).await;
+    let mut load = Load::new(&stage, 14);
+    load.send_reference().await;
+    load.send(200).await;
+    let mut yinliu = Yinliu::start(&stage.config());
+    stage.until_in(SOON).await;
+    yinliu.interrupt();
+    assert_eq!(yinliu.exit_code(Duration::from_secs(10)), 0, "its log:\n{}", yinliu.log());
+    assert_counts_equal_the_log(&stage).await;
+    let log = yinliu.whole_log();
+    assert!(!log.is_empty(), "it says something");
+    for line in log.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(line["timestamp"].is_string() && line["level"].is_string(), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn second_signal_ends_the_process_at_once() {
     let mut engine = Engine::start();
     let stage = Stage::new(kafka::shared(), engine.url(), "twice");
@@ -135,6 +156,30 @@ fn wrong_usage_ends_with_2() {
         assert_eq!(code, Some(2), "`{line}`: {said}");
         assert!(!said.contains("\"level\""), "`{line}` is told to a person: {said}");
     }
+}
+
+#[tokio::test]
+async fn broker_that_goes_away_later_is_waited_for() {
+    let (mut kafka, engine) = (Kafka::start(), Engine::start());
+    let stage = Stage::new(&kafka, engine.url(), "later");
+    stage.build(1).await;
+    let mut load = Load::new(&stage, 15);
+    let rows = load.send_reference().await;
+    let yinliu = Yinliu::start(&stage.config());
+    stage.until_reference(rows).await;
+    load.send(500).await;
+    stage.until_in(SOON).await;
+    yinliu.until_ready_is(200, "ok", SOON).await;
+    kafka.kill();
+    yinliu.until_ready_is(503, "kafka: Kafka: ask the brokers", SOON).await;
+    kafka.restart();
+    let stage = Stage::new(&kafka, engine.url(), "later");
+    let mut load = Load::new(&stage, 16);
+    load.send(500).await;
+    stage.until_in(SOON).await;
+    yinliu.until_ready_is(200, "ok", SOON).await;
+    assert_counts_equal_the_log(&stage).await;
+    assert!(yinliu.is_running());
 }
 
 #[tokio::test]

@@ -449,3 +449,21 @@ impl Backoff {
         limit.mul_f64(0.5 + 0.5 * (self.random)())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(random: fn() -> f64, expected: &[u64]) {
+        let mut backoff = Backoff::new(random);
+        let waits: Vec<_> = expected.iter().map(|_| backoff.advance()).collect();
+        assert_eq!(waits, expected.iter().copied().map(Duration::from_millis).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn waits_double_up_to_a_limit_and_are_spread_over_their_upper_half() {
+        check(|| 1.0, &[100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000]);
+        check(|| 0.0, &[50, 100, 200, 400, 800, 1_600, 2_500, 2_500, 2_500]);
+        check(|| 0.5, &[75, 150, 300]);
+    }
+}

@@ -160,3 +160,32 @@ async fn limited<T>(
     let answer = tokio::time::timeout(CONNECT_LIMIT + SEND_LIMIT + ANSWER_LIMIT, request).await;
     answer.unwrap_or(Err(clickhouse::error::Error::TimedOut)).map_err(|source| Error::new(doing, source))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead as _, BufReader},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn insert_asks_to_be_answered_when_its_rows_are_in() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let sink = ClickHouse::new(&Config { url, ..Config::default() });
+        let rows = Rows { bytes: vec![0], count: 1 };
+        let first_line = tokio::task::spawn_blocking(move || {
+            let (stream, _) = listener.accept().unwrap();
+            BufReader::new(stream).lines().next().unwrap().unwrap()
+        });
+        // Nobody answers: the request is what is looked at.
+        let (inserted, asked) = tokio::join!(sink.insert(Table::Ledger, &rows), first_line);
+        let asked = asked.unwrap();
+        assert!(inserted.is_err() && asked.starts_with("POST /?"), "{asked}");
+        let settings: Vec<_> = asked.split(['?', '&', ' ']).collect();
+        assert!(settings.contains(&"async_insert=0"), "{asked}");
+        assert!(settings.contains(&"distributed_foreground_insert=1"), "{asked}");
+    }
+}

@@ -108,6 +108,11 @@ impl Yinliu {
         self.process.as_mut().expect("a running process").send(Signal::Terminate);
     }
 
+    /// As a person at a terminal asks it to end.
+    pub(crate) fn interrupt(&mut self) {
+        self.process.as_mut().expect("a running process").send(Signal::Interrupt);
+    }
+
     /// SIGSTOP: others take it for dead, and it does not know.
     pub(crate) fn freeze(&mut self) {
         self.process.as_mut().expect("a running process").send(Signal::Freeze);
