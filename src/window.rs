@@ -21,8 +21,18 @@ pub const END_MS: i64 = 4_294_967_296_000;
 /// old minutes would otherwise drag all of today's unmerged parts into every read.
 pub const APART_MS: i64 = 15 * 60_000;
 
+/// After its end a business day settles for so long, then it is closed: rewards are paid on it (domain).
+pub const SETTLING_MS: i64 = 3 * DAY_MS;
+
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
+
+/// Whether a business day that ended at `end_ms` is closed once everything is counted through another instant, both in
+/// milliseconds since the epoch.
+#[must_use]
+pub const fn is_closed(end_ms: i64, complete_through_ms: i64) -> bool {
+    end_ms.saturating_add(SETTLING_MS) <= complete_through_ms
+}
 
 /// The windows of one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,19 +9,19 @@ use jiff::{Timestamp, ToSpan, Zoned};
 use serde::Serialize;
 
 use crate::event::named;
+use crate::window::is_closed;
 
 /// A minute window (contract, section 1).
 pub const MINUTE_MS: i64 = 60_000;
 /// Moves in the ranks are told over the last hour, as the page says.
 const MOVED_MS: i64 = 3_600_000;
-/// Losses of a day's adds count against it for 24 h, so it settles for as long after its end.
-pub const SETTLING_MS: i64 = 86_400_000;
 
 /// What is usual is told from at most so many weeks: longer ago, seasons and stores were others.
 pub const LIKE_WEEKDAYS: usize = 8;
 
 named! {
-    /// How final a business day is: it goes on, it is over but its cohorts are not final, or 24 h have passed since.
+    /// How final a business day is: it goes on, it is over but may change before rewards are paid on it, or it is closed
+    /// ([`is_closed`]): what changes from then on is an adjustment.
     DayState { Open = "open", Settling = "settling", Closed = "closed" }
 }
 
@@ -79,12 +79,11 @@ pub fn day_of(instant: i64, zone: &TimeZone) -> Option<Date> {
     Some(Timestamp::from_millisecond(instant).ok()?.to_zoned(zone.clone()).date())
 }
 
-/// The instants of the view of `day` when everything before `complete_through` (ms since the epoch) is counted and
-/// the clock says `now`.
+/// The instants of the view of `day` when everything before `complete_through` (ms since the epoch) is counted.
 ///
 /// Absent for days at the edges of the calendar.
 #[must_use]
-pub fn instants(day: Date, complete_through: i64, now: i64, zone: &TimeZone) -> Option<Instants> {
+pub fn instants(day: Date, complete_through: i64, zone: &TimeZone) -> Option<Instants> {
     let start = midnight(day, zone)?;
     let end = midnight(day.checked_add(1.day()).ok()?, zone)?;
     let (start_ms, end_ms) = (start.timestamp().as_millisecond(), end.timestamp().as_millisecond());
@@ -101,10 +100,10 @@ pub fn instants(day: Date, complete_through: i64, now: i64, zone: &TimeZone) -> 
     };
     let state = if complete_through < end_ms {
         DayState::Open
-    } else if now < end_ms + SETTLING_MS {
-        DayState::Settling
-    } else {
+    } else if is_closed(end_ms, complete_through) {
         DayState::Closed
+    } else {
+        DayState::Settling
     };
     let mut like_weekdays = [Moment { day, until }; LIKE_WEEKDAYS];
     for (weeks, moment) in (1..).zip(&mut like_weekdays) {
@@ -140,7 +139,7 @@ mod tests {
     fn check(zone: &str, day: &str, complete_through: &str) -> Instants {
         let complete_through = at(complete_through);
         let zone = TimeZone::get(zone).unwrap();
-        instants(day.parse().unwrap(), complete_through, complete_through + 3_000, &zone).unwrap()
+        instants(day.parse().unwrap(), complete_through, &zone).unwrap()
     }
 
     #[test]
@@ -160,8 +159,15 @@ mod tests {
         let found = check("Asia/Shanghai", "2026-11-20", "2026-11-22T06:32:05Z");
         assert_eq!(found.now, moment("2026-11-20", "2026-11-20T16:00:00Z"));
         assert_eq!(found.baselines[0], moment("2026-11-19", "2026-11-19T16:00:00Z"));
-        assert_eq!(found.state, DayState::Closed);
-        assert_eq!(check("Asia/Shanghai", "2026-11-21", "2026-11-22T06:32:05Z").state, DayState::Settling);
+    }
+
+    #[test]
+    fn a_day_is_closed_three_days_after_its_end_and_settles_until_then() {
+        let state = |complete_through| check("Asia/Shanghai", "2026-11-20", complete_through).state;
+        assert_eq!(state("2026-11-20T15:59:59.999Z"), DayState::Open);
+        assert_eq!(state("2026-11-20T16:00:00Z"), DayState::Settling);
+        assert_eq!(state("2026-11-23T15:59:59.999Z"), DayState::Settling);
+        assert_eq!(state("2026-11-23T16:00:00Z"), DayState::Closed);
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(super) fn snapshot() -> Snapshot {
     let clock = clock();
     let zone = TimeZone::get("Asia/Shanghai").unwrap();
     let day = days::day_of(clock.now, &zone).unwrap();
-    let instants = days::instants(day, COMPLETE_THROUGH, clock.now, &zone).unwrap();
+    let instants = days::instants(day, COMPLETE_THROUGH, &zone).unwrap();
     Snapshot {
         watched: view(&[]).watched,
         day,

@@ -121,7 +121,7 @@ impl Views {
         let clock = self.reader.clock(&watched.corp).await?;
         let complete_through = clock.complete_through.unwrap_or(i64::MIN);
         let day = watched.day.or_else(|| days::day_of(clock.now, zone)).unwrap_or_default();
-        let instants = days::instants(day, complete_through, clock.now, zone).ok_or(Error::Day { day })?;
+        let instants = days::instants(day, complete_through, zone).ok_or(Error::Day { day })?;
         let minute = instants.now.minute();
         let recent = before.filter(|before| before.slow.is_for(day, minute));
         let counted = async {

@@ -234,7 +234,7 @@ words! {
     DefNet = "def_net", "今天加的，减去今天走的。走的人可能是很久以前加的，所以净增不等于有效。", "Today's adds minus today's deletions. Those who left may have been added long ago.";
     WhenNet = "when_net", "同加粉；同事之间转接不算加也不算走", "as adds; transfers between colleagues count as neither";
     DefQualified = "def_qualified", "企业新客，加上 24 小时内没有被客户删除，也没有被员工删除。奖励只按这个数发。", "New to the company, and deleted neither by the customer nor by staff within 24 h. Rewards use this figure only.";
-    WhenQualified = "when_qualified", "每一位满 24 小时定数；一天的全部在第二天 24:00 前定，第三天封账", "each add is final after 24 h; the day closes after three days";
+    WhenQualified = "when_qualified", "每一位满 24 小时定数；一天的全部在第二天 24:00 前定，结束三天后封账", "each add is final after 24 h; the day closes three days after its end";
     DefOpened = "def_opened", "今天加上、并且今天发来第一条消息的客户。", "Customers added today who sent their first message today.";
     DefTarget = "def_target", "今天要加到多少。竖线是平时此刻的位置，斜线是预计全天的八成范围。", "How many adds the day should reach. The tick is where it usually stands by now; the hatching is the forecast's 80% range.";
     WhenTarget = "when_target", "当天；历史不足时不预计", "the same day; no forecast with too little history";

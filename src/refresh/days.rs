@@ -8,11 +8,12 @@ use jiff::{Timestamp, ToSpan as _, civil, tz::TimeZone};
 
 use crate::{
     corp::Corps,
-    window::{Date, civil_of, date_of},
+    window::{Date, SETTLING_MS, civil_of, date_of, is_closed},
 };
 
-/// After so long a member is old enough for a figure (`schemas/refresh/cohorts.sql`): a day, three, seven, thirty.
-const SPANS_MS: [i64; 4] = [DAY_MS, 3 * DAY_MS, 7 * DAY_MS, 30 * DAY_MS];
+/// After so long a member is old enough for a figure (`schemas/refresh/cohorts.sql`): a day, three, seven, thirty. And
+/// time alone closes a day.
+const SPANS_MS: [i64; 5] = [DAY_MS, 3 * DAY_MS, 7 * DAY_MS, 30 * DAY_MS, SETTLING_MS];
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -72,25 +73,20 @@ fn dates(first: civil::Date, last: civil::Date) -> impl Iterator<Item = Date> {
 }
 
 /// A business day of a corp.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CorpDay {
     pub corp_id: String,
     pub date: Date,
     /// Whether the day had ended by the horizon.
     pub is_over: bool,
-    /// Whether it is to be closed: it had ended `SETTLING_MS` before.
+    /// Whether it is to be closed: it had ended [`SETTLING_MS`] before.
     pub is_due: bool,
 }
-
-/// Rewards are paid on a day three days after its end (domain): until then it settles. One of [`SPANS_MS`], so that time
-/// alone brings a day here.
-const SETTLING_MS: i64 = 3 * DAY_MS;
 
 impl CorpDay {
     pub(super) fn new(corps: &Corps, corp_id: String, date: Date, horizon_ms: i64) -> Self {
         let end = ends_ms(corps, &corp_id, date).unwrap_or(i64::MAX);
-        let is_due = end.saturating_add(SETTLING_MS) <= horizon_ms;
-        Self { corp_id, date, is_over: end <= horizon_ms, is_due }
+        Self { corp_id, date, is_over: end <= horizon_ms, is_due: is_closed(end, horizon_ms) }
     }
 
     /// A row of `values('corp_id String, business_date Date, over Bool', …)`.

@@ -9,12 +9,15 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::{Detail, Key};
-use crate::board::days::{Instants, SETTLING_MS};
+use crate::board::days::Instants;
 use crate::board::reader::{Error, Reader};
 
 /// The refresh of the cohorts runs once a minute by default; farther behind than this it has failed, and what was added
 /// since would pass for qualified unseen.
 const BEHIND_MS_MAX: i64 = 600_000;
+
+/// An add is qualified for good 24 h after it (domain).
+const QUALIFYING_MS: i64 = 86_400_000;
 
 /// The cohorts of a day within a scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,7 +58,7 @@ impl Cohorts {
     /// Whether no member of the day can change any more.
     #[must_use]
     pub fn are_final(&self, instants: &Instants) -> bool {
-        self.complete_through >= instants.bounds.1 + SETTLING_MS
+        self.complete_through >= instants.bounds.1 + QUALIFYING_MS
     }
 
     /// Of the whole scope.
