@@ -4,6 +4,7 @@
 //! taken in does not matter.
 
 pub mod channels;
+mod line;
 mod row;
 
 use std::{path::PathBuf, time::Duration};
@@ -11,7 +12,7 @@ use std::{path::PathBuf, time::Duration};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-pub use row::{ChannelRow, Contest, Cost, Kind, Official, OrgRow, Publication, Reference, Target};
+pub use row::{ChannelRow, Contest, Cost, FILE_PARTITION, Kind, Official, OrgRow, Publication, Reference, Target};
 
 /// Section `directory`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]

@@ -5,6 +5,7 @@
 
 mod csv;
 mod rows;
+mod standing;
 mod topics;
 
 use std::{
@@ -65,7 +66,7 @@ impl Reference {
         shutdown: CancellationToken,
     ) -> Arc<Self> {
         let reference = Arc::new(Self::new(config.directory.delay, Arc::clone(&outside.metrics)));
-        let (kafka, files) = (config.kafka.clone(), csv::Files::new(&config.directory));
+        let (kafka, mut files) = (config.kafka.clone(), csv::Files::new(&config.directory));
         let runtime = tokio::runtime::Handle::current();
         let reader = Arc::clone(&reference);
         let (log, keeper) = (Arc::clone(log), client.clone());
@@ -84,13 +85,19 @@ impl Reference {
                     match runtime.block_on(rows::load(&keeper)) {
                         Ok(rows) => {
                             reader.insert(rows);
-                            break;
                         }
+                        Err(error) => {
+                            fault(&error, &mut faults);
+                            continue;
+                        }
+                    }
+                    match runtime.block_on(standing::load(&keeper, &mut files)) {
+                        Ok(()) => break,
                         Err(error) => fault(&error, &mut faults),
                     }
                 }
                 while !shutdown.is_cancelled() {
-                    let read = topics::read(&kafka, &log, files.clone(), &reader, &outside, &shutdown);
+                    let read = topics::read(&kafka, &log, &mut files, &reader, &outside, &shutdown);
                     if let Err(error) = read {
                         fault(&error, &mut faults);
                     }

@@ -37,6 +37,7 @@ mod property;
 mod questions;
 mod reconcile;
 mod recount;
+mod reference_files;
 mod schemas;
 mod secrets;
 mod secured;

@@ -13,13 +13,13 @@ CREATE TABLE org_log (
     valid_from DateTime64(3, 'UTC') COMMENT '生效时间；默认发布时间 / from when it holds; its publication by default',
     removed Bool COMMENT '是否删除 / a removal: all fields empty',
     published_at DateTime64(3, 'UTC') COMMENT '发布时间 / when it was published: timestamp of its record',
-    src_partition UInt32 COMMENT '来源分区 / partition of the row',
+    src_partition UInt32 COMMENT '来源分区；文件为 4294967295 / partition of the row; 4294967295 of a file',
     src_offset UInt64 COMMENT '来源位点 / offset of the row',
     ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT '入库时间 / when the row was inserted'
 )
 ENGINE = ReplacingMergeTree(ingested_at)
 ORDER BY (corp_id, staff_id, published_at, src_partition, src_offset)
-COMMENT '组织变更（物理表） / changes of the organisation: physical table';
+COMMENT '组织变更（物理表）；保留：永久 / changes of the organisation: physical table; kept: for ever';
 
 CREATE VIEW org_history (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
@@ -33,7 +33,7 @@ CREATE VIEW org_history (
     valid_from DateTime64(3, 'UTC') COMMENT '生效时间；默认发布时间 / from when it holds; its publication by default',
     removed Bool COMMENT '是否删除 / a removal: all fields empty',
     published_at DateTime64(3, 'UTC') COMMENT '发布时间 / when it was published: timestamp of its record',
-    src_partition UInt32 COMMENT '来源分区 / partition of the row',
+    src_partition UInt32 COMMENT '来源分区；文件为 4294967295 / partition of the row; 4294967295 of a file',
     src_offset UInt64 COMMENT '来源位点 / offset of the row'
 )
 AS
@@ -52,13 +52,13 @@ CREATE TABLE channel_log (
     group LowCardinality(String) COMMENT '渠道分组；非空则登记新键 / group of the channel; not empty: the key becomes one of the corp',
     removed Bool COMMENT '是否删除 / a removal: all fields empty',
     published_at DateTime64(3, 'UTC') COMMENT '发布时间 / when it was published: timestamp of its record',
-    src_partition UInt32 COMMENT '来源分区 / partition of the row',
+    src_partition UInt32 COMMENT '来源分区；文件为 4294967295 / partition of the row; 4294967295 of a file',
     src_offset UInt64 COMMENT '来源位点 / offset of the row',
     ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT '入库时间 / when the row was inserted'
 )
 ENGINE = ReplacingMergeTree(ingested_at)
 ORDER BY (corp_id, state, published_at, src_partition, src_offset)
-COMMENT '渠道码变更（物理表） / changes of channel codes: physical table';
+COMMENT '渠道码变更（物理表）；保留：永久 / changes of channel codes: physical table; kept: for ever';
 
 CREATE VIEW channel_history (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
@@ -69,7 +69,7 @@ CREATE VIEW channel_history (
     group LowCardinality(String) COMMENT '渠道分组；非空则登记新键 / group of the channel; not empty: the key becomes one of the corp',
     removed Bool COMMENT '是否删除 / a removal: all fields empty',
     published_at DateTime64(3, 'UTC') COMMENT '发布时间 / when it was published: timestamp of its record',
-    src_partition UInt32 COMMENT '来源分区 / partition of the row',
+    src_partition UInt32 COMMENT '来源分区；文件为 4294967295 / partition of the row; 4294967295 of a file',
     src_offset UInt64 COMMENT '来源位点 / offset of the row'
 )
 AS
@@ -88,13 +88,13 @@ CREATE TABLE target_log (
     target UInt64 COMMENT '目标值 / target',
     removed Bool COMMENT '是否删除 / a removal: all fields empty',
     published_at DateTime64(3, 'UTC') COMMENT '发布时间 / when it was published: timestamp of its record',
-    src_partition UInt32 COMMENT '来源分区 / partition of the row',
+    src_partition UInt32 COMMENT '来源分区；文件为 4294967295 / partition of the row; 4294967295 of a file',
     src_offset UInt64 COMMENT '来源位点 / offset of the row',
     ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT '入库时间 / when the row was inserted'
 )
 ENGINE = ReplacingMergeTree(ingested_at)
 ORDER BY (corp_id, level, id, business_date, published_at, src_partition, src_offset)
-COMMENT '目标变更（物理表） / changes of targets: physical table';
+COMMENT '目标变更（物理表）；保留：永久 / changes of targets: physical table; kept: for ever';
 
 CREATE VIEW targets_history (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
@@ -105,7 +105,7 @@ CREATE VIEW targets_history (
     target UInt64 COMMENT '目标值 / target',
     removed Bool COMMENT '是否删除 / a removal: all fields empty',
     published_at DateTime64(3, 'UTC') COMMENT '发布时间 / when it was published: timestamp of its record',
-    src_partition UInt32 COMMENT '来源分区 / partition of the row',
+    src_partition UInt32 COMMENT '来源分区；文件为 4294967295 / partition of the row; 4294967295 of a file',
     src_offset UInt64 COMMENT '来源位点 / offset of the row'
 )
 AS
@@ -113,6 +113,28 @@ SELECT
     corp_id, level, id, business_date, metric, target, removed, published_at, src_partition, src_offset
 FROM target_log FINAL
 COMMENT 'DIM 目标变更 / changes of targets';
+
+CREATE VIEW dim_target (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    business_date Date COMMENT '业务日期（企业所在时区） / calendar day of the event in the zone of the corp',
+    level LowCardinality(String) COMMENT '层级 staff/store/region/corp / level: staff, store, region or corp',
+    id String COMMENT '对象；corp 层为企业 / id at that level; of the level corp the corp itself',
+    metric LowCardinality(String) COMMENT '指标；主题的删除撤销当日该对象的全部指标，文件的只撤销一个 / metric; a removal of the topic withdraws all metrics of the day and id, one of a file its own alone',
+    target UInt64 COMMENT '目标值 / target'
+)
+AS
+SELECT
+    corp_id, business_date, level, if(level = 'corp', toString(corp_id), t.id) AS id, metric,
+    argMax(t.target, (t.published_at, t.src_offset)) AS target
+FROM (
+    SELECT
+        *,
+        maxIf((g.published_at, g.src_offset), g.removed AND g.metric = '') OVER (PARTITION BY corp_id, business_date, level, id) AS withdrawn
+    FROM targets_history AS g
+) AS t
+GROUP BY corp_id, business_date, level, id, metric
+HAVING NOT argMax(t.removed, (t.published_at, t.src_offset)) AND max((t.published_at, t.src_offset)) > any(t.withdrawn)
+COMMENT 'DIM 目标（当前） / targets as of now';
 
 -- sharding: cityHash64(corp_id)
 CREATE TABLE contest_log (
@@ -127,13 +149,13 @@ CREATE TABLE contest_log (
     ends_at DateTime64(3, 'UTC') COMMENT '结束 / end',
     removed Bool COMMENT '是否删除 / a removal: all fields empty',
     published_at DateTime64(3, 'UTC') COMMENT '发布时间 / when it was published: timestamp of its record',
-    src_partition UInt32 COMMENT '来源分区 / partition of the row',
+    src_partition UInt32 COMMENT '来源分区；文件为 4294967295 / partition of the row; 4294967295 of a file',
     src_offset UInt64 COMMENT '来源位点 / offset of the row',
     ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT '入库时间 / when the row was inserted'
 )
 ENGINE = ReplacingMergeTree(ingested_at)
 ORDER BY (corp_id, contest_id, published_at, src_partition, src_offset)
-COMMENT '比赛变更（物理表） / changes of contests: physical table';
+COMMENT '比赛变更（物理表）；保留：永久 / changes of contests: physical table; kept: for ever';
 
 CREATE VIEW contests_history (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
@@ -147,7 +169,7 @@ CREATE VIEW contests_history (
     ends_at DateTime64(3, 'UTC') COMMENT '结束 / end',
     removed Bool COMMENT '是否删除 / a removal: all fields empty',
     published_at DateTime64(3, 'UTC') COMMENT '发布时间 / when it was published: timestamp of its record',
-    src_partition UInt32 COMMENT '来源分区 / partition of the row',
+    src_partition UInt32 COMMENT '来源分区；文件为 4294967295 / partition of the row; 4294967295 of a file',
     src_offset UInt64 COMMENT '来源位点 / offset of the row'
 )
 AS

@@ -101,13 +101,7 @@ LEFT JOIN (
     WHERE NOT newest.1 AND newest.2
     GROUP BY corp_id, level, id
 ) AS s ON s.corp_id = b.corp_id AND s.level = b.level AND s.id = b.id
-LEFT JOIN (
-    SELECT corp_id, business_date, level, id, argMax(g.target, (g.published_at, g.src_offset)) AS target
-    FROM targets_history AS g
-    WHERE metric = 'adds'
-    GROUP BY corp_id, business_date, level, id
-    HAVING NOT argMax(g.removed, (g.published_at, g.src_offset))
-) AS t ON t.corp_id = b.corp_id AND t.business_date = b.business_date AND t.level = b.level AND t.id = b.id
+LEFT JOIN (SELECT corp_id, business_date, level, id, target FROM dim_target WHERE metric = 'adds') AS t ON t.corp_id = b.corp_id AND t.business_date = b.business_date AND t.level = b.level AND t.id = b.id
 COMMENT 'ADS 日榜：大区、门店、员工 / leaderboard of the day by region, store and staff';
 
 CREATE OR REPLACE VIEW v_targets (
@@ -123,14 +117,7 @@ AS
 SELECT
     t.corp_id AS corp_id, t.business_date AS business_date, t.level AS level, t.id AS id, t.metric AS metric,
     t.target AS target, v.value AS value
-FROM (
-    SELECT
-        corp_id, business_date, level, if(level = 'corp', toString(corp_id), g.id) AS id, metric,
-        argMax(g.target, (g.published_at, g.src_offset)) AS target
-    FROM targets_history AS g
-    GROUP BY corp_id, business_date, level, id, metric
-    HAVING NOT argMax(g.removed, (g.published_at, g.src_offset))
-) AS t
+FROM dim_target AS t
 LEFT JOIN (
     SELECT corp_id, business_date, level, id, part.1 AS metric, part.2 AS value
     FROM (

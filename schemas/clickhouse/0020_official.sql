@@ -11,13 +11,13 @@ CREATE TABLE official_log (
     negative_feedback_cnt UInt64 COMMENT '官方：删除或拉黑成员的客户数 / official: customers who deleted or blocked the member',
     removed Bool COMMENT '被删除 / the row was removed',
     published_at DateTime64(3, 'UTC') COMMENT '发布时间（文件的修改时间） / when it was published: when the file was last written',
-    src_partition UInt32 COMMENT '来源分区 / partition of the record; 0 of a file',
+    src_partition UInt32 COMMENT '来源分区；文件为 4294967295 / partition of the record; 4294967295 of a file',
     src_offset UInt64 COMMENT '来源位点 / offset of the record; of a file the number of the line',
     ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT '入库时间 / when the row was written'
 )
 ENGINE = ReplacingMergeTree(ingested_at)
 ORDER BY (corp_id, business_date, staff_id, published_at, src_partition, src_offset)
-COMMENT '官方统计变更（物理表，请读视图 v_official_1d） / changes of the official statistics: physical table, read v_official_1d';
+COMMENT '官方统计变更（物理表，请读视图 v_official_1d）；保留：永久 / changes of the official statistics: physical table, read v_official_1d; kept: for ever';
 
 -- An event can only be late, or one more of the same customer: WeCom counts customers, here each event counts. What is left
 -- has no cause that the facts can tell: a callback that never came, a member without callbacks, a day of another zone.

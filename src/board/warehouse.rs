@@ -207,10 +207,8 @@ impl Warehouse {
     }
 
     async fn targets(&self, watched: &Watched, day: Date) -> Result<HashMap<(Level, String, String), u64>, Error> {
-        let query = "SELECT toString(level) AS level, if(level = 'corp', '', id) AS id, toString(metric) AS metric, \
-            argMax(target, (published_at, src_offset)) AS newest FROM targets_history \
-            WHERE corp_id = ? AND business_date = toDate(?) AND level IN ? GROUP BY level, id, metric \
-            HAVING NOT argMax(removed, (published_at, src_offset))";
+        let query = "SELECT toString(level) AS level, if(level = 'corp', '', t.id) AS id, toString(metric) AS metric, \
+            t.target AS newest FROM dim_target AS t WHERE corp_id = ? AND business_date = toDate(?) AND level IN ?";
         let levels = [watched.scope.level.name(), watched.level.name(), Level::Region.name()];
         let query = self.client.query(query).bind(&watched.corp).bind(day.to_string()).bind(levels.as_slice());
         let rows: Vec<TargetRow> = rows("targets", query).await?;

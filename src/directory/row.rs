@@ -16,6 +16,9 @@ pub struct Publication {
     pub offset: u64,
 }
 
+/// The partition of rows that come from a file, which no topic has: so a file withdraws nothing that a topic said.
+pub const FILE_PARTITION: u32 = u32::MAX;
+
 /// A member of staff: where they work, from when on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OrgRow {

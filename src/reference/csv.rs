@@ -1,6 +1,7 @@
 //! CSV files with the columns of the reference topics, for those without the topics.
 //!
-//! Invariant: a file is published when it was last written; rows that say nothing new are not published again.
+//! Invariant: a file is published when it was last written, but after what it said before; rows that say nothing new are
+//! not published again, whichever process published them, and those that went while none ran are withdrawn.
 
 use std::{
     collections::HashMap,
@@ -10,7 +11,7 @@ use std::{
 };
 
 use super::Reference;
-use crate::directory::{self, Config, Kind, Publication};
+use crate::directory::{self, Config, FILE_PARTITION, Kind, Publication};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -21,16 +22,16 @@ pub(super) enum Error {
 }
 
 /// The files of the configuration.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Files(Vec<File>);
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct File {
     kind: Kind,
     path: PathBuf,
     written: Option<SystemTime>,
-    /// The content of each row, by its line, as it was last published.
-    published: HashMap<String, String>,
+    /// Each row as it was last published, by [`directory::Reference::line`].
+    published: HashMap<String, directory::Reference>,
 }
 
 impl Files {
@@ -47,6 +48,17 @@ impl Files {
             Some(File { kind, path: path.clone()?, written: None, published: HashMap::new() })
         };
         Self(files.into_iter().filter_map(file).collect())
+    }
+
+    pub(super) fn kinds(&self) -> Vec<Kind> {
+        self.0.iter().map(|file| file.kind).collect()
+    }
+
+    /// Takes up what stands of the file of this kind, whichever process published it.
+    pub(super) fn stand_on(&mut self, kind: Kind, rows: Vec<directory::Reference>) {
+        if let Some(file) = self.0.iter_mut().find(|file| file.kind == kind) {
+            file.published = rows.into_iter().map(|row| (row.line(), row)).collect();
+        }
     }
 
     /// Reads the files that changed since the last time.
@@ -73,31 +85,35 @@ impl File {
         let columns: Vec<_> =
             reader.headers()?.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
         let at = written.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(0));
+        // A file may come back from a copy, with the time of long ago: what it says now is what it said last.
+        let at = self.published.values().map(|row| row.publication().at + 1).fold(at, i64::max);
         let (mut offsets, mut present, mut rows) = (0.., HashMap::new(), Vec::new());
         for (record, offset) in reader.records().zip(offsets.by_ref()) {
             let record = record?;
             let body = body(self.kind, &columns, &record);
-            let key = key(self.kind, &columns, &record);
-            if self.published.get(&key) != Some(&body) {
-                let publication = Publication { at, partition: 0, offset };
-                match directory::Reference::read(self.kind, None, Some(body.as_bytes()), publication) {
-                    Ok(row) => rows.push(row),
-                    Err(why) => {
-                        reference.ignore(self.kind, Some(key.as_bytes()), &format!("line {}: {why}", offset + 2));
-                        // What was never published is not to be removed either, when the line goes.
-                        if !self.published.contains_key(&key) {
-                            continue;
-                        }
+            let publication = Publication { at, partition: FILE_PARTITION, offset };
+            match directory::Reference::read(self.kind, None, Some(body.as_bytes()), publication) {
+                Ok(row) => {
+                    let known = self.published.get(&row.line()).filter(|known| known.content() == row.content());
+                    let row = known.cloned().unwrap_or_else(|| {
+                        rows.push(row.clone());
+                        row
+                    });
+                    present.insert(row.line(), row);
+                }
+                Err(why) => {
+                    let line = line(self.kind, &columns, &record);
+                    reference.ignore(self.kind, Some(line.as_bytes()), &format!("line {}: {why}", offset + 2));
+                    // A line that cannot be read says nothing new, and withdraws nothing.
+                    if let Some(known) = self.published.get(&line) {
+                        present.insert(line, known.clone());
                     }
                 }
             }
-            present.insert(key, body);
         }
-        for (key, offset) in self.published.keys().filter(|key| !present.contains_key(*key)).zip(offsets) {
-            let publication = Publication { at, partition: 0, offset };
-            if let Ok(row) = directory::Reference::read(self.kind, Some(key.as_bytes()), None, publication) {
-                rows.push(row);
-            }
+        let gone = self.published.iter().filter(|(line, _)| !present.contains_key(*line));
+        for ((_, known), offset) in gone.zip(offsets) {
+            rows.push(known.withdrawal(Publication { at, partition: FILE_PARTITION, offset }));
         }
         reference.publish(rows);
         (self.written, self.published) = (Some(written), present);
@@ -131,12 +147,12 @@ fn body(kind: Kind, columns: &[String], record: &csv::StringRecord) -> String {
     serde_json::Value::Object(fields.map(field).collect()).to_string()
 }
 
-/// The key as the topic would carry it.
-fn key(kind: Kind, columns: &[String], record: &csv::StringRecord) -> String {
+/// The [`directory::Reference::line`] of a row that cannot be read.
+fn line(kind: Kind, columns: &[String], record: &csv::StringRecord) -> String {
     let parts: &[&str] = match kind {
         Kind::Org => &["corp_id", "staff_id"],
         Kind::Channel => &["corp_id", "state"],
-        Kind::Target => &["corp_id", "level", "id", "business_date"],
+        Kind::Target => &["corp_id", "level", "id", "business_date", "metric"],
         Kind::Contest => &["corp_id", "contest_id"],
         Kind::Cost => &["corp_id", "business_date", "channel", "campaign_id"],
         Kind::Official => &["corp_id", "business_date", "staff_id"],
@@ -202,10 +218,10 @@ mod tests {
             file.take(format!("{head}\n{lines}").as_bytes(), UNIX_EPOCH, &reference).unwrap();
             std::mem::take(&mut *reference.unwritten.lock().unwrap())
         };
-        let official = |offset, counts: Option<[u64; 3]>| {
+        let official = |at, offset, counts: Option<[u64; 3]>| {
             let [new_apply_cnt, new_contact_cnt, negative_feedback_cnt] = counts.unwrap_or_default();
             directory::Reference::Official(directory::Official {
-                publication: Publication { at: 0, partition: 0, offset },
+                publication: Publication { at, partition: FILE_PARTITION, offset },
                 removed: counts.is_none(),
                 corp_id: "c".to_owned(),
                 business_date: "2025-03-10".to_owned(),
@@ -215,7 +231,7 @@ mod tests {
                 negative_feedback_cnt,
             })
         };
-        assert_eq!(read("c,2025-03-10,s/1,3,2,1\n"), [official(0, Some([3, 2, 1]))]);
+        assert_eq!(read("c,2025-03-10,s/1,3,2,1\n"), [official(0, 0, Some([3, 2, 1]))]);
         // Not a day, a number that is none, one that is missing, and one that no member of staff has.
         assert_eq!(
             read(
@@ -224,7 +240,7 @@ mod tests {
             []
         );
         assert_eq!(reference.metrics.directory_rows_ignored.get(), 4);
-        assert_eq!(read(""), [official(0, None)]);
+        assert_eq!(read(""), [official(1, 0, None)]);
     }
 
     #[test]

@@ -52,7 +52,7 @@ struct Following<'a> {
 pub(super) fn read(
     kafka: &source::Config,
     log: &Log,
-    mut files: csv::Files,
+    files: &mut csv::Files,
     reference: &Arc<Reference>,
     outside: &Outside,
     shutdown: &CancellationToken,
