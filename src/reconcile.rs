@@ -93,6 +93,10 @@ pub struct Report {
     pub refused: Vec<String>,
 }
 
+/// `ingested_at` of a fact that is written again: by it `refresh` finds what has changed. The clock of each block, for
+/// the statement may run for longer than a refresh looks back.
+const NOW: &str = "toDateTime64(nowInBlock('UTC'), 3, 'UTC')";
+
 /// More lines than these tell nothing more.
 const LINES_MAX: usize = 50;
 

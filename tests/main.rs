@@ -38,6 +38,7 @@ mod questions;
 mod reconcile;
 mod recount;
 mod reference_files;
+mod refreshes;
 mod schemas;
 mod secrets;
 mod secured;

@@ -32,7 +32,7 @@ CREATE TABLE facts (
     task_name String COMMENT '群发任务名；未给为空 / name of the task; empty if absent',
     audience Nullable(UInt64) COMMENT '群发人数；非群发为 NULL / audience of the broadcast; NULL on other types',
     extra String COMMENT '其余字段（JSON 对象） / all other fields of the record, as one JSON object',
-    ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT '入库时间（服务器时钟） / when the row was inserted, by the clock of the server',
+    ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT '入库时间（服务器时钟）；对账、遗忘后为改写时间 / when the row was inserted, by the clock of the server; of one that was corrected or forgotten, when that was',
     is_duplicate Bool DEFAULT false COMMENT '对账判定的重复 / found to be a duplicate by reconcile',
     version UInt64 DEFAULT 0 COMMENT '对账代次，新的覆盖旧的 / generation of reconcile; the larger replaces',
     INDEX ingested ingested_at TYPE minmax GRANULARITY 1,
@@ -42,7 +42,7 @@ ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(business_date)
 PRIMARY KEY (corp_id, business_date, type, staff_id)
 ORDER BY (corp_id, business_date, type, staff_id, src_topic, src_partition, src_offset)
-COMMENT '事实明细（物理表，请读视图 events） / counted records: physical table, read the view events';
+COMMENT '事实明细（物理表，请读视图 events）；保留：永久，可自设 TTL（deploy/README.md）；被遗忘的客户只留类型、时间、员工、归属、渠道、金额 / counted records: physical table, read the view events; kept: for ever, unless a TTL is set (deploy/README.md); of a forgotten customer type, times, staff, place, channel and amount stay';
 
 CREATE VIEW events (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
@@ -75,7 +75,7 @@ CREATE VIEW events (
     task_name String COMMENT '群发任务名；未给为空 / name of the task; empty if absent',
     audience Nullable(UInt64) COMMENT '群发人数；非群发为 NULL / audience of the broadcast; NULL on other types',
     extra String COMMENT '其余字段（JSON 对象） / all other fields of the record, as one JSON object',
-    ingested_at DateTime64(3, 'UTC') COMMENT '入库时间（服务器时钟） / when the row was inserted, by the clock of the server'
+    ingested_at DateTime64(3, 'UTC') COMMENT '入库时间（服务器时钟）；对账、遗忘后为改写时间 / when the row was inserted, by the clock of the server; of one that was corrected or forgotten, when that was'
 )
 AS
 SELECT

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clickhouse::Row;
 use serde::Deserialize;
 
-use super::scope::Scope;
+use super::{NOW, scope::Scope};
 use crate::{
     batch::FACT_COLUMNS,
     directory::{Directory, OrgRow, Reference},
@@ -116,7 +116,7 @@ impl Places {
         let columns = FACT_COLUMNS.replace("region_id, store_id,", "placed_region, placed_store,");
         let text = format!(
             "INSERT INTO facts ({FACT_COLUMNS}, schema, ingested_at, is_duplicate, version) \
-             SELECT {columns}, schema, ingested_at, is_duplicate, {generation} FROM ({}) {}",
+             SELECT {columns}, schema, {NOW}, is_duplicate, {generation} FROM ({}) {}",
             self.moved(scope, delay_ms),
             sql::SETTINGS
         );

@@ -10,7 +10,7 @@
 //! # Why never unmarked
 //! The fact that came first may have been dropped with its month since. Its registers still count it.
 
-use super::scope::Scope;
+use super::{NOW, scope::Scope};
 use crate::{batch::FACT_COLUMNS, mutants::planted, sink::Error, verify::sql};
 
 /// 64 bits choose the candidates; which of these are the same event is decided by the ids themselves.
@@ -56,7 +56,7 @@ pub(super) async fn mark(scope: &Scope<'_>, generation: u64) -> Result<u64, Erro
     let chosen = unmarked(scope);
     let text = format!(
         "INSERT INTO facts ({FACT_COLUMNS}, schema, ingested_at, is_duplicate, version) \
-         SELECT {FACT_COLUMNS}, schema, ingested_at, true, {generation} FROM (\
+         SELECT {FACT_COLUMNS}, schema, {NOW}, true, {generation} FROM (\
          SELECT * FROM facts WHERE business_date {between} AND (src_topic, src_partition, src_offset) IN ({chosen}) \
          ORDER BY version DESC LIMIT 1 BY src_topic, src_partition, src_offset) {}",
         sql::SETTINGS
