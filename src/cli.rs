@@ -64,6 +64,10 @@ pub enum Command {
     /// Compute the cohort figures from facts that came in since the last time.
     Refresh(refresh::Settings),
     /// Erase one customer: the facts lose who it was, the counts stay.
+    ///
+    /// The facts go on under a random name, with a random event id, without order, other fields, and codes of this one
+    /// person. What remains: type, times, staff, place, channel and amount, and the position in Kafka. Not reached are
+    /// records in Kafka, records of others that name the customer, logs of the ClickHouse server, backups and exports.
     Forget(forget::Settings),
     /// Write a day or a month of a view as Parquet or CSV, a file for each business day.
     ///

@@ -5,6 +5,19 @@
 //!
 //! # Why not delete the rows
 //! `verify` would miss them, and `reconcile` would take their counts away: rewards were paid on these.
+//!
+//! # What becomes of the columns of a fact
+//! - `customer_id` is the random name; `event_id`, which producers make of the customer, the same name and the place that
+//!   it had among the ids of the customer. So two deliveries of one event still have one id, for `reconcile`; and of what
+//!   happened in one instant the order stays, which decides between episodes.
+//! - `order_id` and `extra` are cleared; `state`, `channel_given` and `campaign_id` where they quote the customer, `state`
+//!   also where no other customer came by this code: then it is a code of one person.
+//! - What stays: type, times, staff, place, channel, amounts, the task of a broadcast, and the position in Kafka.
+//!
+//! # What comes later
+//! The log may still hold the records. Where one is read again at its offset, its fact is replaced by the one without the
+//! customer; what a flush under way wrote at this moment is taken out by a second run. Another delivery of the same event at
+//! another offset names the customer anew, and counts as another event: producers have to be told first.
 
 use std::fmt;
 
@@ -47,7 +60,8 @@ impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             out,
-            "{} facts go on under a random name, without their other fields; counts are as they were",
+            "{} facts go on under a random name: type, times, staff, place, channel and amount stay, other fields are gone; \
+             counts are as they were",
             self.facts
         )?;
         for (table, rows) in &self.deleted {
@@ -55,7 +69,9 @@ impl fmt::Display for Report {
         }
         writeln!(
             out,
-            "not reached: records in Kafka until its retention takes them, backups, and files that were exported"
+            "not reached: records in Kafka until its retention takes them, records of others that name the customer, logs of \
+             the ClickHouse server (`system.query_log`, `system.mutations`) until it drops them, backups, and files that \
+             were exported"
         )
     }
 }
@@ -95,12 +111,22 @@ pub async fn run(settings: &Settings, config: &config::Config) -> Result<Report,
 async fn rename(client: &Client, settings: &Settings) -> Result<(), sink::Error> {
     // 128 bits from the generator of the process: no one can compute the name from the customer, or back.
     let name = format!("forgotten-{:032x}", rand::rng().random::<u128>());
-    let sql = "INSERT INTO facts SELECT * REPLACE (? AS customer_id, '{}' AS extra, now64(3) AS ingested_at, \
-               f.version + 1 AS version) FROM facts AS f FINAL WHERE f.corp_id = ? AND f.customer_id = ?";
     let Settings { corp, customer } = settings;
-    let written = client.query(sql).bind(name).bind(corp).bind(customer).execute().await;
+    let written = client.query(RENAME).bind(name).bind(corp).bind(customer).execute().await;
     written.map_err(|source| failed("write the facts of a customer under another name", source))
 }
+
+/// The facts of a customer under another name. On a cluster what a condition looks up lies on other shards too.
+const RENAME: &str = "INSERT INTO facts WITH ? AS other, ? AS corp, ? AS customer SELECT f.* REPLACE (\
+     other AS customer_id, \
+     concat(other, '-', leftPad(toString(dense_rank() OVER (ORDER BY f.event_id)), 10, '0')) AS event_id, \
+     '' AS order_id, '{}' AS extra, \
+     if(position(f.state, customer) = 0 AND f.state IN (SELECT o.state FROM facts AS o WHERE o.corp_id = corp \
+     AND o.customer_id NOT IN ('', customer) AND NOT startsWith(o.customer_id, 'forgotten-')), f.state, '') AS state, \
+     if(position(ifNull(f.channel_given, ''), customer) = 0, f.channel_given, '') AS channel_given, \
+     if(position(f.campaign_id, customer) = 0, f.campaign_id, '') AS campaign_id, \
+     now64(3) AS ingested_at, f.version + 1 AS version) FROM facts AS f FINAL \
+     WHERE f.corp_id = corp AND f.customer_id = customer SETTINGS distributed_product_mode = 'global'";
 
 /// The error without the words of ClickHouse, which quote the statement and with it the customer: its number and name.
 fn failed(doing: &'static str, source: clickhouse::error::Error) -> sink::Error {
