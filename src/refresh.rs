@@ -11,7 +11,8 @@
 //! 3. The *days* on which an episode changed, and those on which members came of age, since the last run began less
 //!    `OVERLAP`: all their figures anew, written where they differ.
 //!    Likewise the losses after the broadcasts of days that facts came in for.
-//! 4. Days that ended three days before are *closed*: their figures are copied, and stay as they are for ever.
+//! 4. Days with any count that ended three days before are *closed*: their figures are copied, and stay as they are for
+//!    ever.
 //! 5. The positions and the run itself: only now will the next one begin later.
 //!
 //! The statements stand in `schemas/refresh/`, the tables in `schemas/clickhouse/`.
@@ -138,7 +139,7 @@ pub async fn run(settings: &Settings, config: &config::Config) -> Result<Report,
     }
     progress.step("computing losses after broadcasts");
     run.execute("compute losses after broadcasts", BROADCASTS, &[]).await?;
-    run.close(&days).await?;
+    run.close(&run.due(&days).await?).await?;
     run.finish(customers, days.len()).await?;
     let days = u64::try_from(days.len()).unwrap_or(u64::MAX);
     Ok(Report { customers, days, complete_through_ms: run.now.complete_through_ms })
@@ -149,6 +150,7 @@ const QUEUE: &str = include_str!("../schemas/refresh/queue.sql");
 const EPISODES: &str = include_str!("../schemas/refresh/episodes.sql");
 const REQUESTS: &str = include_str!("../schemas/refresh/requests.sql");
 const DAYS_CHANGED: &str = include_str!("../schemas/refresh/days.sql");
+const DUE: &str = include_str!("../schemas/refresh/due.sql");
 const CLOSINGS: &str = include_str!("../schemas/refresh/closings.sql");
 const CLOSE: &str = include_str!("../schemas/refresh/close.sql");
 const BROADCASTS: &str = include_str!("../schemas/refresh/broadcasts.sql");
@@ -238,12 +240,10 @@ impl<'a> Run<'a> {
     async fn days(&self) -> Result<Vec<CorpDay>, sink::Error> {
         let sql = self.statement(DAYS_CHANGED, &[]);
         let changed = limited("look for days that changed", self.client.query(&sql).fetch_all::<Changed>()).await?;
-        let (last, horizon) = (self.now.last_complete_through_ms, self.now.complete_through_ms);
-        let aging = days::Aging::new(self.corps, last.saturating_sub(overlap_ms()), horizon);
-        let candidates = aging.dates().iter().map(|date| date.0.to_string()).collect::<Vec<_>>().join(", ");
+        let aging = self.aging();
         let known = format!(
-            "SELECT DISTINCT corp_id, business_date FROM cohort_rows \
-             WHERE has(CAST([{candidates}], 'Array(UInt16)'), toUInt16(business_date))"
+            "SELECT DISTINCT corp_id, business_date FROM cohort_rows WHERE business_date IN ({})",
+            literal(&aging)
         );
         let known = limited("look for days that come of age", self.client.query(&known).fetch_all::<Changed>()).await?;
         let day = |row: Changed| (row.corp_id, Date(row.business_date));
@@ -251,7 +251,29 @@ impl<'a> Run<'a> {
         let mut days: Vec<_> = changed.into_iter().map(day).chain(aged).collect();
         days.sort_unstable();
         days.dedup();
-        Ok(days.into_iter().map(|(corp_id, date)| CorpDay::new(self.corps, corp_id, date, horizon)).collect())
+        Ok(days.into_iter().map(|(corp_id, date)| self.day(corp_id, date)).collect())
+    }
+
+    /// What time alone changes since the last run.
+    fn aging(&self) -> days::Aging<'a> {
+        let (last, horizon) = (self.now.last_complete_through_ms, self.now.complete_through_ms);
+        days::Aging::new(self.corps, last.saturating_sub(overlap_ms()), horizon)
+    }
+
+    fn day(&self, corp_id: String, date: Date) -> CorpDay {
+        CorpDay::new(self.corps, corp_id, date, self.now.complete_through_ms)
+    }
+
+    /// The days that are due to be closed, if they are not yet: of those whose cohorts were computed, and of all others
+    /// with any count.
+    async fn due(&self, computed: &[CorpDay]) -> Result<Vec<CorpDay>, sink::Error> {
+        let sql = self.statement(DUE, &[("dates", literal(&self.aging()))]);
+        let counted = limited("look for days to be closed", self.client.query(&sql).fetch_all::<Changed>()).await?;
+        let counted = counted.into_iter().map(|row| self.day(row.corp_id, Date(row.business_date)));
+        let mut due: Vec<_> = computed.iter().cloned().chain(counted).filter(|day| day.is_due).collect();
+        due.sort_unstable();
+        due.dedup();
+        Ok(due)
     }
 
     async fn cohorts(&self, days: &[CorpDay]) -> Result<(), sink::Error> {
@@ -266,9 +288,8 @@ impl<'a> Run<'a> {
         self.execute("compute the figures of days", COHORTS, &values).await
     }
 
-    /// Closes those of the days that are due and not closed yet.
-    async fn close(&self, days: &[CorpDay]) -> Result<(), sink::Error> {
-        let due: Vec<_> = days.iter().filter(|day| day.is_due).cloned().collect();
+    /// Closes those of the days that are not closed yet.
+    async fn close(&self, due: &[CorpDay]) -> Result<(), sink::Error> {
         for due in due.chunks(DAYS) {
             let literals = |days: &[CorpDay]| days.iter().map(CorpDay::literal).collect::<Vec<_>>().join(", ");
             let sql = format!(
@@ -321,6 +342,12 @@ impl<'a> Run<'a> {
         let sql = fill(&fill(sql, values), &own);
         format!("{} {BOUNDS}", sql.trim_end().trim_end_matches(';'))
     }
+}
+
+/// The days that may be due, as a question for them: of the first run they are thousands.
+fn literal(aging: &days::Aging<'_>) -> String {
+    let dates: Vec<_> = aging.dates().iter().map(|date| date.0.to_string()).collect();
+    format!("SELECT toDate(arrayJoin(CAST([{}], 'Array(UInt16)')))", dates.join(", "))
 }
 
 fn overlap_ms() -> i64 {

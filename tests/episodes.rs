@@ -73,7 +73,9 @@ async fn check(refreshed: &Refreshed, corp: &str, events: &[Happening], horizon_
     };
     assert_eq!(expected.len(), found.len(), "{corp}: as many episodes");
     same("episodes", &by_key(expected), &by_key(found));
-    same("figures", &lineage::figures(events, horizon_ms), &refreshed.figures(corp).await);
+    let cells = lineage::figures(events, horizon_ms);
+    same("figures", &cells, &refreshed.figures(corp).await);
+    same("figures of the long view", &lineage::told(&cells), &refreshed.told(corp).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::support::refreshed::{Cell, Episode, Figures, Happening, Kind, by_customer, day};
+use crate::support::refreshed::{Cell, Episode, Figures, Happening, Kind, Told, by_customer, day};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -135,7 +135,11 @@ impl Two {
     }
 
     fn push(&mut self, begun_by: &str, event: &Happening) {
+        let (region, store) = event.place();
         let episode = Episode {
+            region,
+            store,
+            campaign: event.campaign().to_owned(),
             corp: event.corp.clone(),
             customer: event.customer.clone(),
             staff: event.staff.clone(),
@@ -221,17 +225,61 @@ pub(crate) fn figures(events: &[Happening], horizon_ms: i64) -> BTreeMap<Cell, F
 
 fn add_customer(cells: &mut BTreeMap<Cell, Figures>, events: &[Happening], horizon_ms: i64) {
     for episode in of_customer(events).iter().filter(|episode| episode.begun_by == "add") {
-        let cell = (episode.corp.clone(), episode.business_date, episode.staff.clone(), episode.channel.clone());
+        let place = (episode.region.clone(), episode.store.clone());
+        let cell = (episode.corp.clone(), episode.business_date, place, episode.staff.clone(), episode.channel.clone());
         member(cells.entry(cell).or_default(), episode, horizon_ms);
     }
     for request in events.iter().filter(|event| event.kind == Kind::Request) {
         let date = day(&request.corp, request.at_ms);
-        let cell = (request.corp.clone(), date, request.staff.clone(), request.channel.clone());
+        let cell = (request.corp.clone(), date, request.place(), request.staff.clone(), request.channel.clone());
         let adds = events.iter().filter(|event| event.kind == Kind::Add && !is_transfer(event));
         let own = adds.filter(|event| event.staff == request.staff);
         let accepted = own.map(|event| event.at_ms - request.at_ms).filter(|waited| *waited >= 0).min();
         asked(cells.entry(cell).or_default(), accepted, request.at_ms + 3 * DAY_MS <= horizon_ms);
     }
+}
+
+/// What the figures of these cells come to, each with its parts as the domain defines it: numerator, denominator, members
+/// old enough, members that are not yet.
+pub(crate) fn told(cells: &BTreeMap<Cell, Figures>) -> Told {
+    // Numerator, denominator, what counts the members old enough.
+    const OF_ADDS: [(&str, &str, &str, &str); 20] = [
+        ("first_adds", "first_adds", "adds", "adds"),
+        ("re_adds", "re_adds", "adds", "adds"),
+        ("new_to_corp", "new_adds", "adds", "adds"),
+        ("qualified_provisional", "qualified_adds", "adds", "adds"),
+        ("qualified_final", "qualified_final", "matured_24h", "matured_24h"),
+        ("loss_same_day", "lost_same_day", "matured_same_day", "matured_same_day"),
+        ("loss_24h", "lost_24h", "matured_24h", "matured_24h"),
+        ("loss_7d", "lost_7d", "matured_7d", "matured_7d"),
+        ("retained_24h", "retained_24h", "matured_24h", "matured_24h"),
+        ("retained_7d", "retained_7d", "matured_7d", "matured_7d"),
+        ("retained_30d", "retained_30d", "matured_30d", "matured_30d"),
+        ("staff_purge_24h", "purged_24h", "matured_24h", "matured_24h"),
+        ("opened_same_day", "opened_same_day", "matured_same_day", "matured_same_day"),
+        ("opened_24h", "opened_24h", "matured_24h", "matured_24h"),
+        ("first_reply", "replied_same_day", "opened_same_day", "matured_same_day"),
+        ("first_reply_seconds", "reply_seconds", "replied_same_day", "matured_same_day"),
+        ("conversion_7d", "converted_7d", "matured_7d", "matured_7d"),
+        ("conversion_30d", "converted_30d", "matured_30d", "matured_30d"),
+        ("gmv_per_add_7d", "gmv_7d_fen", "matured_7d", "matured_7d"),
+        ("gmv_per_add_30d", "gmv_30d_fen", "matured_30d", "matured_30d"),
+    ];
+    const OF_REQUESTS: [(&str, &str, &str, &str); 2] = [
+        ("pass_rate_72h", "passed_72h", "matured_72h", "matured_72h"),
+        ("accept_seconds", "accept_seconds", "passed_72h", "matured_72h"),
+    ];
+    let mut told = Told::new();
+    for (cell, figures) in cells {
+        let of = |name: &str| figures.get(name).copied().unwrap_or(0);
+        for (members, parts) in [("adds", &OF_ADDS[..]), ("requests_out", &OF_REQUESTS[..])] {
+            for (figure, numerator, denominator, matured) in parts.iter().filter(|_| of(members) > 0) {
+                let parts = [of(numerator), of(denominator), of(matured), of(members) - of(matured)];
+                told.insert((cell.clone(), (*figure).to_owned()), parts);
+            }
+        }
+    }
+    told
 }
 
 fn asked(figures: &mut Figures, accepted: Option<i64>, is_old: bool) {

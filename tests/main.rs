@@ -27,6 +27,7 @@ mod faults;
 mod golden;
 mod grants;
 mod hostile;
+mod kept;
 mod life;
 mod lineage;
 mod official;

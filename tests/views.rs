@@ -1,22 +1,21 @@
-//! The views that stand on the cohort figures: leaderboard, closed days, broadcasts, contests, targets; and that a
+//! The views that stand on the cohort figures: leaderboard, broadcasts, contests, targets; and that a
 //! question for one corp and day reads no more than that.
 //!
 //! Invariant: asked as a data team asks, by name and without `FINAL`.
 
 use clickhouse::Row;
 use serde::Deserialize;
-use yinliu::forget;
 
 use crate::support::refreshed::{Happening, Kind, Refreshed, instant};
 
 const DAY: &str = "2025-03-10";
 
-fn event(time: &str, kind: Kind, staff: &str, customer: &str) -> Happening {
+pub(crate) fn event(time: &str, kind: Kind, staff: &str, customer: &str) -> Happening {
     let text = if time.contains('T') { time.to_owned() } else { format!("{DAY}T{time}") };
     Happening::new(instant(&text, "Asia/Shanghai"), kind, staff, customer)
 }
 
-async fn told(name: &str, events: &[Happening], through: &str) -> Refreshed {
+pub(crate) async fn told(name: &str, events: &[Happening], through: &str) -> Refreshed {
     let mut refreshed = Refreshed::new(name, &["c"]).await;
     refreshed.count(events).await;
     refreshed.complete_through(instant(through, "Asia/Shanghai")).await;
@@ -24,7 +23,7 @@ async fn told(name: &str, events: &[Happening], through: &str) -> Refreshed {
     refreshed
 }
 
-async fn texts(refreshed: &Refreshed, sql: &str) -> Vec<String> {
+pub(crate) async fn texts(refreshed: &Refreshed, sql: &str) -> Vec<String> {
     refreshed.client.query_raw(sql).fetch_all().await.unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
@@ -82,6 +81,9 @@ async fn filters_reach_the_primary_key_through_every_view() {
         ("v_cohort_figures_1d", staff, 1),
         ("v_qualified_adds_1d", staff, 1),
         ("v_closed_1d", store, 3),
+        ("v_closed_figures_1d", store, 3),
+        ("v_figures_1d", staff, 2),
+        ("dim_target", "", 0),
         ("v_leaderboard_1d", " AND level = 'store'", 4),
         ("v_broadcasts", " AND task_id = 'task'", 1),
         ("v_targets", " AND level = 'store'", 2),
@@ -192,25 +194,19 @@ async fn of_ties_the_one_that_reached_the_score_first_stands_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn closed_day_stays_readable_as_it_was_paid_beside_what_came_later() {
-    let events = [event("10:00:00", Kind::Add, "s1", "x1"), event("10:00:00", Kind::Add, "s1", "x2")];
-    let mut refreshed = told("closed", &events, "2025-03-13T23:59:59").await;
-    let closed = "SELECT concat(staff_id, ' ', toString(closed_adds), ' ', toString(closed_qualified_adds), ' ', \
-                  toString(adjusted_adds), ' ', toString(adjusted_net_adds), ' ', toString(adjusted_qualified_adds)) \
-                  FROM v_closed_1d WHERE corp_id = 'c' ORDER BY staff_id";
-    assert_eq!(texts(&refreshed, closed).await, Vec::<String>::new(), "it still settles");
-    refreshed.complete_through(instant("2025-03-14T00:00:00", "Asia/Shanghai")).await;
-    refreshed.refresh().await;
-    assert_eq!(texts(&refreshed, closed).await, ["s1 2 2 0 0 0"]);
-
-    refreshed.count(&[event("11:00:00", Kind::Customer, "s1", "x1"), event("12:00:00", Kind::Add, "s2", "x3")]).await;
-    refreshed.complete_through(instant("2025-03-16T00:00:00", "Asia/Shanghai")).await;
-    refreshed.refresh().await;
-    refreshed.refresh().await;
-    assert_eq!(texts(&refreshed, closed).await, ["s1 2 2 0 -1 -1", "s2 0 0 1 1 1"]);
-    let board = "SELECT concat(id, ' ', toString(adds), ' ', toString(is_closed), ' ', toString(adjusted_adds), ' ', \
-                 toString(adjusted_qualified_adds)) FROM v_leaderboard_1d WHERE corp_id = 'c' AND level = 'staff' ORDER BY id";
-    assert_eq!(texts(&refreshed, board).await, ["s1 2 1 0 -1", "s2 1 1 1 1"]);
+async fn figures_of_the_long_views_are_those_whose_freshness_is_told() {
+    let events = [event("10:00:00", Kind::Add, "s1", "x1"), event("09:00:00", Kind::Request, "s1", "x1")];
+    let refreshed = told("names", &events, "2025-05-01T00:00:00").await;
+    refreshed
+        .execute(
+            "INSERT INTO cost_log (corp_id, business_date, channel, campaign_id, cost_fen, published_at) \
+             VALUES ('c', '2025-03-10', 'cashier', '', 5, now64(3))",
+        )
+        .await;
+    let figures = "SELECT DISTINCT toString(figure) AS name FROM (SELECT figure FROM v_cohort_figures_1d UNION ALL \
+                   SELECT figure FROM v_cohort_costs_1d UNION ALL SELECT 'loss_after_broadcast') ORDER BY name";
+    let told = "SELECT toString(figure) AS name FROM v_refresh ORDER BY name";
+    assert_eq!(texts(&refreshed, told).await, texts(&refreshed, figures).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -237,13 +233,14 @@ async fn last_broadcast_before_a_deletion_takes_the_blame_of_those_who_got_it() 
     ];
     let (early, late) = events.split_at(7);
     let mut refreshed = told("broadcasts", early, "2025-03-11T09:00:00").await;
-    let sql = "SELECT concat(task_id, ' ', toString(audience), ' ', toString(deleted_24h), ' ', toString(is_provisional)) \
+    let sql = "SELECT concat(task_id, ' ', toString(audience), ' ', toString(deleted_24h), ' ', toString(is_provisional), ' ', \
+               toString(deleted_matured), '/', toString(matured), '+', toString(pending)) \
                FROM v_broadcasts WHERE corp_id = 'c' ORDER BY task_id";
-    assert_eq!(texts(&refreshed, sql).await, ["first 2 1 0", "second 5 0 1"]);
+    assert_eq!(texts(&refreshed, sql).await, ["first 2 1 0 1/2+0", "second 5 0 1 0/0+5"]);
     refreshed.count(late).await;
     refreshed.complete_through(instant("2025-03-12T00:00:00", "Asia/Shanghai")).await;
     refreshed.refresh().await;
-    assert_eq!(texts(&refreshed, sql).await, ["first 2 1 0", "second 5 2 0"]);
+    assert_eq!(texts(&refreshed, sql).await, ["first 2 1 0 1/2+0", "second 5 2 0 2/5+0"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -293,30 +290,4 @@ async fn topic_that_is_no_longer_read_holds_no_freshness_back() {
     assert_eq!(texts(&refreshed, through).await, ["2025-03-10"]);
     let told = "SELECT value FROM settings WHERE name = 'input_topics'";
     assert_eq!(texts(&refreshed, told).await, ["yinliu.friend.v1,yinliu.order.v1"], "told once");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn forgotten_customer_is_nowhere_and_every_figure_is_as_before() {
-    let events = [
-        event("09:00:00", Kind::Request, "s1", "secret"),
-        event("10:00:00", Kind::Add, "s1", "secret"),
-        event("10:30:00", Kind::Customer, "s1", "secret"),
-        event("11:00:00", Kind::Add, "s2", "secret"),
-        event("12:00:00", Kind::Add, "s2", "other"),
-    ];
-    let refreshed = told("forget", &events, "2025-03-20T00:00:00").await;
-    let before = refreshed.figures("c").await;
-    let settings = forget::Settings { corp: "c".to_owned(), customer: "secret".to_owned() };
-    let report = forget::run(&settings, &refreshed.config).await.unwrap();
-    assert_eq!(report.facts, 4, "{report}");
-    assert_eq!(refreshed.figures("c").await, before);
-    assert_eq!(forget::run(&settings, &refreshed.config).await.unwrap().facts, 0, "a second time there is nothing");
-    refreshed.execute("OPTIMIZE TABLE facts FINAL").await;
-    assert_eq!(refreshed.figures("c").await, before);
-    for table in ["facts", "customer_events", "episode_rows", "request_rows", "refresh_queue"] {
-        let named = format!("SELECT toString(count()) FROM {table} WHERE customer_id = 'secret'");
-        assert_eq!(texts(&refreshed, &named).await, ["0"], "{table}");
-    }
-    let left = "SELECT toString(count()) FROM events WHERE startsWith(customer_id, 'forgotten-')";
-    assert_eq!(texts(&refreshed, left).await, ["4"]);
 }

@@ -14,12 +14,12 @@ CREATE TABLE episode_rows (
     channel LowCardinality(String) COMMENT '开始时的渠道键 / key of the channel of the beginning',
     campaign_id LowCardinality(String) COMMENT '活动；未给为空 / campaign; empty if absent',
     begun_by LowCardinality(String) COMMENT '开始方式：add 加粉、transfer 转入、unknown 开始早于统计；空为已撤销的行 / add, transfer, or unknown: friends from before the counting began; empty: the row was withdrawn',
-    number UInt32 COMMENT '该员工与该客户的第几段（1 为首次） / which episode of this member of staff and customer; 1 is the first',
+    number UInt32 COMMENT '该员工与该客户的第几段（1 为首次）；同一时刻：已是好友则先结束后开始，否则先开始；结束先客户后员工再转移，同类按 event_id / which episode of this member of staff and customer; 1 is the first. Within one instant friends end before they begin, others begin first; of endings the customer comes before staff before a transfer, equals by event_id',
     number_in_corp UInt32 COMMENT '该客户在全企业的第几段（1 且为加粉即企业新客） / which episode of the customer in the whole corp; an add with 1 is new to the corp',
     began_at DateTime64(3, 'UTC') COMMENT '开始时间；unknown 为其结束时间（此前不可知） / when it began; of an unknown beginning the end, when it became known',
     ended_at DateTime64(3, 'UTC') COMMENT '本段结束时间；未结束为 2299-12-31 / when it ended; 2299-12-31 while open',
     ended_by LowCardinality(String) COMMENT '结束方式：customer、staff、transfer、replaced（仍是好友时又报加粉）；未结束为空 / customer, staff, transfer, or replaced by another add while still friends; empty while open',
-    handed_to String COMMENT '转出后由谁接续；无则为空 / staff whose episode continues this one after a transfer; empty if none is known',
+    handed_to String COMMENT '转出后由谁接续：前后 24 小时内最近的转入；无则为空 / staff whose episode continues this one after a transfer: the nearest transfer in within 24 h of it; empty if none is known',
     lost_at DateTime64(3, 'UTC') COMMENT '随转移接续后最终结束的时间；未结束为 2299-12-31 / when the friendship ended, transfers followed; 2299-12-31 while it lasts',
     lost_by LowCardinality(String) COMMENT '最终结束方式：customer、staff、replaced；仍是好友为空 / customer, staff or replaced; empty while it lasts, also with a colleague whose record is missing',
     lost_date Date COMMENT '最终结束的业务日期；未结束为 1970-01-01 / business day of that end; 1970-01-01 while it lasts',
@@ -27,10 +27,10 @@ CREATE TABLE episode_rows (
     opened_date Date COMMENT '其业务日期；无则 1970-01-01 / its business day; 1970-01-01 if none',
     replied_at DateTime64(3, 'UTC') COMMENT '其后首次人工回复（同上期限）；无则 2299-12-31 / first outbound message in person at or after it, within the same days; 2299-12-31 if none',
     replied_date Date COMMENT '其业务日期；无则 1970-01-01 / its business day; 1970-01-01 if none',
-    orders_7d UInt32 COMMENT '加粉后 7 天内归属本段（含接续）的支付订单 / orders paid within 7 d and credited to it, transfers followed',
-    gmv_7d_fen UInt64 COMMENT '其金额（分） / their amount in 1/100 of the currency',
-    orders_30d UInt32 COMMENT '加粉后 30 天内归属本段（含接续）的支付订单 / orders paid within 30 d and credited to it, transfers followed',
-    gmv_30d_fen UInt64 COMMENT '其金额（分） / their amount in 1/100 of the currency',
+    orders_7d UInt32 COMMENT '加粉后 7 天内归属本段（含接续）的支付订单；归属付款时未结束的段：先本单员工的，否则最近开始的；转移链计入最初一段 / orders paid within 7 d and credited to it, transfers followed; an order goes to the episode that is open at payment: that with its own member of staff, else the one that began last; of a chain of transfers the first',
+    gmv_7d_fen UInt64 COMMENT '其金额（分），未扣退款 / their amount in 1/100 of the currency, gross of refunds',
+    orders_30d UInt32 COMMENT '加粉后 30 天内归属本段（含接续）的支付订单（同上） / orders paid within 30 d and credited to it, likewise',
+    gmv_30d_fen UInt64 COMMENT '其金额（分），未扣退款 / their amount in 1/100 of the currency, gross of refunds',
     digest UInt64 COMMENT '内容摘要；撤销为 0 / digest of the content; 0 when withdrawn',
     ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT '写入时间（服务器时钟） / when the row was written, by the clock of the server',
     version UInt64 COMMENT '规则代次与所依据的事实数，大者为准 / rules << 48 | facts of the customer that it was computed from; the largest holds, whoever wrote it when',
@@ -41,7 +41,7 @@ PARTITION BY toYYYYMM(business_date)
 PRIMARY KEY (corp_id, business_date, customer_id)
 ORDER BY (corp_id, business_date, customer_id, src_topic, src_partition, src_offset)
 SETTINGS index_granularity = 1024
-COMMENT '好友关系分段（物理表，请读视图 v_episodes） / episodes: physical table, read v_episodes';
+COMMENT '好友关系分段（物理表，请读视图 v_episodes）；保留：永久；被遗忘的客户改随机名 / episodes: physical table, read v_episodes; kept: for ever; of a forgotten customer under a random name';
 
 -- sharding: cityHash64(corp_id, customer_id)
 CREATE TABLE request_rows (
@@ -67,7 +67,7 @@ PARTITION BY toYYYYMM(business_date)
 PRIMARY KEY (corp_id, business_date, customer_id)
 ORDER BY (corp_id, business_date, customer_id, src_topic, src_partition, src_offset)
 SETTINGS index_granularity = 1024
-COMMENT '员工申请及其结果（物理表） / requests by staff and what became of them: physical table';
+COMMENT '员工申请及其结果（物理表）；保留：永久；被遗忘的客户改随机名 / requests by staff and what became of them: physical table; kept: for ever; of a forgotten customer under a random name';
 
 CREATE VIEW v_episodes (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
@@ -79,21 +79,21 @@ CREATE VIEW v_episodes (
     channel LowCardinality(String) COMMENT '开始时的渠道键 / key of the channel of the beginning',
     campaign_id LowCardinality(String) COMMENT '活动；未给为空 / campaign; empty if absent',
     begun_by LowCardinality(String) COMMENT '开始方式：add、transfer、unknown / add, transfer, or unknown: friends from before the counting began',
-    number UInt32 COMMENT '该员工与该客户的第几段 / which episode of this member of staff and customer; 1 is the first',
+    number UInt32 COMMENT '该员工与该客户的第几段；同一时刻：已是好友则先结束后开始，否则先开始；结束先客户后员工再转移，同类按 event_id / which episode of this member of staff and customer; 1 is the first. Within one instant friends end before they begin, others begin first; of endings the customer comes before staff before a transfer, equals by event_id',
     number_in_corp UInt32 COMMENT '该客户在全企业的第几段 / which episode of the customer in the whole corp',
     is_new_to_corp Bool COMMENT '企业新客：加粉且此前与任何员工都无好友段 / an add before which the customer had no episode with any staff',
     began_at DateTime64(3, 'UTC') COMMENT '开始时间 / when it began',
     ended_at Nullable(DateTime64(3, 'UTC')) COMMENT '本段结束时间；未结束为 NULL / when it ended; NULL while open',
     ended_by LowCardinality(String) COMMENT '结束方式：customer、staff、transfer、replaced；未结束为空 / by customer, staff, transfer or replaced; empty while open',
-    handed_to String COMMENT '转出后由谁接续；无则为空 / staff whose episode continues it; empty if none is known',
+    handed_to String COMMENT '转出后由谁接续：前后 24 小时内最近的转入；无则为空 / staff whose episode continues it: the nearest transfer in within 24 h of the ending; empty if none is known',
     lost_at Nullable(DateTime64(3, 'UTC')) COMMENT '随转移接续后最终结束的时间；未结束为 NULL / when the friendship ended, transfers followed; NULL while it lasts',
     lost_by LowCardinality(String) COMMENT '最终结束方式；仍是好友为空 / customer, staff or replaced; empty while it lasts',
     opened_at Nullable(DateTime64(3, 'UTC')) COMMENT '加粉后客户首次来消息（至开始后第二个业务日）；无则 NULL / of an add the first inbound message, up to the second business day after it began; NULL if none',
     replied_at Nullable(DateTime64(3, 'UTC')) COMMENT '其后首次人工回复；无则 NULL / first outbound message in person at or after it; NULL if none',
-    orders_7d UInt32 COMMENT '7 天内归属的支付订单 / orders paid within 7 d and credited to it',
-    gmv_7d_fen UInt64 COMMENT '其金额（分） / their amount in 1/100 of the currency',
-    orders_30d UInt32 COMMENT '30 天内归属的支付订单 / orders paid within 30 d and credited to it',
-    gmv_30d_fen UInt64 COMMENT '其金额（分） / their amount in 1/100 of the currency',
+    orders_7d UInt32 COMMENT '7 天内归属的支付订单；归属付款时未结束的段：先本单员工的，否则最近开始的；转移链计入最初一段 / orders paid within 7 d and credited to it; an order goes to the episode that is open at payment: that with its own member of staff, else the one that began last; of a chain of transfers the first',
+    gmv_7d_fen UInt64 COMMENT '其金额（分），未扣退款 / their amount in 1/100 of the currency, gross of refunds',
+    orders_30d UInt32 COMMENT '30 天内归属的支付订单（同上） / orders paid within 30 d and credited to it, likewise',
+    gmv_30d_fen UInt64 COMMENT '其金额（分），未扣退款 / their amount in 1/100 of the currency, gross of refunds',
     src_topic LowCardinality(String) COMMENT '开始事件的来源主题 / topic of the record that began it',
     src_partition UInt32 COMMENT '开始事件的来源分区 / partition of the record that began it',
     src_offset UInt64 COMMENT '开始事件的来源位点 / offset of the record that began it'

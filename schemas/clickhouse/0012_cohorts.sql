@@ -34,13 +34,13 @@ CREATE TABLE cohort_rows (
     qualified_final UInt64 COMMENT '其中合格加粉（定稿） / of these qualified adds: final',
     matured_7d UInt64 COMMENT '已满7天的成员 / members whose 7 d have passed',
     lost_7d UInt64 COMMENT '其中 7 天内被客户删除 / of these deleted by the customer within [0, 604,800 s)',
-    retained_7d UInt64 COMMENT '其中满7天仍是好友 / of these still friends after 7 d',
-    converted_7d UInt64 COMMENT '其中 7 天内有归属的支付订单 / of these with an order paid and credited within 7 d',
-    gmv_7d_fen UInt64 COMMENT '其 7 天内归属的支付金额（分） / amount paid and credited to the matured members within 7 d, in 1/100 of the currency',
+    retained_7d UInt64 COMMENT '其中满7天仍是好友：不含被客户、员工删除及又报加粉者 / of these still friends after 7 d: neither lost nor deleted by staff nor replaced by another add',
+    converted_7d UInt64 COMMENT '其中 7 天内有归属的支付订单（归属见 v_episodes） / of these with an order paid and credited within 7 d; v_episodes says to whom',
+    gmv_7d_fen UInt64 COMMENT '其 7 天内归属的支付金额（分），未扣退款 / amount paid and credited to the matured members within 7 d, in 1/100 of the currency, gross of refunds',
     matured_30d UInt64 COMMENT '已满30天的成员 / members whose 30 d have passed',
-    retained_30d UInt64 COMMENT '其中满30天仍是好友 / of these still friends after 30 d',
-    converted_30d UInt64 COMMENT '其中 30 天内有归属的支付订单 / of these with an order paid and credited within 30 d',
-    gmv_30d_fen UInt64 COMMENT '其 30 天内归属的支付金额（分） / amount paid and credited to the matured members within 30 d, in 1/100 of the currency',
+    retained_30d UInt64 COMMENT '其中满30天仍是好友：不含被客户、员工删除及又报加粉者 / of these still friends after 30 d: neither lost nor deleted by staff nor replaced by another add',
+    converted_30d UInt64 COMMENT '其中 30 天内有归属的支付订单（归属见 v_episodes） / of these with an order paid and credited within 30 d; v_episodes says to whom',
+    gmv_30d_fen UInt64 COMMENT '其 30 天内归属的支付金额（分），未扣退款 / amount paid and credited to the matured members within 30 d, in 1/100 of the currency, gross of refunds',
     requests_out UInt64 COMMENT '员工发起的申请（有客户标识者） / requests by staff that name a customer',
     matured_72h UInt64 COMMENT '其中已满72小时 / of these requests old enough to know: 72 h have passed',
     passed_72h UInt64 COMMENT '其中 72 小时内该客户成为该员工好友 / of these whose customer became a friend of the same staff within [0, 72 h)',
@@ -55,7 +55,7 @@ PARTITION BY toYYYYMM(business_date)
 PRIMARY KEY (corp_id, business_date, region_id, store_id, staff_id)
 ORDER BY (corp_id, business_date, region_id, store_id, staff_id, channel)
 SETTINGS index_granularity = 1024
-COMMENT '队列指标（物理表，请读视图 v_cohorts_1d） / cohort figures: physical table, read v_cohorts_1d';
+COMMENT '队列指标（物理表，请读视图 v_cohorts_1d）；保留：永久 / cohort figures: physical table, read v_cohorts_1d; kept: for ever';
 
 CREATE VIEW v_cohorts_1d (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
@@ -90,13 +90,13 @@ CREATE VIEW v_cohorts_1d (
     qualified_final UInt64 COMMENT '其中合格加粉（定稿） / of these qualified adds: final',
     matured_7d UInt64 COMMENT '已满7天的成员 / members whose 7 d have passed',
     lost_7d UInt64 COMMENT '其中 7 天内被客户删除 / of these deleted by the customer within [0, 604,800 s)',
-    retained_7d UInt64 COMMENT '其中满7天仍是好友 / of these still friends after 7 d',
-    converted_7d UInt64 COMMENT '其中 7 天内有归属的支付订单 / of these with an order paid and credited within 7 d',
-    gmv_7d_fen UInt64 COMMENT '其 7 天内归属的支付金额（分） / amount paid and credited to the matured members within 7 d, in 1/100 of the currency',
+    retained_7d UInt64 COMMENT '其中满7天仍是好友：不含被客户、员工删除及又报加粉者 / of these still friends after 7 d: neither lost nor deleted by staff nor replaced by another add',
+    converted_7d UInt64 COMMENT '其中 7 天内有归属的支付订单（归属见 v_episodes） / of these with an order paid and credited within 7 d; v_episodes says to whom',
+    gmv_7d_fen UInt64 COMMENT '其 7 天内归属的支付金额（分），未扣退款 / amount paid and credited to the matured members within 7 d, in 1/100 of the currency, gross of refunds',
     matured_30d UInt64 COMMENT '已满30天的成员 / members whose 30 d have passed',
-    retained_30d UInt64 COMMENT '其中满30天仍是好友 / of these still friends after 30 d',
-    converted_30d UInt64 COMMENT '其中 30 天内有归属的支付订单 / of these with an order paid and credited within 30 d',
-    gmv_30d_fen UInt64 COMMENT '其 30 天内归属的支付金额（分） / amount paid and credited to the matured members within 30 d, in 1/100 of the currency',
+    retained_30d UInt64 COMMENT '其中满30天仍是好友：不含被客户、员工删除及又报加粉者 / of these still friends after 30 d: neither lost nor deleted by staff nor replaced by another add',
+    converted_30d UInt64 COMMENT '其中 30 天内有归属的支付订单（归属见 v_episodes） / of these with an order paid and credited within 30 d; v_episodes says to whom',
+    gmv_30d_fen UInt64 COMMENT '其 30 天内归属的支付金额（分），未扣退款 / amount paid and credited to the matured members within 30 d, in 1/100 of the currency, gross of refunds',
     requests_out UInt64 COMMENT '员工发起的申请（有客户标识者） / requests by staff that name a customer',
     matured_72h UInt64 COMMENT '其中已满72小时 / of these requests old enough to know: 72 h have passed',
     passed_72h UInt64 COMMENT '其中 72 小时内该客户成为该员工好友 / of these whose customer became a friend of the same staff within [0, 72 h)',
@@ -131,6 +131,7 @@ SELECT
 FROM v_cohorts_1d
 ARRAY JOIN [
         ('first_adds', first_adds, adds, adds, adds - adds),
+        ('re_adds', re_adds, adds, adds, adds - adds),
         ('new_to_corp', new_adds, adds, adds, adds - adds),
         ('qualified_provisional', qualified_adds, adds, adds, adds - adds),
         ('qualified_final', qualified_final, matured_24h, matured_24h, adds - matured_24h),

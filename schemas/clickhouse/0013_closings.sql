@@ -1,4 +1,54 @@
--- Closed days: rewards were paid on them, so what they said then stays readable beside what they say now (DWS).
+-- Closed days: rewards were paid on them, so what they said then stays readable beside what they say now (DWS). Every day
+-- with any count is closed, and every figure is kept: rewards hang on adds that stay, but also on losses, answers, orders.
+
+CREATE VIEW v_figures_1d (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    business_date Date COMMENT '业务日期（企业所在时区） / business day of the corp',
+    region_id LowCardinality(String) COMMENT '大区；未知为空 / region; empty if unknown',
+    store_id LowCardinality(String) COMMENT '门店；未知为空 / store; empty if unknown',
+    staff_id String COMMENT '员工 / member of staff',
+    channel LowCardinality(String) COMMENT '渠道键；无法归因为 unattributed / key of the channel; unattributed where nothing resolves',
+    figure LowCardinality(String) COMMENT '指标：v_counts_1d、v_cohorts_1d 的列名；队列申请为 requests_of_customers / figure: a column of v_counts_1d or of v_cohorts_1d; requests_out of the latter is requests_of_customers here',
+    value Int64 COMMENT '数值 / its value'
+)
+AS
+SELECT corp_id, business_date, region_id, store_id, staff_id, channel, part.1 AS figure, part.2 AS value
+FROM v_counts_1d
+ARRAY JOIN [
+        ('exposures', toInt64(exposures)), ('scans', toInt64(scans)), ('requests_in', toInt64(requests_in)),
+        ('requests_out', toInt64(requests_out)), ('half_adds', toInt64(half_adds)), ('adds', toInt64(adds)),
+        ('late_adds', toInt64(late_adds)), ('deletes_by_customer', toInt64(deletes_by_customer)),
+        ('deletes_by_staff', toInt64(deletes_by_staff)), ('transfers_in', toInt64(transfers_in)),
+        ('transfers_out', toInt64(transfers_out)), ('messages_in', toInt64(messages_in)),
+        ('messages_out', toInt64(messages_out)), ('messages_auto', toInt64(messages_auto)), ('orders', toInt64(orders)),
+        ('gmv_fen', toInt64(gmv_fen)), ('refunds', toInt64(refunds)), ('refund_fen', toInt64(refund_fen)),
+        ('broadcasts', toInt64(broadcasts))
+    ] AS part
+WHERE part.2 != 0
+UNION ALL
+SELECT corp_id, business_date, region_id, store_id, staff_id, channel, part.1, part.2
+FROM v_cohorts_1d
+ARRAY JOIN [
+        ('first_adds', toInt64(first_adds)), ('re_adds', toInt64(re_adds)), ('new_adds', toInt64(new_adds)),
+        ('qualified_adds', toInt64(qualified_adds)), ('lost_adds', toInt64(lost_adds)),
+        ('opened_adds', toInt64(opened_adds)), ('matured_same_day', toInt64(matured_same_day)),
+        ('lost_same_day', toInt64(lost_same_day)), ('opened_same_day', toInt64(opened_same_day)),
+        ('replied_same_day', toInt64(replied_same_day)), ('reply_seconds', toInt64(reply_seconds)),
+        ('replied_1m', toInt64(replied_1m)), ('replied_5m', toInt64(replied_5m)), ('replied_30m', toInt64(replied_30m)),
+        ('replied_2h', toInt64(replied_2h)), ('replied_later', toInt64(replied_later)),
+        ('matured_24h', toInt64(matured_24h)), ('lost_24h', toInt64(lost_24h)), ('purged_24h', toInt64(purged_24h)),
+        ('replaced_24h', toInt64(replaced_24h)), ('retained_24h', toInt64(retained_24h)),
+        ('opened_24h', toInt64(opened_24h)), ('qualified_final', toInt64(qualified_final)),
+        ('matured_7d', toInt64(matured_7d)), ('lost_7d', toInt64(lost_7d)), ('retained_7d', toInt64(retained_7d)),
+        ('converted_7d', toInt64(converted_7d)), ('gmv_7d_fen', toInt64(gmv_7d_fen)),
+        ('matured_30d', toInt64(matured_30d)), ('retained_30d', toInt64(retained_30d)),
+        ('converted_30d', toInt64(converted_30d)), ('gmv_30d_fen', toInt64(gmv_30d_fen)),
+        ('matured_72h', toInt64(matured_72h)), ('passed_72h', toInt64(passed_72h)),
+        ('accept_seconds', toInt64(accept_seconds)),
+        ('requests_of_customers', toInt64(requests_out))
+    ] AS part
+WHERE part.2 != 0
+COMMENT 'DWS 全部指标长表：计数与队列指标，一行一指标 / every figure in one column: counts by day of the event, cohort figures by day of the add';
 
 -- sharding: cityHash64(corp_id, business_date)
 CREATE TABLE closed_rows (
@@ -11,12 +61,13 @@ CREATE TABLE closed_rows (
     channel LowCardinality(String) COMMENT '渠道键；无法归因为 unattributed / key of the channel; unattributed where nothing resolves',
     adds UInt64 COMMENT '结账时的加粉数 / friends added, as of closing',
     net_adds Int64 COMMENT '结账时的净增 / net adds, as of closing',
-    qualified_adds UInt64 COMMENT '结账时的合格加粉（已定稿） / qualified adds, as of closing; final by then'
+    qualified_adds UInt64 COMMENT '结账时的合格加粉（已定稿） / qualified adds, as of closing; final by then',
+    figures Map(LowCardinality(String), Int64) COMMENT '结账时的全部指标（名同 v_figures_1d；不含 0） / every figure as of closing, by its name in v_figures_1d; zeros are left out'
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(business_date)
 ORDER BY (corp_id, business_date, run, region_id, store_id, staff_id, channel)
-COMMENT '结账时的数值（物理表，请读视图 v_closed_1d） / figures as of closing: physical table, read v_closed_1d';
+COMMENT '结账时的数值（物理表，请读视图 v_closed_1d）；保留：永久 / figures as of closing: physical table, read v_closed_1d; kept: for ever';
 
 -- sharding: cityHash64(corp_id, business_date)
 CREATE TABLE closings (
@@ -28,7 +79,7 @@ CREATE TABLE closings (
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (corp_id, business_date, run)
-COMMENT '结账：业务日结束三天后 / closings: three days after the end of the business day';
+COMMENT '结账：业务日结束三天后；保留：永久 / closings: three days after the end of the business day; kept: for ever';
 
 CREATE VIEW v_closed_1d (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
@@ -73,3 +124,33 @@ GROUP BY corp_id, business_date, region_id, store_id, staff_id, channel
 HAVING closed_adds + abs(closed_net_adds) + closed_qualified_adds + abs(adjusted_adds) + abs(adjusted_net_adds) + abs(adjusted_qualified_adds) > 0
 SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'DWS 已结账业务日：结账时的数值，与其后的调整 / closed days: figures as of closing, and adjustments since';
+
+CREATE VIEW v_closed_figures_1d (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    business_date Date COMMENT '业务日期（企业所在时区） / business day of the corp',
+    region_id LowCardinality(String) COMMENT '大区；未知为空 / region; empty if unknown',
+    store_id LowCardinality(String) COMMENT '门店；未知为空 / store; empty if unknown',
+    staff_id String COMMENT '员工 / member of staff',
+    channel LowCardinality(String) COMMENT '渠道键；无法归因为 unattributed / key of the channel; unattributed where nothing resolves',
+    figure LowCardinality(String) COMMENT '指标，见 v_figures_1d；7 天、30 天指标结账时多未满期 / figure, see v_figures_1d; of 7 d and 30 d few members have matured at closing',
+    closed Int64 COMMENT '结账时的数值 / its value as of closing',
+    adjusted Int64 COMMENT '结账后的调整 / its value now minus as of closing'
+)
+AS
+SELECT
+    corp_id, business_date, region_id, store_id, staff_id, channel, figure,
+    sum(r.closed) AS closed, sum(r.now) - closed AS adjusted
+FROM (
+    SELECT corp_id, business_date, region_id, store_id, staff_id, channel, toString(figure) AS figure, closed, toInt64(0) AS now
+    FROM closed_rows FINAL
+    ARRAY JOIN mapKeys(figures) AS figure, mapValues(figures) AS closed
+    WHERE (corp_id, business_date, run) IN (SELECT corp_id, business_date, min(c.run) FROM closings AS c GROUP BY corp_id, business_date)
+    UNION ALL
+    SELECT corp_id, business_date, region_id, store_id, staff_id, channel, toString(f.figure), 0, f.value
+    FROM v_figures_1d AS f
+    WHERE (corp_id, business_date) IN (SELECT corp_id, business_date FROM closings)
+) AS r
+GROUP BY corp_id, business_date, region_id, store_id, staff_id, channel, figure
+HAVING closed != 0 OR adjusted != 0
+SETTINGS do_not_merge_across_partitions_select_final = 1
+COMMENT 'DWS 已结账业务日的全部指标：结账时的数值与其后的调整 / closed days, every figure: as of closing, and adjustments since';

@@ -21,11 +21,11 @@ CREATE TABLE broadcast_rows (
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(business_date)
 ORDER BY (corp_id, business_date, task_id, staff_id, src_topic, src_partition, src_offset)
-COMMENT '群发及其流失（物理表，请读视图 v_broadcasts） / broadcasts and the losses after them: physical table, read v_broadcasts';
+COMMENT '群发及其流失（物理表，请读视图 v_broadcasts）；保留：永久 / broadcasts and the losses after them: physical table, read v_broadcasts; kept: for ever';
 
 CREATE VIEW v_refresh (
-    figure LowCardinality(String) COMMENT '指标 / figure',
-    final_after_seconds UInt32 COMMENT '成员满多久后定稿 / a member is final after so many seconds',
+    figure LowCardinality(String) COMMENT '指标：v_cohort_figures_1d、v_cohort_costs_1d 的指标，及群发后流失（v_broadcasts） / figure: those of v_cohort_figures_1d and v_cohort_costs_1d, and loss_after_broadcast of v_broadcasts',
+    final_after_seconds UInt32 COMMENT '成员满多久后定稿；成本按日，自该日 UTC 零点起算；当日指标最迟一天 / a member is final after so many seconds: of the same day a day at most, of costs, which are by day, from its midnight in UTC on',
     complete_through DateTime64(3, 'UTC') COMMENT '已反映此刻之前代理持有的全部记录 / every record that the brokers held by then is in it',
     refreshed_at DateTime64(3, 'UTC') COMMENT '最近一次刷新完成时间 / when the last run was finished',
     lag_seconds UInt32 COMMENT '滞后秒数 / seconds behind, never negative'
@@ -40,11 +40,13 @@ FROM (
     FROM refresh_runs AS l
 ) AS r
 ARRAY JOIN [
-        ('first_adds', 0), ('new_to_corp', 0), ('qualified_adds', 86400), ('loss_same_day', 86400), ('loss_24h', 86400),
-        ('loss_7d', 604800), ('retained_24h', 86400), ('retained_7d', 604800), ('retained_30d', 2592000),
-        ('staff_purge_24h', 86400), ('pass_rate_72h', 259200), ('opened_same_day', 86400), ('opened_24h', 86400),
-        ('first_reply', 86400), ('loss_after_broadcast', 86400), ('conversion_7d', 604800), ('conversion_30d', 2592000),
-        ('gmv_per_add_7d', 604800), ('gmv_per_add_30d', 2592000)
+        ('first_adds', 0), ('re_adds', 0), ('new_to_corp', 0), ('qualified_provisional', 0), ('qualified_final', 86400),
+        ('loss_same_day', 86400), ('loss_24h', 86400), ('loss_7d', 604800), ('retained_24h', 86400), ('retained_7d', 604800),
+        ('retained_30d', 2592000), ('staff_purge_24h', 86400), ('opened_same_day', 86400), ('opened_24h', 86400),
+        ('first_reply', 86400), ('first_reply_seconds', 86400), ('conversion_7d', 604800), ('conversion_30d', 2592000),
+        ('gmv_per_add_7d', 604800), ('gmv_per_add_30d', 2592000), ('pass_rate_72h', 259200), ('accept_seconds', 259200),
+        ('loss_after_broadcast', 86400), ('cost_per_add', 129600), ('cost_per_retained_add_24h', 216000),
+        ('cost_per_retained_add_7d', 734400), ('cost_per_retained_add_30d', 2721600)
     ] AS part
 COMMENT '队列指标的新鲜度：一行一指标 / freshness of the cohort figures, one row for each';
 
@@ -60,13 +62,18 @@ CREATE VIEW v_broadcasts (
     last_sent_at DateTime64(3, 'UTC') COMMENT '末次发出时间 / when it was last sent',
     audience UInt64 COMMENT '群发人数（分母） / audience: the denominator',
     deleted_24h UInt64 COMMENT '24 小时内删除该员工的客户（分子） / customers who deleted the staff within 24 h: the numerator',
+    matured UInt64 COMMENT '其中已满24小时的群发人数（流失率的分母） / of the audience those whose 24 h have passed: denominator of the rate',
+    pending UInt64 COMMENT '未满24小时的群发人数 / of the audience those whose 24 h have not',
+    deleted_matured UInt64 COMMENT '已满24小时的群发之后删除的客户（流失率的分子） / of the deletions those after broadcasts whose 24 h have passed: numerator of the rate',
     is_provisional Bool COMMENT '未满24小时，暂定 / its 24 h have not passed'
 )
 AS
+WITH ifNull((SELECT argMax(l.complete_through, l.run) - INTERVAL 1 DAY FROM refresh_runs AS l), toDateTime64(0, 3, 'UTC')) AS day_ago
 SELECT
     corp_id, business_date, task_id, max(b.task_name) AS task_name, region_id, store_id, staff_id,
     min(b.sent_at) AS sent_at, max(b.sent_at) AS last_sent_at, sum(b.audience) AS audience, sum(b.deleted_24h) AS deleted_24h,
-    last_sent_at + INTERVAL 1 DAY > ifNull((SELECT argMax(l.complete_through, l.run) FROM refresh_runs AS l), toDateTime64(0, 3, 'UTC')) AS is_provisional
+    sumIf(b.audience, b.sent_at <= day_ago) AS matured, sum(b.audience) - matured AS pending,
+    sumIf(b.deleted_24h, b.sent_at <= day_ago) AS deleted_matured, last_sent_at > day_ago AS is_provisional
 FROM broadcast_rows AS b FINAL
 WHERE digest != 0
 GROUP BY corp_id, business_date, task_id, region_id, store_id, staff_id
@@ -200,7 +207,7 @@ CREATE VIEW v_silent_codes (
     last_add_at DateTime64(3, 'UTC') COMMENT '最近加粉时间 / its last add',
     silent_seconds UInt32 COMMENT '至今无加粉的秒数（按数据完整时刻） / seconds since, by the instant everything is counted through',
     usual_gap_seconds UInt32 COMMENT '近 14 天相邻加粉间隔的第 95 百分位 / 95th percentile of the gaps between its adds of the last 14 days',
-    adds_14d UInt64 COMMENT '近 14 天加粉数 / its adds of the last 14 days',
+    adds_14d UInt64 COMMENT '近 14 天加粉数；满 10 个才列，更少则无所谓平时 / its adds of the last 14 days; of fewer than 10 no gap is usual, and the code is not listed',
     region_id LowCardinality(String) COMMENT '其加粉所在大区；不止一个为空 / region of all its adds; empty if there are several',
     store_id LowCardinality(String) COMMENT '其加粉所在门店；不止一个为空 / store of all its adds; empty if there are several',
     staff_id String COMMENT '其加粉的员工；不止一人为空 / member of staff of all its adds; empty if there are several'

@@ -9,13 +9,13 @@ CREATE TABLE cost_log (
     cost_fen UInt64 COMMENT '花费（分） / cost, in 1/100 of the currency of the corp',
     removed Bool COMMENT '被删除 / the row was removed',
     published_at DateTime64(3, 'UTC') COMMENT '发布时间（文件的修改时间） / when it was published: when the file was last written',
-    src_partition UInt32 COMMENT '来源分区 / partition of the record; 0 of a file',
+    src_partition UInt32 COMMENT '来源分区；文件为 4294967295 / partition of the record; 4294967295 of a file',
     src_offset UInt64 COMMENT '来源位点 / offset of the record; of a file the number of the line',
     ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT '入库时间 / when the row was written'
 )
 ENGINE = ReplacingMergeTree(ingested_at)
 ORDER BY (corp_id, business_date, channel, campaign_id, published_at, src_partition, src_offset)
-COMMENT '花费变更（物理表） / changes of costs: physical table';
+COMMENT '花费变更（物理表）；保留：永久 / changes of costs: physical table; kept: for ever';
 
 CREATE VIEW v_costs_1d (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
@@ -41,7 +41,7 @@ CREATE VIEW v_cohort_costs_1d (
     business_date Date COMMENT '花费与加粉的业务日期 / business day of the costs and of the adds',
     channel LowCardinality(String) COMMENT '渠道键；只含给出花费的日与渠道 / key of the channel; days and channels alone of which costs are given',
     figure LowCardinality(String) COMMENT '指标名：每加粉成本、每留存加粉成本 / name of the figure: cost per add, cost per retained add',
-    numerator UInt64 COMMENT '分子：花费（分）；当日结束且全部成员满期后才计 / numerator: cost in 1/100 of the currency, once the day is over and all of its members have matured',
+    numerator UInt64 COMMENT '分子：花费（分），各活动合计；当日结束且全部成员满期后才计 / numerator: cost in 1/100 of the currency, over all campaigns, once the day is over and all of its members have matured',
     denominator UInt64 COMMENT '分母：加粉或留存数；同上 / denominator: adds, or those retained, likewise',
     matured UInt64 COMMENT '已满期成员 / members old enough to know',
     pending UInt64 COMMENT '未满期成员 / members that are not yet'

@@ -86,6 +86,18 @@ impl Happening {
         }
     }
 
+    /// Region and store: online adds have their own region, and a member at a second that is odd another counter.
+    pub(crate) fn place(&self) -> (String, String) {
+        let region = if self.channel == "douyin" { "online" } else { "r" };
+        let counter = if self.at_ms / 1_000 % 2 == 1 { "kiosk" } else { "store" };
+        (region.to_owned(), format!("{counter}-{}", self.staff))
+    }
+
+    /// Of paid adds.
+    pub(crate) fn campaign(&self) -> &'static str {
+        if self.kind == Kind::Add && self.channel == "douyin" { "spring" } else { "" }
+    }
+
     fn json(&self) -> String {
         let Self { at_ms, corp, customer, staff, kind, id, channel, amount } = self;
         let (name, more) = kind.record();
@@ -94,9 +106,10 @@ impl Happening {
             Kind::Broadcast => format!(r#","task_id":"{channel}","audience":{amount}"#),
             _ => format!(r#","channel":"{channel}""#),
         };
+        let ((region, store), campaign) = (self.place(), self.campaign());
         let customer = if customer.is_empty() { String::new() } else { format!(r#","customer_id":"{customer}""#) };
         format!(
-            r#"{{"event_id":"{id}","type":"{name}","corp_id":"{corp}","occurred_at":{at_ms},"staff_id":"{staff}","store_id":"store-{staff}","region_id":"r"{customer}{own}{more}}}"#
+            r#"{{"event_id":"{id}","type":"{name}","corp_id":"{corp}","occurred_at":{at_ms},"staff_id":"{staff}","store_id":"{store}","region_id":"{region}","campaign_id":"{campaign}"{customer}{own}{more}}}"#
         )
     }
 }
@@ -104,13 +117,15 @@ impl Happening {
 /// Figures of one cell that are not 0, by name.
 pub(crate) type Figures = BTreeMap<String, u64>;
 
-/// Corp, days since 1970, staff, channel.
-pub(crate) type Cell = (String, u16, String, String);
+/// Corp, days since 1970, region and store, staff, channel.
+pub(crate) type Cell = (String, u16, (String, String), String, String);
 
 #[derive(Debug, Row, Deserialize)]
 struct CellRow {
     corp_id: String,
     business_date: u16,
+    region_id: String,
+    store_id: String,
     staff_id: String,
     channel: String,
     figures: Vec<u64>,
@@ -127,7 +142,10 @@ pub(crate) struct Episode {
     pub(crate) number_in_corp: u32,
     pub(crate) business_date: u16,
     pub(crate) begun_by: String,
+    pub(crate) region: String,
+    pub(crate) store: String,
     pub(crate) channel: String,
+    pub(crate) campaign: String,
     pub(crate) ended_ms: i64,
     pub(crate) ended_by: String,
     pub(crate) handed_to: String,
@@ -245,7 +263,8 @@ impl Refreshed {
         let ms = |column: &str, name: &str| format!("ifNull(toUnixTimestamp64Milli({column}), 0) AS {name}");
         let sql = format!(
             "SELECT toString(corp_id) AS corp, customer_id AS customer, {}, staff_id AS staff, number, number_in_corp, \
-             business_date, toString(begun_by) AS begun_by, toString(channel) AS channel, {}, \
+             business_date, toString(begun_by) AS begun_by, toString(region_id) AS region, toString(store_id) AS store, \
+             toString(channel) AS channel, toString(campaign_id) AS campaign, {}, \
              toString(ended_by) AS ended_by, handed_to, {}, toString(lost_by) AS lost_by, {}, {}, \
              orders_7d, gmv_7d_fen, orders_30d, gmv_30d_fen FROM v_episodes WHERE startsWith(corp_id, '{corp}')",
             ms("began_at", "began_ms"),
@@ -265,17 +284,51 @@ impl Refreshed {
                      AND position > 6 ORDER BY position";
         let names = self.client.query(names).fetch_all::<String>().await.unwrap();
         let sql = format!(
-            "SELECT toString(corp_id) AS corp_id, business_date, staff_id, toString(channel) AS channel, [{}] AS figures \
+            "SELECT toString(corp_id) AS corp_id, business_date, toString(region_id) AS region_id, \
+             toString(store_id) AS store_id, staff_id, toString(channel) AS channel, [{}] AS figures \
              FROM v_cohorts_1d WHERE startsWith(corp_id, '{corp}')",
             names.join(", ")
         );
         let mut found = BTreeMap::new();
         for row in self.client.query(&sql).fetch_all::<CellRow>().await.unwrap() {
             let figures = names.iter().cloned().zip(row.figures).filter(|(_, value)| *value > 0).collect();
-            let repeated = found.insert((row.corp_id, row.business_date, row.staff_id, row.channel), figures);
+            let cell = (row.corp_id, row.business_date, (row.region_id, row.store_id), row.staff_id, row.channel);
+            let repeated = found.insert(cell, figures);
             assert_eq!(repeated, None, "one row for each cell");
         }
         found
+    }
+}
+
+/// A figure of a cell as `v_cohort_figures_1d` tells it: numerator, denominator, matured, pending.
+pub(crate) type Told = BTreeMap<(Cell, String), [u64; 4]>;
+
+#[derive(Debug, Row, Deserialize)]
+struct ToldRow {
+    corp_id: String,
+    business_date: u16,
+    region_id: String,
+    store_id: String,
+    staff_id: String,
+    channel: String,
+    figure: String,
+    parts: Vec<u64>,
+}
+
+impl Refreshed {
+    /// What the long view tells of the corps whose id begins so.
+    pub(crate) async fn told(&self, corp: &str) -> Told {
+        let sql = format!(
+            "SELECT toString(corp_id) AS corp_id, business_date, toString(region_id) AS region_id, \
+             toString(store_id) AS store_id, staff_id, toString(channel) AS channel, toString(figure) AS figure, \
+             [numerator, denominator, matured, pending] AS parts FROM v_cohort_figures_1d WHERE startsWith(corp_id, '{corp}')"
+        );
+        let rows = self.client.query(&sql).fetch_all::<ToldRow>().await.unwrap();
+        let of = |row: ToldRow| {
+            let cell = (row.corp_id, row.business_date, (row.region_id, row.store_id), row.staff_id, row.channel);
+            ((cell, row.figure), row.parts.try_into().unwrap())
+        };
+        rows.into_iter().map(of).collect()
     }
 }
 

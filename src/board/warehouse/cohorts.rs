@@ -25,7 +25,7 @@ struct CohortRow {
 impl Warehouse {
     pub(super) async fn read_cohorts(&self, key: &Key) -> Result<Cohorts, Error> {
         // First how far they are: what a refresh writes meanwhile is then only farther.
-        let complete_through = self.refreshed("qualified_adds").await?;
+        let complete_through = self.refreshed("qualified_provisional").await?;
         let query = format!(
             "SELECT toUInt8(grouping(channel) = 0) AS by_channel, \
              if(by_channel, toString(channel), toString({child})) AS name, \

@@ -56,7 +56,7 @@ const DAY_BEFORE: &str = "SELECT toUnixTimestamp64Milli(occurred_at) AS at FROM 
 impl Warehouse {
     pub(super) async fn read_person(&self, key: &Key) -> Result<Person, Error> {
         // First how far the episodes are: what a refresh writes meanwhile is then only farther.
-        let complete_through = self.refreshed("qualified_adds").await?;
+        let complete_through = self.refreshed("qualified_provisional").await?;
         let (day, staff) = (key.day.to_string(), &key.scope.id);
         let adds = self.client.query(ADDS).bind(&key.corp).bind(&day).bind(staff).bind(&key.corp).bind(&day);
         let adds = adds.bind(&key.corp).bind(&day).bind(staff);
