@@ -23,7 +23,7 @@ Made from the statements beside it by `tests/catalogue.rs`; edit those. Read the
 physical tables may change shape behind them. Filter by `corp_id` and `business_date` first, then region, store, staff.
 Instants are UTC, business days are those of the corp's zone, amounts are in 1/100 of its currency. Every rate is a
 stored numerator over a stored denominator: add both up, then divide.
-Layers: DWD = `fct`, DWS = `agg`, ADS = `mart`, DIM = `dim`.
+Layers: DWD = `fct`, DWS = `agg`, ADS = `mart`, DIM = `dim`. [Ten questions](../questions.md) are answered with them.
 ";
 
 fn split(comment: &str) -> (String, String) {
@@ -117,4 +117,42 @@ fn catalogue_says_what_the_statements_say() {
         fs::write(&fresh, made).unwrap();
         panic!("{} is stale: replace it by {}", path.display(), fresh.display());
     }
+}
+
+/// Each table is told of by its own words, and what ClickHouse drops by itself by the statement's.
+#[test]
+fn every_table_says_how_long_it_keeps_what() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/clickhouse");
+    let page = fs::read_to_string(folder.join("README.md")).unwrap();
+    let (mut tables, mut dropped) = (0, Vec::new());
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let Some("sql") = path.extension().and_then(|extension| extension.to_str()) else { continue };
+        let text = fs::read_to_string(&path).unwrap();
+        for statement in text.split(";\n") {
+            let Some(Entry { kind: "table", name, comment: (chinese, english), .. }) = entry(statement) else {
+                continue;
+            };
+            tables += 1;
+            let told = [chinese.split_once("；保留："), english.split_once("; kept: ")];
+            let [Some((_, chinese)), Some((_, english))] = told else {
+                panic!("`{name}` does not say how long it keeps")
+            };
+            assert!(
+                page.contains(&format!("；保留：{chinese} |")) && page.contains(&format!("; kept: {english} |")),
+                "{name}"
+            );
+            let ttl = statement.lines().find_map(|line| line.strip_prefix("TTL ")?.split_once("INTERVAL "));
+            let days = ttl.map(|(_, span)| span.strip_suffix(" DAY").unwrap().to_owned());
+            match &days {
+                Some(days) => {
+                    assert_eq!(chinese, format!("{days} 天"), "{name}");
+                    assert_eq!(english.trim_end_matches('s'), format!("{days} day"), "{name}");
+                    dropped.push(name);
+                }
+                None => assert!(chinese.starts_with("永久") && english.starts_with("for ever"), "{name}: {english}"),
+            }
+        }
+    }
+    assert!(tables > 20, "{tables} tables");
+    assert_eq!(dropped.len(), 2, "{dropped:?}");
 }

@@ -65,4 +65,9 @@ async fn costs_count_by_day_and_channel_once_all_of_the_day_have_matured() {
     refreshed.complete_through(instant("2025-03-19T00:00:00", "Asia/Shanghai")).await;
     refreshed.refresh().await;
     assert_eq!(figures(&refreshed, "cost_per_retained_add_7d").await, per_retained);
+    assert_eq!(figures(&refreshed, "cost_per_retained_add_30d").await, pending);
+
+    refreshed.complete_through(instant("2025-04-12T00:00:00", "Asia/Shanghai")).await;
+    refreshed.refresh().await;
+    assert_eq!(figures(&refreshed, "cost_per_retained_add_30d").await, per_retained);
 }

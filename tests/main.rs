@@ -47,6 +47,7 @@ mod simulation;
 mod stories;
 mod support;
 mod tidy;
+mod values;
 mod verify;
 mod versions;
 mod views;

@@ -2,7 +2,16 @@
 //!
 //! Invariant: each stands in the file as an analyst would run it.
 
+use std::{fmt::Write as _, fs, path::Path};
+
 use crate::support::refreshed::{Happening, Kind, Refreshed, instant};
+
+const HEAD: &str = "\
+# Ten questions and their answers
+
+Made by `tests/questions.rs` from [questions.sql](questions.sql), which asks them of a small week in two stores: one has two
+active members of staff, the other one; both have a target. Each answer is what the engine says.
+";
 
 /// A week: two members of staff in stores of their own, two channels, one broadcast, one transfer, one late loss.
 fn week() -> Vec<Happening> {
@@ -43,7 +52,7 @@ fn week() -> Vec<Happening> {
 
 /// The answers in order, each row as its columns with commas.
 const ANSWERS: [&[&str]; 10] = [
-    &["store-s1,1,0,1,0", "store-s2,0,0,0,3"],
+    &["store-s1,1,2,0.5,4", "store-s2,0,1,0,3"],
     &["cashier,3,5,0.6", "douyin,0,2,0"],
     &["s2,1,3"],
     &["1,2,0,3600"],
@@ -62,7 +71,15 @@ async fn ten_questions_have_their_answers() {
     refreshed
         .execute(
             "INSERT INTO target_log (corp_id, level, id, business_date, metric, target, published_at) VALUES \
+             ('c', 'store', 'store-s1', '2025-03-10', 'qualified_adds', 4, now64(3)), \
              ('c', 'store', 'store-s2', '2025-03-10', 'qualified_adds', 3, now64(3))",
+        )
+        .await;
+    refreshed
+        .execute(
+            "INSERT INTO org_log (corp_id, staff_id, store_id, region_id, active, published_at) VALUES \
+             ('c', 's1', 'store-s1', 'r', true, now64(3)), ('c', 's3', 'store-s1', 'r', true, now64(3)), \
+             ('c', 's2', 'store-s2', 'r', true, now64(3))",
         )
         .await;
     refreshed.complete_through(instant("2025-03-20T00:00:00", "Asia/Shanghai")).await;
@@ -76,11 +93,31 @@ async fn ten_questions_have_their_answers() {
     let text = include_str!("../schemas/questions.sql");
     let questions: Vec<_> = text.split(";\n").filter(|question| question.contains("SELECT")).collect();
     assert_eq!(questions.len(), ANSWERS.len());
+    let mut page = HEAD.to_owned();
     for (question, answer) in questions.iter().zip(ANSWERS) {
         let lines: Vec<_> = question.lines().filter(|line| !line.starts_with("--")).collect();
-        let found = refreshed.csv(&lines.join("\n")).await;
+        let sql = lines.join("\n");
+        let asked = question
+            .lines()
+            .filter_map(|line| line.strip_prefix("-- "))
+            .find(|line| line.starts_with(|letter: char| letter.is_ascii_digit()))
+            .unwrap();
+        let mut cursor = refreshed.client.query_raw(&sql).fetch_bytes("CSVWithNames").unwrap();
+        let found = String::from_utf8(cursor.collect().await.unwrap().to_vec()).unwrap().replace('"', "");
+        let (names, found) = found.split_once('\n').unwrap();
         // Versions of ClickHouse differ in how they write what a view calls a Bool.
-        let found: Vec<_> = found.lines().map(|line| line.replace('"', "").replace("false", "0")).collect();
+        let found: Vec<_> = found.lines().map(|line| line.replace("false", "0")).collect();
         assert_eq!(found, answer, "{question}");
+        let row = |cells: &[&str]| format!("| {} |\n", cells.join(" | "));
+        let names: Vec<_> = names.split(',').collect();
+        let head = row(&names) + &row(&vec!["---"; names.len()]).replace(' ', "");
+        let rows: String = found.iter().map(|line| row(&line.split(',').collect::<Vec<_>>())).collect();
+        write!(page, "\n## {asked}\n\n```sql\n{}\n```\n\n{head}{rows}", sql.trim()).unwrap();
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/questions.md");
+    if fs::read_to_string(&path).unwrap_or_default() != page {
+        let fresh = Path::new(env!("CARGO_TARGET_TMPDIR")).join("questions.md");
+        fs::write(&fresh, page).unwrap();
+        panic!("{} is stale: replace it by {}", path.display(), fresh.display());
     }
 }

@@ -8,7 +8,7 @@ CREATE TABLE settings (
 )
 ENGINE = ReplacingMergeTree(set_at)
 ORDER BY (name)
-COMMENT '建库时固定的参数（chunk_bits），及最近启动的管道的输入主题 / what was fixed when the database was created (chunk_bits), and the input topics of the pipeline that started last';
+COMMENT '建库时固定的参数（chunk_bits），及最近启动的管道的输入主题；保留：永久 / what was fixed when the database was created (chunk_bits), and the input topics of the pipeline that started last; kept: for ever';
 
 -- sharding: cityHash64(topic)
 CREATE TABLE incarnations (
@@ -19,4 +19,4 @@ CREATE TABLE incarnations (
 )
 ENGINE = ReplacingMergeTree(incarnation)
 ORDER BY (topic)
-COMMENT '重建后被接管的主题 / topics that were adopted after they were recreated';
+COMMENT '重建后被接管的主题；保留：永久 / topics that were adopted after they were recreated; kept: for ever';

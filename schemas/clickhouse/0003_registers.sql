@@ -43,7 +43,7 @@ PARTITION BY (business_date, late)
 PRIMARY KEY (corp_id, business_date, late, window_start, region_id, store_id)
 ORDER BY (corp_id, business_date, late, window_start, region_id, store_id, staff_id, channel, src_topic, src_partition, src_chunk)
 SETTINGS min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1
-COMMENT '分钟寄存器（物理表，请读视图） / minute registers: absolute counts within a chunk; physical table, read the view';
+COMMENT '分钟寄存器（物理表，请读视图）；保留：永久 / minute registers: absolute counts within a chunk; physical table, read the view; kept: for ever';
 
 -- sharding: cityHash64(src_topic, src_partition)
 CREATE TABLE counts_1d_registers (
@@ -85,7 +85,7 @@ PARTITION BY (business_date, late)
 PRIMARY KEY (corp_id, business_date, late, region_id, store_id, staff_id)
 ORDER BY (corp_id, business_date, late, region_id, store_id, staff_id, channel, src_topic, src_partition, src_chunk)
 SETTINGS min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1
-COMMENT '日寄存器（物理表，请读视图） / day registers: absolute counts within a chunk; physical table, read the view';
+COMMENT '日寄存器（物理表，请读视图）；保留：永久 / day registers: absolute counts within a chunk; physical table, read the view; kept: for ever';
 
 CREATE VIEW v_counts_1m (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',

@@ -20,7 +20,7 @@ CREATE TABLE ledger (
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (src_topic, src_partition, src_chunk)
-COMMENT '分块账本（物理表，请读视图 chunks） / ledger of chunks: physical table, read the view chunks';
+COMMENT '分块账本（物理表，请读视图 chunks）；保留：永久 / ledger of chunks: physical table, read the view chunks; kept: for ever';
 
 CREATE VIEW chunks (
     src_topic LowCardinality(String) COMMENT '来源主题（重建过的主题带 #序号） / topic of the record (a recreated topic carries #n)',
@@ -53,7 +53,7 @@ CREATE TABLE progress (
 )
 ENGINE = ReplacingMergeTree(complete_through)
 ORDER BY (src_topic, src_partition)
-COMMENT '各分区完整至何时（物理表，请读视图 v_freshness） / how far each partition is complete: physical table, read v_freshness';
+COMMENT '各分区完整至何时（物理表，请读视图 v_freshness）；保留：永久 / how far each partition is complete: physical table, read v_freshness; kept: for ever';
 
 -- sharding: cityHash64(corp_id)
 CREATE TABLE corp_activity (
@@ -62,7 +62,7 @@ CREATE TABLE corp_activity (
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (corp_id)
-COMMENT '各企业最近事件（物理表，请读视图 v_freshness） / latest event of each corp: physical table, read v_freshness';
+COMMENT '各企业最近事件（物理表，请读视图 v_freshness）；保留：永久 / latest event of each corp: physical table, read v_freshness; kept: for ever';
 
 CREATE VIEW v_complete_through (
     complete_through DateTime64(3, 'UTC') COMMENT '数据完整至（所有输入分区的最小值） / every record that the brokers held by then, in every input partition, is in the views'

@@ -17,7 +17,7 @@ CREATE TABLE dead_letter_log (
 ENGINE = ReplacingMergeTree(ingested_at)
 PARTITION BY toYYYYMM(recorded_at)
 ORDER BY (src_topic, src_partition, src_offset)
-COMMENT '拒收记录（物理表，请读视图 dead_letters） / refused records: physical table, read the view dead_letters';
+COMMENT '拒收记录（物理表，请读视图 dead_letters）；保留：永久，可自设 TTL（deploy/README.md）；提到被遗忘客户的删除 / refused records: physical table, read the view dead_letters; kept: for ever, unless a TTL is set (deploy/README.md); those that name a forgotten customer are deleted';
 
 CREATE VIEW dead_letters (
     src_topic LowCardinality(String) COMMENT '来源主题 / topic of the record',

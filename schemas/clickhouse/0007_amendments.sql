@@ -24,7 +24,7 @@ CREATE TABLE amendment_log (
 ENGINE = ReplacingMergeTree(generation)
 PRIMARY KEY (corp_id, business_date)
 ORDER BY (corp_id, business_date, region_id, store_id, staff_id, channel, metric, window_start, late, src_topic, src_partition, src_chunk, generation_before)
-COMMENT '更正记录（物理表，请读视图 amendments） / corrections: physical table, read the view amendments';
+COMMENT '更正记录（物理表，请读视图 amendments）；保留：永久 / corrections: physical table, read the view amendments; kept: for ever';
 
 CREATE VIEW amendments (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',

@@ -11,4 +11,4 @@ CREATE TABLE dead_letter_replays (
 )
 ENGINE = ReplacingMergeTree(replayed_at)
 ORDER BY (src_topic, src_partition, src_offset)
-COMMENT '已重投的拒收记录，防止重复重投 / dead letters that were sent again, so that none is sent twice';
+COMMENT '已重投的拒收记录，防止重复重投；保留：永久 / dead letters that were sent again, so that none is sent twice; kept: for ever';

@@ -13,7 +13,7 @@ PARTITION BY toDate(queued_at)
 ORDER BY (run, batch, corp_id, customer_id)
 TTL queued_at + INTERVAL 1 DAY
 SETTINGS ttl_only_drop_parts = 1
-COMMENT '刷新中的客户（一天后自动清除） / customers whose episodes a run computes; gone after a day';
+COMMENT '刷新中的客户；保留：1 天 / customers whose episodes a run computes; kept: 1 day';
 
 -- sharding: cityHash64(src_topic, src_partition)
 CREATE TABLE refresh_positions (
@@ -24,7 +24,7 @@ CREATE TABLE refresh_positions (
 )
 ENGINE = ReplacingMergeTree(next_offset)
 ORDER BY (src_topic, src_partition)
-COMMENT '各分区刷新到哪里 / how far the facts of each partition are refreshed';
+COMMENT '各分区刷新到哪里；保留：永久 / how far the facts of each partition are refreshed; kept: for ever';
 
 -- sharding: cityHash64(run)
 CREATE TABLE refresh_runs (
@@ -39,4 +39,4 @@ CREATE TABLE refresh_runs (
 ENGINE = MergeTree
 ORDER BY (run)
 TTL toDateTime(finished_at) + INTERVAL 90 DAY
-COMMENT '完成的刷新 / runs that were finished';
+COMMENT '完成的刷新；保留：90 天 / runs that were finished; kept: 90 days';

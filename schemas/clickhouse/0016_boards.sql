@@ -43,7 +43,7 @@ PARTITION BY (business_date, late)
 PRIMARY KEY (corp_id, business_date, late, channel, region_id, store_id, staff_id)
 ORDER BY (corp_id, business_date, late, channel, region_id, store_id, staff_id, src_topic, src_partition, src_chunk)
 SETTINGS min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1
-COMMENT '看板日寄存器：员工不分渠道，渠道不分门店与员工（物理表，请读视图） / registers by day for boards: staff over all channels, channels over a region; physical table, read the views';
+COMMENT '看板日寄存器：员工不分渠道，渠道不分门店与员工（物理表，请读视图）；保留：永久 / registers by day for boards: staff over all channels, channels over a region; physical table, read the views; kept: for ever';
 
 -- Days before this table existed: sums of absolute counts, under the version of the newest of them, which is exact in closed
 -- chunks; the last adds are those of the facts that are left. Of a chunk that is still open the last adds alone, under
