@@ -161,15 +161,14 @@ impl Partition {
         self.warmed = self.position;
         self.changed = true;
         self.tally.received += 1;
-        let outcome = match read(record, rules) {
+        match read(record, rules) {
             Ok((event, window)) => self.count(&event, window, record, rules, batch),
             Err(refusal) => {
                 self.tally.rejected += 1;
                 batch.letter(record, &refusal, &self.encoded);
                 Outcome::Rejected(refusal)
             }
-        };
-        outcome
+        }
     }
 
     /// Moves the position to an offset that the log has reached without a record: transaction markers, aborted records.

@@ -63,7 +63,7 @@ async fn both_tell_what_happened_before_they_were_asked(stage: &Stage<'_>, told:
     stage.client().query(&row).execute().await.unwrap();
     for board in boards {
         poll::until("the target among the news", SOON, async || {
-            let news = board.first_event(&format!("stream?corp={CORP}&level=store"))?["news"].take();
+            let news = board.first_event(&format!("stream?corp={CORP}&level=store&view=wall"))?["news"].take();
             let reached = |item: &Value| item["kind"] == "target" && item["value"] == json!(target);
             if news.as_array().is_some_and(|items| items.iter().any(reached)) { Ok(()) } else { Err(news.to_string()) }
         })

@@ -65,9 +65,10 @@ fn id(letter: char, length: usize, number: usize) -> String {
 /// The key that this record names, published an hour before.
 fn channel_key(stage: &Stage<'_>, number: usize) -> Stored {
     let id = |letter, length| id(letter, length, number);
-    let (corp, state) = (id('w', 64).replace(char::is_numeric, "w"), id('q', 64));
-    let row = json!({ "corp_id": corp, "state": state, "channel": id('c', 64), "label": id('l', 64), "group": "ads" });
-    let (key, value) = (Some(format!("{corp}/{state}").into_bytes()), Some(row.to_string().into_bytes()));
+    let (corp, code) = (id('w', 64).replace(char::is_numeric, "w"), id('q', 64));
+    let row = json!({ "corp_id": corp, "state": code, "channel": id('c', 64), "label": id('l', 64), "group": "ads" });
+    let (key, value) = (format!("{corp}/{code}").into_bytes(), row.to_string().into_bytes());
+    let (key, value) = (Some(key), Some(value));
     Stored { topic: stage.topic("channel"), timestamp: AT_MS - 3_600_000, key, value, ..Stored::default() }
 }
 

@@ -173,7 +173,7 @@ pub(crate) async fn compare(stage: &Stage<'_>, records: &[Stored]) -> Compared {
     Compared {
         records: records.len(),
         keys: figures.minutes.len() + figures.days.len(),
-        wrong: wrong.into_iter().fold(Differences::default(), Differences::and),
+        wrong: wrong.iter().fold(Differences::default(), Differences::and),
     }
 }
 

@@ -174,7 +174,8 @@ async fn running_process_refreshes_what_it_counts() {
     load.send(500).await;
     stage.until_in(SOON).await;
     let client = stage.client();
-    let adds = "SELECT (SELECT sum(v.adds) FROM v_counts_1d AS v) AS counted, (SELECT sum(v.adds) FROM v_cohorts_1d AS v) AS members";
+    let adds = "SELECT ifNull((SELECT sum(v.adds) FROM v_counts_1d AS v), 0) AS counted, \
+                ifNull((SELECT sum(v.adds) FROM v_cohorts_1d AS v), 0) AS members";
     poll::until("members of the cohorts", SOON, async || match client.query(adds).fetch_one::<(u64, u64)>().await {
         Ok((counted @ 1.., members)) if counted == members => Ok(()),
         found => Err(format!("{found:?}")),

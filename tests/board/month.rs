@@ -49,7 +49,7 @@ fn history(clock: &Clock) -> Vec<Happening> {
             let (hour, minute) = if n < 6 { (9, n) } else { (18, n) };
             let at = clock.at(week * 7, hour, minute);
             events.push(event(at, Kind::Add, "s1", &format!("w{week}-{n}")));
-            events.push(event(at + 1000, Kind::Add, "s2", &format!("v{week}-{n}")));
+            events.push(event(at + 2_000, Kind::Add, "s2", &format!("v{week}-{n}")));
         }
     }
     for n in 0..100 {

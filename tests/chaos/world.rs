@@ -198,8 +198,16 @@ impl World {
             ) => self.proxy.set(Mode::Pass),
             (Kind::BrokerKill, _) => self.kafka.restart(),
             // Over at once, or nobody was there to be struck.
-            (Kind::Join | Kind::Leave | Kind::MorePartitions, _)
-            | (Kind::Kill | Kind::Freeze | Kind::Terminate | Kind::ClockJump, _) => {}
+            (
+                Kind::Join
+                | Kind::Leave
+                | Kind::MorePartitions
+                | Kind::Kill
+                | Kind::Freeze
+                | Kind::Terminate
+                | Kind::ClockJump,
+                _,
+            ) => {}
         }
     }
 

@@ -3,6 +3,7 @@
 //! Invariant: reads views alone, as a data team would; no table of the pipeline, and no `FINAL`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use clickhouse::{Client, Row, error::Error};
 use serde::Deserialize;
@@ -153,8 +154,10 @@ pub(crate) struct Differences {
 
 impl Differences {
     /// Those of two comparisons.
-    pub(crate) fn and(self, other: Self) -> Self {
-        Self { rows: self.rows + other.rows, told: self.told + &other.told }
+    pub(crate) fn and(mut self, other: &Self) -> Self {
+        self.rows += other.rows;
+        self.told += &other.told;
+        self
     }
 }
 
@@ -165,12 +168,15 @@ pub(crate) fn differences<K: Ord + std::fmt::Debug, V: PartialEq + std::fmt::Deb
 ) -> Differences {
     let keys: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
     let differing: Vec<_> = keys.into_iter().filter(|key| expected.get(*key) != found.get(*key)).collect();
-    // The first ten say enough of what is wrong.
-    let lines: String = differing
-        .iter()
-        .take(10)
-        .map(|key| format!("  {key:?}\n    expected {:?}\n    found    {:?}\n", expected.get(*key), found.get(*key)))
-        .collect();
     let rows = differing.len();
-    Differences { rows, told: if rows == 0 { lines } else { format!("{what}: {rows} rows differ:\n{lines}") } }
+    if rows == 0 {
+        return Differences::default();
+    }
+    let mut told = format!("{what}: {rows} rows differ:\n");
+    // The first ten say enough of what is wrong.
+    for key in differing.into_iter().take(10) {
+        let (expected, found) = (expected.get(key), found.get(key));
+        writeln!(told, "  {key:?}\n    expected {expected:?}\n    found    {found:?}").unwrap();
+    }
+    Differences { rows, told }
 }
