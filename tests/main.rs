@@ -23,6 +23,7 @@ mod dimensions;
 mod engine_process;
 mod episodes;
 mod export;
+mod facts;
 mod faults;
 mod golden;
 mod grants;
