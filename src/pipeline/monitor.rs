@@ -145,14 +145,15 @@ impl<B: Brokers> Monitor<B> {
         born
     }
 
-    /// Topics that have another id than a sample ago. Asked after the ends, so that those of another topic are never taken
-    /// for the ends of the one before; brokers that tell no ids are not believed to have recreated any.
+    /// Topics that have another id than a sample ago, or of which it is seen for the first time: a partition may have been
+    /// opened before. Asked after the ends, so that those of another topic are never taken for the ends of the one before;
+    /// brokers that tell no ids are not believed to have recreated any.
     fn recreated(&mut self) -> Vec<(String, String)> {
         let ids = self.brokers.ids(&self.topics, ID_LIMIT);
         let told = ids.into_iter().filter(|(_, id)| !id.is_empty());
         let other = |(topic, id): (String, String)| {
             let before = self.ids.insert(topic.clone(), id.clone());
-            before.is_some_and(|before| before != id).then_some((topic, id))
+            (before.as_ref() != Some(&id)).then_some((topic, id))
         };
         told.filter_map(other).collect()
     }

@@ -22,7 +22,7 @@ pub struct Sample {
     pub ends: Vec<(Origin, u64)>,
     /// Partitions that did not exist a sample ago, which was asked for at that moment: complete through it.
     pub born: Vec<(Origin, i64)>,
-    /// Topics that are others than a sample ago, though of the same name, and the ids that they have now.
+    /// Topics that are others than a sample ago, though of the same name, or seen for the first time; and their ids.
     pub recreated: Vec<(String, String)>,
 }
 
@@ -41,7 +41,7 @@ struct Partition {
     label: Option<Origin>,
     /// The topic of the position; empty where the brokers tell no ids.
     topic_id: Arc<str>,
-    /// The topic of the ends, once it was seen to be another than before; empty until then.
+    /// The topic of the ends; empty where the brokers tell no ids.
     ends_topic_id: String,
     /// How the topic stands in the tables that was read here before it was recreated.
     gone: Option<Origin>,
@@ -101,6 +101,9 @@ impl Progress {
 
     fn sampled(&mut self, sample: Sample) {
         self.born.extend(sample.born);
+        for (origin, _) in &sample.ends {
+            self.partitions.entry(origin.clone()).or_default();
+        }
         for (origin, partition) in &mut self.partitions {
             if let Some((_, topic_id)) = sample.recreated.iter().find(|(topic, _)| **topic == *origin.topic) {
                 partition.recreated(topic_id);
@@ -128,10 +131,12 @@ impl Progress {
 impl Partition {
     /// The log is another one, of the topic with this id.
     fn recreated(&mut self, topic_id: &str) {
+        let is_first = self.ends_topic_id.is_empty();
         topic_id.clone_into(&mut self.ends_topic_id);
         self.ends.clear();
-        // It may have been opened before its ends were seen.
-        if *self.topic_id != *topic_id {
+        // It may have been opened before its ends were seen, and without its id if the brokers did not tell it then.
+        let is_unknown = is_first && self.topic_id.is_empty();
+        if *self.topic_id != *topic_id && !is_unknown {
             self.position = None;
             self.gone = self.label.take().or(self.gone.take());
         }
@@ -281,7 +286,8 @@ mod tests {
     fn topic_that_is_recreated_while_the_position_is_not_known_is_recognised() {
         for topic_id in ["a", ""] {
             check_recreated(&[
-                (Flushed { number: 1, topic_id, position: 10 }, None),
+                (Ends { asked_at: 0, end: 10, recreated: Some("a") }, None),
+                (Flushed { number: 1, topic_id, position: 10 }, Some(0)),
                 (Restart, None),
                 (Ends { asked_at: 1, end: 1, recreated: Some("b") }, None),
                 // The former topic was opened again just before it went.
