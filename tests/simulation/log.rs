@@ -34,6 +34,8 @@ const STATISTICS_MS: i64 = 1_000;
 pub(super) struct Log {
     dice: Dice,
     trace: Trace,
+    /// How often records are delivered once more, of a thousand reads.
+    again: u64,
     state: Mutex<State>,
 }
 
@@ -83,7 +85,7 @@ impl Log {
                 state.partitions.insert(Origin { topic, partition }, empty);
             }
         }
-        Arc::new(Self { dice, trace, state: Mutex::new(state) })
+        Arc::new(Self { dice, trace, again: plan.again, state: Mutex::new(state) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

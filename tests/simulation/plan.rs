@@ -40,6 +40,8 @@ pub(super) struct Plan {
     /// How likely each fault is at a tick, of a thousand.
     pub(super) faults: Faults,
     pub(super) directory_lag_ms: u64,
+    /// How often records are delivered once more, of a thousand reads.
+    pub(super) again: u64,
 }
 
 /// How likely each kind of fault is at a tick, of a thousand.
@@ -112,6 +114,7 @@ impl Plan {
             burst: dice.between(1, 4),
             faults: Faults::draw(dice, kind),
             directory_lag_ms: dice.between(50, 3 * delay_ms),
+            again: maybe(dice, 100),
         }
     }
 }

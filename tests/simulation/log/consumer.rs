@@ -1,6 +1,6 @@
 //! A member of the group, as the pipeline's worker sees it.
 //!
-//! Invariant: within an assignment records come in order.
+//! Invariant: within an assignment records come in order, and some of them once more.
 
 use std::{sync::Arc, time::Duration};
 
@@ -57,6 +57,10 @@ impl Consumer {
                 Some(_) => Some(partition.records[from + taken - 1].offset + 1),
                 None => Some(partition.end),
             };
+            // As after a reset of the position by the client itself.
+            if taken > 0 && self.log.dice.chance(self.log.again) {
+                *next = Some(partition.records[from + self.log.dice.index(taken)].offset);
+            }
         }
         (fetched, signals)
     }
