@@ -2,7 +2,22 @@
 //!
 //! Invariant: pure; two lines say the same if their content is equal, whenever each was published.
 
-use super::row::{ChannelRow, Contest, Cost, Official, OrgRow, Publication, Reference, Target};
+use super::row::{ChannelRow, Contest, Cost, Kind, Official, OrgRow, Publication, Reference, Target};
+
+impl Kind {
+    /// The columns whose values make [`Reference::line`].
+    #[must_use]
+    pub const fn line(self) -> &'static [&'static str] {
+        match self {
+            Self::Org => &["corp_id", "staff_id"],
+            Self::Channel => &["corp_id", "state"],
+            Self::Target => &["corp_id", "level", "id", "business_date", "metric"],
+            Self::Contest => &["corp_id", "contest_id"],
+            Self::Cost => &["corp_id", "business_date", "channel", "campaign_id"],
+            Self::Official => &["corp_id", "business_date", "staff_id"],
+        }
+    }
+}
 
 impl Reference {
     #[must_use]

@@ -301,26 +301,7 @@ impl Reference {
             Kind::Contest => {
                 Self::Contest(Contest { publication, removed, corp_id, contest_id: id, ..Contest::default() })
             }
-            Kind::Cost => {
-                let mut parts = id.splitn(3, '/').map(str::to_owned);
-                let (day, channel, campaign_id) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
-                let (business_date, channel) = (date("business_date", day)?, required("channel", channel, 64)?);
-                let cost_fen = 0;
-                Self::Cost(Cost { publication, removed, corp_id, business_date, channel, campaign_id, cost_fen })
-            }
-            Kind::Official => {
-                let mut parts = id.splitn(2, '/').map(str::to_owned);
-                let business_date = date("business_date", parts.next())?;
-                let staff_id = required("staff_id", parts.next(), 64)?;
-                Self::Official(Official {
-                    publication,
-                    removed,
-                    corp_id,
-                    business_date,
-                    staff_id,
-                    ..Official::default()
-                })
-            }
+            Kind::Cost | Kind::Official => return Err("comes from a file, which withdraws its lines itself".to_owned()),
         })
     }
 }

@@ -149,19 +149,11 @@ fn body(kind: Kind, columns: &[String], record: &csv::StringRecord) -> String {
 
 /// The [`directory::Reference::line`] of a row that cannot be read.
 fn line(kind: Kind, columns: &[String], record: &csv::StringRecord) -> String {
-    let parts: &[&str] = match kind {
-        Kind::Org => &["corp_id", "staff_id"],
-        Kind::Channel => &["corp_id", "state"],
-        Kind::Target => &["corp_id", "level", "id", "business_date", "metric"],
-        Kind::Contest => &["corp_id", "contest_id"],
-        Kind::Cost => &["corp_id", "business_date", "channel", "campaign_id"],
-        Kind::Official => &["corp_id", "business_date", "staff_id"],
-    };
     let cell = |name: &&str| {
         let at = columns.iter().position(|column| column == name);
         at.and_then(|at| record.get(at)).unwrap_or_default()
     };
-    parts.iter().map(cell).collect::<Vec<_>>().join("/")
+    kind.line().iter().map(cell).collect::<Vec<_>>().join("/")
 }
 
 /// A file of each kind with these bytes, which grows from its first half to the whole.

@@ -34,7 +34,8 @@ pub(super) async fn load(client: &Client, files: &mut Files) -> Result<(), Error
 
 /// The newest row of each key that a file published, but for removals.
 fn question(kind: Kind) -> String {
-    let Stored { table, key, values, types } = stored(kind);
+    let Stored { table, values, types } = stored(kind);
+    let key = kind.line().join(", ");
     format!(
         "SELECT toJSONString(CAST(({key}, {values}), 'Tuple({types})')) AS body, \
          toUnixTimestamp64Milli(published_at) AS at, src_offset FROM (SELECT * FROM {} \
@@ -44,10 +45,9 @@ fn question(kind: Kind) -> String {
     )
 }
 
-/// Where the rows of a kind are, and what the fields of its key and of the rest of its body are called there.
+/// Where the rows of a kind are, and what the fields of its body beyond [`Kind::line`] are called there.
 struct Stored {
     table: Table,
-    key: &'static str,
     values: &'static str,
     types: &'static str,
 }
@@ -56,39 +56,33 @@ const fn stored(kind: Kind) -> Stored {
     match kind {
         Kind::Org => Stored {
             table: Table::Org,
-            key: "corp_id, staff_id",
             values: "staff_name, store_id, store_name, region_id, region_name, active, toUnixTimestamp64Milli(valid_from)",
             types: "corp_id String, staff_id String, staff_name String, store_id String, store_name String, \
                     region_id String, region_name String, active Bool, valid_from Int64",
         },
         Kind::Channel => Stored {
             table: Table::Channels,
-            key: "corp_id, state",
             values: "channel, campaign_id, label, `group`",
             types: "corp_id String, state String, channel String, campaign_id String, label String, `group` String",
         },
         Kind::Target => Stored {
             table: Table::Targets,
-            key: "corp_id, level, id, business_date, metric",
             values: "target",
             types: "corp_id String, level String, id String, business_date String, metric String, target UInt64",
         },
         Kind::Contest => Stored {
             table: Table::Contests,
-            key: "corp_id, contest_id",
             values: "name, level, ids, metric, basis, toUnixTimestamp64Milli(starts_at), toUnixTimestamp64Milli(ends_at)",
             types: "corp_id String, contest_id String, name String, level String, ids Array(String), metric String, \
                     basis String, starts_at Int64, ends_at Int64",
         },
         Kind::Cost => Stored {
             table: Table::Costs,
-            key: "corp_id, business_date, channel, campaign_id",
             values: "cost_fen",
             types: "corp_id String, business_date String, channel String, campaign_id String, cost_fen UInt64",
         },
         Kind::Official => Stored {
             table: Table::Official,
-            key: "corp_id, business_date, staff_id",
             values: "new_apply_cnt, new_contact_cnt, negative_feedback_cnt",
             types: "corp_id String, business_date String, staff_id String, new_apply_cnt UInt64, \
                     new_contact_cnt UInt64, negative_feedback_cnt UInt64",
