@@ -58,26 +58,30 @@ pub struct Row {
 
 /// The channels of one group together; a channel in none is one by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Group {
+pub struct Group<'a> {
     pub group: String,
     pub adds: u64,
     /// `null` while comparisons are held.
     pub baseline_adds: Option<u64>,
+    /// At least one.
+    #[serde(skip)]
+    pub rows: Vec<&'a Row>,
 }
 
 impl Channels {
     /// The mix by group.
     #[must_use]
-    pub fn groups(&self) -> Vec<Group> {
+    pub fn groups(&self) -> Vec<Group<'_>> {
         let mut groups: Vec<Group> = Vec::new();
         for row in &self.rows {
             let key = row.group.as_ref().unwrap_or(&row.channel);
-            match groups.iter_mut().find(|group| group.group == *key) {
-                Some(group) => {
-                    group.adds += row.adds;
-                    group.baseline_adds = group.baseline_adds.zip(row.baseline_adds).map(|(sum, more)| sum + more);
-                }
-                None => groups.push(Group { group: key.clone(), adds: row.adds, baseline_adds: row.baseline_adds }),
+            if let Some(group) = groups.iter_mut().find(|group| group.group == *key) {
+                group.adds += row.adds;
+                group.baseline_adds = group.baseline_adds.zip(row.baseline_adds).map(|(sum, more)| sum + more);
+                group.rows.push(row);
+            } else {
+                let (adds, baseline_adds) = (row.adds, row.baseline_adds);
+                groups.push(Group { group: key.clone(), adds, baseline_adds, rows: vec![row] });
             }
         }
         groups

@@ -36,7 +36,7 @@ impl Step {
     #[must_use]
     pub fn new(told: &Map<String, Value>, now: &Map<String, Value>, turn: u64) -> Self {
         let mut step = Self { delta: changed(told, now), told: now.clone() };
-        let mut bytes = Value::Object(step.delta.clone()).to_string().len();
+        let mut bytes = serde_json::to_string(&step.delta).map_or(0, |text| text.len());
         let metric = now.get("metric").and_then(Value::as_str).unwrap_or("adds");
         for (list, identity) in LISTS {
             let count = step.items(list).map_or(0, |items| u64::try_from(items.len()).unwrap_or(0));

@@ -4,7 +4,7 @@
 
 use super::text::{length, percent};
 use super::{Context, figures, hero, link, provisional};
-use crate::board::channels::{Channels, Row, Silent};
+use crate::board::channels::{Channels, Group, Row, Silent};
 use crate::board::html::{Html, number};
 use crate::board::view::{Page, View};
 use crate::board::words::Word;
@@ -123,22 +123,13 @@ fn code_line(page: &Context, code: &Silent) -> Html {
 
 /// Groups by adds with unattributed last, as channels are.
 fn groups<'a>(page: &Context, mix: &'a Channels) -> Vec<(String, Bar<'a>)> {
-    let mut groups: Vec<(String, Bar)> = Vec::new();
-    for row in &mix.rows {
-        let key = row.group.clone().unwrap_or_else(|| row.channel.clone());
-        let place = groups.iter().position(|(other, _)| *other == key).unwrap_or_else(|| {
-            let bar = Bar { name: group_label(page, row), channels: Vec::new(), adds: 0, before: Some(0) };
-            groups.push((key, bar));
-            groups.len() - 1
-        });
-        let group = &mut groups[place].1;
-        group.channels.push(row);
-        group.adds += row.adds;
-        group.before = group.before.zip(row.baseline_adds).map(|(sum, more)| sum + more);
-    }
-    let last = |key: &str| key == channels::UNATTRIBUTED.key;
-    groups.sort_by(|(a, one), (b, other)| last(a).cmp(&last(b)).then(other.adds.cmp(&one.adds)).then(a.cmp(b)));
-    groups
+    let mut groups = mix.groups();
+    let last = |group: &Group| group.group == channels::UNATTRIBUTED.key;
+    groups.sort_by(|a, b| last(a).cmp(&last(b)).then(b.adds.cmp(&a.adds)).then(a.group.cmp(&b.group)));
+    let bar = |Group { group, adds, baseline_adds: before, rows: channels }| {
+        (group, Bar { name: group_label(page, channels[0]), channels, adds, before })
+    };
+    groups.into_iter().map(bar).collect()
 }
 
 fn group_label(page: &Context, row: &Row) -> String {
