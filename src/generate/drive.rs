@@ -36,12 +36,12 @@ pub fn run(
     shutdown: &CancellationToken,
 ) -> Result<Summary, Error> {
     // What makes no sense is told before anybody is waited for.
-    plan(settings, clock())?;
+    let plan = plan(settings, clock())?;
     match settings.destination {
-        Destination::Kafka => drive(settings, &mut Kafka::connect(kafka, shutdown.clone())?, clock, shutdown),
+        Destination::Kafka => tell(plan, settings, &mut Kafka::connect(kafka, shutdown.clone())?, clock, shutdown),
         Destination::Stdout => {
             let writer = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-            drive(settings, &mut Lines::new(writer, Names::new(&kafka.topics)?), clock, shutdown)
+            tell(plan, settings, &mut Lines::new(writer, Names::new(&kafka.topics)?), clock, shutdown)
         }
     }
 }
@@ -56,7 +56,16 @@ pub fn drive(
     clock: Clock<'_>,
     shutdown: &CancellationToken,
 ) -> Result<Summary, Error> {
-    let (brand, span, date) = plan(settings, clock())?;
+    tell(plan(settings, clock())?, settings, outlet, clock, shutdown)
+}
+
+fn tell(
+    (brand, span, date): Plan,
+    settings: &Settings,
+    outlet: &mut dyn Outlet,
+    clock: Clock<'_>,
+    shutdown: &CancellationToken,
+) -> Result<Summary, Error> {
     let total = if settings.live { settings.limit } else { Some(settings.count) };
     let progress = Progress::start(settings.telling);
     progress.count("generating records", total);
@@ -95,7 +104,9 @@ pub fn drive(
 }
 
 /// The brand, the day to tell and its date.
-fn plan(settings: &Settings, now_ms: i64) -> Result<(Arc<Brand>, Span, Date), Error> {
+type Plan = (Arc<Brand>, Span, Date);
+
+fn plan(settings: &Settings, now_ms: i64) -> Result<Plan, Error> {
     if (settings.count == 0 && !settings.live) || settings.limit == Some(0) {
         return Err(Error::Nothing);
     }

@@ -1,10 +1,10 @@
 //! Facts against the log: reads the input topics up to the ledger, decodes and recognises duplicates once more.
 //!
-//! Invariant: holds a dedup horizon and two numbers for each record of one chunk for the partition that is read, and of the chunks that
-//! differ the first few.
+//! Invariant: holds a dedup horizon and two numbers for each record of one chunk for the partition that is read, and of the
+//! chunks that differ the first few.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt::Write as _,
     sync::Arc,
     time::{Duration, Instant},
@@ -223,21 +223,17 @@ async fn differences(warehouse: &Warehouse<'_>, reading: &Reading, odd: Odd) -> 
     let facts = facts_of(label, &range, *days);
     let sql = format!("SELECT src_offset, {FINGERPRINT} AS hash {facts} ORDER BY src_offset {}", sql::SETTINGS);
     let facts = warehouse.fetch::<Counting>("read the facts of a chunk", &sql).await?;
-    let of =
-        |all: &[Counting], offset| all.binary_search_by_key(&offset, |(offset, _)| *offset).map(|at| all[at].1).ok();
-    let offsets: BTreeSet<_> = counted.iter().chain(&facts).map(|(offset, _)| *offset).collect();
-    Ok(offsets
-        .into_iter()
-        .filter_map(|offset| {
-            let (log, fact) = (of(&counted, offset), of(&facts, offset));
-            let place = format!("offset {offset}");
-            match (log, fact) {
-                (Some(log), Some(fact)) if log == fact => None,
-                (Some(_), Some(_)) => Some(difference(place, "counted as recorded", 1, 0)),
-                _ => Some(difference(place, "counted", u64::from(log.is_some()), u64::from(fact.is_some()))),
-            }
-        })
-        .collect())
+    let (log, facts): (BTreeMap<_, _>, BTreeMap<_, _>) = (counted.into_iter().collect(), facts.into_iter().collect());
+    let offsets: BTreeSet<_> = log.keys().chain(facts.keys()).collect();
+    let compare = |offset: &u64| {
+        let place = format!("offset {offset}");
+        match (log.get(offset), facts.get(offset)) {
+            (log, fact) if log == fact => None,
+            (Some(_), Some(_)) => Some(difference(place, "counted as recorded", 1, 0)),
+            (log, fact) => Some(difference(place, "counted", u64::from(log.is_some()), u64::from(fact.is_some()))),
+        }
+    };
+    Ok(offsets.into_iter().filter_map(compare).collect())
 }
 
 /// Reads one partition up to the ledger's position.
