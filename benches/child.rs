@@ -4,7 +4,6 @@
 //! shared the partitions.
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -13,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustc_hash::FxHashMap;
 use tokio_util::sync::CancellationToken;
 use yinliu::{
     admin::{Health, Outside},
@@ -214,20 +214,20 @@ impl Sink for Nowhere {
         Ok(())
     }
 
-    async fn positions(&self, origins: &[Origin]) -> Result<HashMap<Origin, u64>, sink::Error> {
+    async fn positions(&self, origins: &[Origin]) -> Result<FxHashMap<Origin, u64>, sink::Error> {
         // Whatever was entered is still there.
         Ok(origins.iter().map(|origin| (origin.clone(), u64::MAX)).collect())
     }
 
-    async fn incarnations(&self) -> Result<HashMap<String, u32>, sink::Error> {
-        Ok(HashMap::new())
+    async fn incarnations(&self) -> Result<FxHashMap<String, u32>, sink::Error> {
+        Ok(FxHashMap::default())
     }
 
     async fn sync(&self) -> Result<(), sink::Error> {
         Ok(())
     }
 
-    async fn load(&self, origins: &[Origin], _: &chunk::Config) -> Result<HashMap<Origin, Loaded>, sink::Error> {
+    async fn load(&self, origins: &[Origin], _: &chunk::Config) -> Result<FxHashMap<Origin, Loaded>, sink::Error> {
         Ok(origins.iter().map(|origin| (origin.clone(), Loaded::default())).collect())
     }
 }

@@ -5,12 +5,13 @@
 mod kafka;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use rdkafka::error::KafkaError;
+use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
 use crate::{
@@ -96,7 +97,7 @@ struct Outstanding {
 
 #[derive(Debug, Default)]
 struct State {
-    outstanding: HashMap<Origin, Outstanding>,
+    outstanding: FxHashMap<Origin, Outstanding>,
     /// To be sent again.
     returned: VecDeque<Letter>,
 }

@@ -1,6 +1,10 @@
 //! The stages in the order of the picture, and the one arrow that returns.
 //!
 //! Invariant: the only back-pressure is the absence of a poll; the only way back is the receipt.
+//!
+//! # Why maps with a fixed hash
+//! Those of the standard library have another order in each process. Here, in `sink` and in `source` one history is told
+//! like the next: what a seed of the simulation found, it finds again.
 
 mod assigned;
 pub mod bound;

@@ -6,8 +6,9 @@ mod clickhouse;
 mod error;
 mod load;
 
-use std::{collections::HashMap, future::Future};
+use std::future::Future;
 
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
@@ -162,10 +163,10 @@ pub trait Sink: Send + Sync + 'static {
     fn insert(&self, table: Table, rows: &Rows) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// The ledger's position of each origin that has one.
-    fn positions(&self, origins: &[Origin]) -> impl Future<Output = Result<HashMap<Origin, u64>, Error>> + Send;
+    fn positions(&self, origins: &[Origin]) -> impl Future<Output = Result<FxHashMap<Origin, u64>, Error>> + Send;
 
     /// The incarnation of each topic that was adopted after it was recreated.
-    fn incarnations(&self) -> impl Future<Output = Result<HashMap<String, u32>, Error>> + Send;
+    fn incarnations(&self) -> impl Future<Output = Result<FxHashMap<String, u32>, Error>> + Send;
 
     /// Waits until what is read afterwards contains every acknowledged row, whichever replica took it.
     fn sync(&self) -> impl Future<Output = Result<(), Error>> + Send;
@@ -175,5 +176,5 @@ pub trait Sink: Send + Sync + 'static {
         &self,
         origins: &[Origin],
         chunk: &crate::chunk::Config,
-    ) -> impl Future<Output = Result<HashMap<Origin, Loaded>, Error>> + Send;
+    ) -> impl Future<Output = Result<FxHashMap<Origin, Loaded>, Error>> + Send;
 }

@@ -7,13 +7,7 @@ mod ffi;
 mod kafka;
 pub mod log;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt,
-    future::Future,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
 
 use rdkafka::{
     ClientConfig,
@@ -24,6 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub use context::Complaint;
 pub(crate) use context::{Complaints, Quiet, complaint, hear, hear_error};
 pub use kafka::Kafka;
+use rustc_hash::FxHashMap;
 
 use crate::{batch::Origin, event::Record};
 
@@ -170,13 +165,13 @@ pub trait Brokers: Send + Sync + 'static {
     fn topics(&self, names: &[String], limit: Duration) -> Result<Vec<log::Topic>, Error>;
 
     /// The ids of these topics, by name, as far as the brokers tell them: Kafka before 2.8 does not.
-    fn ids(&self, names: &[String], limit: Duration) -> HashMap<String, String>;
+    fn ids(&self, names: &[String], limit: Duration) -> FxHashMap<String, String>;
 
     /// The offset of the first record of each partition; one that has no leader is left out.
-    fn starts(&self, origins: &[Origin], limit: Duration) -> Result<HashMap<Origin, u64>, Error>;
+    fn starts(&self, origins: &[Origin], limit: Duration) -> Result<FxHashMap<Origin, u64>, Error>;
 
     /// The offset after the last committed record of each partition; one that has no leader is left out.
-    fn ends(&self, origins: &[Origin], limit: Duration) -> Result<HashMap<Origin, u64>, Error>;
+    fn ends(&self, origins: &[Origin], limit: Duration) -> Result<FxHashMap<Origin, u64>, Error>;
 
     /// Asks where blocking harms nobody; `None` where that broke off.
     fn ask<T: Send + 'static>(

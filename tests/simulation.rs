@@ -101,6 +101,27 @@ fn every_history_ends_with_the_counts_of_an_independent_recount() {
     );
 }
 
+/// Histories that are played twice.
+const AGAIN: u64 = 50;
+
+#[test]
+fn seed_gives_the_same_history_again() {
+    let metrics = Arc::new(Metrics::new(&[]));
+    for seed in 0..AGAIN {
+        let told = [(); 2].map(|()| {
+            run(seed, Trace::Kept, &metrics);
+            chance::kept()
+        });
+        let [first, second] = &told;
+        let differs = first.iter().zip(second).position(|(first, second)| first != second);
+        if let Some(at) = differs {
+            panic!("seed {seed}, line {at}:\n{}\n{}", first[at], second[at]);
+        }
+        assert_eq!(first.len(), second.len(), "seed {seed}");
+        assert!(first.len() > 10, "seed {seed} tells something: {first:#?}");
+    }
+}
+
 /// Histories in which each planted bug has to be found.
 #[cfg(feature = "mutants")]
 const MUTANT_SEEDS: u64 = 200;

@@ -4,12 +4,13 @@
 //! below it has arrived.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::Ordering, mpsc},
     time::{Duration, Instant},
 };
 
 use futures_util::future::try_join_all;
+use rustc_hash::FxHashMap;
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, progress::Progress};
@@ -72,7 +73,7 @@ pub struct Flush<K> {
     receipts: Vec<mpsc::Sender<Arc<Receipt>>>,
     progress: Progress,
     /// The ledger's positions as this process last wrote or read them.
-    acknowledged: HashMap<Origin, u64>,
+    acknowledged: FxHashMap<Origin, u64>,
     epoch: u64,
     /// Until the ledger is there, these partitions lean on rows that others wrote and they do not.
     leaning: BTreeMap<Origin, u64>,
@@ -90,7 +91,7 @@ impl<K: Sink> Flush<K> {
         progress: Progress,
     ) -> Self {
         let faults = Repeated::new(SAY_AGAIN);
-        let (acknowledged, leaning, waiting) = (HashMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (acknowledged, leaning, waiting) = (FxHashMap::default(), BTreeMap::new(), BTreeMap::new());
         Self { sink, shared, batches, receipts, progress, acknowledged, epoch: 0, leaning, waiting, faults }
     }
 
@@ -343,7 +344,7 @@ impl<K: Sink> Flush<K> {
         // Asked of what waits or leans as well, though nothing is known of it: a server that is away must not be missed.
         let known: BTreeSet<_> = self.acknowledged.keys().cloned().chain(self.not_in_hand()).collect();
         let known: Vec<_> = known.into_iter().collect();
-        let found = if known.is_empty() { HashMap::new() } else { self.sink.positions(&known).await? };
+        let found = if known.is_empty() { FxHashMap::default() } else { self.sink.positions(&known).await? };
         let forgot = |(origin, position): (&Origin, &u64)| {
             (found.get(origin).copied().unwrap_or(0) < *position).then(|| origin.clone())
         };

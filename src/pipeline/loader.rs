@@ -3,12 +3,13 @@
 //! Invariant: a partition is started from the ledger or not at all; whatever is unclear holds it, with the reason.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     num::NonZero,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering, mpsc},
     time::Duration,
 };
 
+use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
 use super::{Shared, flush::Backoff};
@@ -73,9 +74,9 @@ pub struct Loader<K, B> {
 struct Bounds {
     /// See [`Shared::absences`].
     absences: u64,
-    topic_ids: HashMap<Arc<str>, String>,
-    starts: HashMap<Origin, u64>,
-    ends: HashMap<Origin, u64>,
+    topic_ids: FxHashMap<Arc<str>, String>,
+    starts: FxHashMap<Origin, u64>,
+    ends: FxHashMap<Origin, u64>,
 }
 
 /// One partition that was asked for, and what the warehouse holds of it.
@@ -89,7 +90,7 @@ struct Asked<'a> {
     loaded: Loaded,
 }
 
-fn label(origin: &Origin, incarnations: &HashMap<String, u32>) -> Origin {
+fn label(origin: &Origin, incarnations: &FxHashMap<String, u32>) -> Origin {
     if planted!(IncarnationIgnored) {
         return origin.clone();
     }
@@ -172,24 +173,32 @@ impl<K: Sink, B: Brokers> Loader<K, B> {
         Ok(())
     }
 
-    /// Answers for each partition. On all cores, for the registers of 16 chunks take half a second to build on one.
+    /// Answers for each partition, in order: what happens then must not depend on which thread was the first. On all cores,
+    /// for the registers of 16 chunks take half a second to build on one.
     fn start_all(&self, asked: Vec<Asked<'_>>, bounds: &Bounds) {
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(asked.len());
-        let left = Mutex::new(asked);
+        let left = Mutex::new(asked.into_iter().enumerate());
         let work = || {
-            let next = || left.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            while let Some(Asked { request, slot, origin, label, loaded }) = next() {
-                let outcome = self.start(origin, label, loaded, bounds);
-                // A worker that is gone needs no answer.
-                let _ = request.answer_to.send(Answer { number: request.number, slot, outcome });
+            let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let mut started = Vec::new();
+            while let Some((at, Asked { request, slot, origin, label, loaded })) = next() {
+                started.push((at, request, slot, self.start(origin, label, loaded, bounds)));
             }
+            started
         };
-        std::thread::scope(|scope| {
-            for _ in 1..threads {
-                scope.spawn(work);
+        let mut started = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut started = work();
+            for other in others {
+                started.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             }
-            work();
+            started
         });
+        started.sort_unstable_by_key(|(at, ..)| *at);
+        for (_, request, slot, outcome) in started {
+            // A worker that is gone needs no answer.
+            let _ = request.answer_to.send(Answer { number: request.number, slot, outcome });
+        }
     }
 
     fn start(&self, origin: &Origin, label: Origin, mut loaded: Loaded, bounds: &Bounds) -> Outcome {

@@ -3,17 +3,16 @@
 //! Invariant: each offset is told once, however often its partition is loaded. Nothing is held for it: what is gone does
 //! not come back by waiting.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustc_hash::FxHashMap;
 
 use crate::{batch::Origin, metrics::Metrics};
 
 /// Up to which offset the losses of each partition, as it stands in the tables, were told.
 #[derive(Debug)]
 pub struct Lost {
-    told: Mutex<HashMap<Origin, u64>>,
+    told: Mutex<FxHashMap<Origin, u64>>,
     metrics: Arc<Metrics>,
 }
 

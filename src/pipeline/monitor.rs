@@ -3,12 +3,12 @@
 //! Invariant: an answer is never newer than the moment it is given out for.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
+use rustc_hash::FxHashMap;
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, loader::ID_LIMIT, progress::Sample};
@@ -28,7 +28,7 @@ const NO_ANSWER: &str = "Kafka does not answer";
 
 /// Where the workers stand.
 #[derive(Debug, Default)]
-pub struct Positions(Mutex<HashMap<Origin, Standing>>);
+pub struct Positions(Mutex<FxHashMap<Origin, Standing>>);
 
 /// Where one partition stands, and what is held of it.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ impl Positions {
         known.extend(partitions);
     }
 
-    fn take(&self) -> HashMap<Origin, Standing> {
+    fn take(&self) -> FxHashMap<Origin, Standing> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -77,8 +77,8 @@ pub struct Monitor<B> {
     shared: Arc<Shared>,
     samples: tokio::sync::mpsc::UnboundedSender<Sample>,
     /// Partitions of each topic, and when that was asked for.
-    known: HashMap<String, (u32, i64)>,
-    ids: HashMap<String, String>,
+    known: FxHashMap<String, (u32, i64)>,
+    ids: FxHashMap<String, String>,
     faults: Repeated,
 }
 
@@ -90,7 +90,7 @@ impl<B: Brokers> Monitor<B> {
         samples: tokio::sync::mpsc::UnboundedSender<Sample>,
     ) -> Self {
         let faults = Repeated::new(Duration::from_secs(30));
-        Self { topics, brokers, shared, samples, known: HashMap::new(), ids: HashMap::new(), faults }
+        Self { topics, brokers, shared, samples, known: FxHashMap::default(), ids: FxHashMap::default(), faults }
     }
 
     /// Takes a sample, and sends letters again that came back. To be called every second or so.
@@ -102,11 +102,7 @@ impl<B: Brokers> Monitor<B> {
     fn sample(&mut self) {
         let asked_at = (self.shared.wall_ms)();
         let found = self.brokers.topics(&self.topics, LIMIT).and_then(|topics| {
-            let partitions = |topic: &Topic| {
-                let name: Arc<str> = topic.name.as_str().into();
-                (0..topic.partitions).map(move |partition| Origin { topic: Arc::clone(&name), partition })
-            };
-            let origins: Vec<_> = topics.iter().flat_map(partitions).collect();
+            let origins: Vec<_> = topics.iter().flat_map(Topic::origins).collect();
             self.brokers.ends(&origins, LIMIT).map(|ends| (topics, ends))
         });
         let health = &self.shared.health;
@@ -135,11 +131,8 @@ impl<B: Brokers> Monitor<B> {
         let mut born = Vec::new();
         for topic in topics {
             let (before, moment) = self.known.get(&topic.name).copied().unwrap_or((0, 0));
-            let name: Arc<str> = topic.name.as_str().into();
-            born.extend((before..topic.partitions).map(|partition| {
-                let origin = Origin { topic: Arc::clone(&name), partition };
-                (origin, moment)
-            }));
+            let gained = topic.origins().filter(|origin| origin.partition >= before);
+            born.extend(gained.map(|origin| (origin, moment)));
             self.known.insert(topic.name.clone(), (topic.partitions, asked_at));
         }
         born
@@ -158,9 +151,9 @@ impl<B: Brokers> Monitor<B> {
         told.filter_map(other).collect()
     }
 
-    fn lag(&self, ends: &HashMap<Origin, u64>) {
+    fn lag(&self, ends: &FxHashMap<Origin, u64>) {
         let positions = self.shared.positions.take();
-        let mut lag: HashMap<&str, u64> = self.topics.iter().map(|topic| (topic.as_str(), 0)).collect();
+        let mut lag: FxHashMap<&str, u64> = self.topics.iter().map(|topic| (topic.as_str(), 0)).collect();
         let (mut registers, mut bytes) = (0, 0);
         for (origin, standing) in &positions {
             registers += standing.registers;

@@ -1,7 +1,6 @@
 //! The reference topics, read from their beginning and then followed.
 
 use std::{
-    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,6 +11,7 @@ use rdkafka::{
     error::KafkaError,
     message::BorrowedMessage,
 };
+use rustc_hash::FxHashMap;
 use tokio_util::sync::CancellationToken;
 
 use super::{Reference, csv};
@@ -45,7 +45,7 @@ pub(super) enum Error {
 struct Following<'a> {
     consumer: BaseConsumer<Quiet>,
     topics: [(&'a str, Kind); 4],
-    positions: HashMap<Origin, u64>,
+    positions: FxHashMap<Origin, u64>,
 }
 
 /// Reads until `shutdown`, or until something fails; the next call begins anew.
@@ -72,7 +72,8 @@ pub(super) fn read(
         (names.target.as_str(), Kind::Target),
         (names.contest.as_str(), Kind::Contest),
     ];
-    let mut following = Following { consumer: settings.create_with_context(Quiet)?, topics, positions: HashMap::new() };
+    let mut following =
+        Following { consumer: settings.create_with_context(Quiet)?, topics, positions: FxHashMap::default() };
     while !shutdown.is_cancelled() {
         files.read(reference)?;
         let asked_at = (outside.wall_ms)();
@@ -167,7 +168,7 @@ impl Following<'_> {
 
     /// Whether everything below these ends was read. Where the end is a transaction marker, librdkafka's own position
     /// tells; a compacted topic may end below its end.
-    fn reached(&self, ends: &HashMap<Origin, u64>) -> bool {
+    fn reached(&self, ends: &FxHashMap<Origin, u64>) -> bool {
         let behind = |(origin, end): (&Origin, &u64)| self.positions.get(origin).is_none_or(|position| position < end);
         let behind: Vec<_> = ends.iter().filter(|&entry| behind(entry)).map(|(origin, _)| origin).collect();
         if ends.len() < self.positions.len() {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: every request has a time limit; inserts are synchronous and carry all their rows.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use clickhouse::{Client, Row};
@@ -10,6 +10,7 @@ use hyper_util::{
     client::legacy::connect::HttpConnector,
     rt::{TokioExecutor, TokioTimer},
 };
+use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
 use super::{Config, Error, Sink, Table, load};
@@ -118,7 +119,7 @@ impl Sink for ClickHouse {
         .await
     }
 
-    async fn positions(&self, origins: &[Origin]) -> Result<HashMap<Origin, u64>, Error> {
+    async fn positions(&self, origins: &[Origin]) -> Result<FxHashMap<Origin, u64>, Error> {
         let sql = format!(
             "SELECT src_topic, src_partition, max(l.next_offset) AS next_offset FROM ledger AS l \
              WHERE (src_topic, src_partition) IN ({}) GROUP BY src_topic, src_partition",
@@ -130,7 +131,7 @@ impl Sink for ClickHouse {
         Ok(rows.into_iter().map(position).collect())
     }
 
-    async fn incarnations(&self) -> Result<HashMap<String, u32>, Error> {
+    async fn incarnations(&self) -> Result<FxHashMap<String, u32>, Error> {
         let sql = "SELECT topic, max(i.incarnation) AS incarnation FROM incarnations AS i GROUP BY topic";
         let rows =
             limited("read the incarnations of topics", self.client.query(sql).fetch_all::<Incarnation>()).await?;
@@ -148,7 +149,7 @@ impl Sink for ClickHouse {
         Ok(())
     }
 
-    async fn load(&self, origins: &[Origin], chunk: &chunk::Config) -> Result<HashMap<Origin, Loaded>, Error> {
+    async fn load(&self, origins: &[Origin], chunk: &chunk::Config) -> Result<FxHashMap<Origin, Loaded>, Error> {
         limited("load partitions", load::load(&self.client, origins, chunk)).await
     }
 }

@@ -2,9 +2,8 @@
 //!
 //! Invariant: reads only; of several versions of a row the largest holds.
 
-use std::collections::HashMap;
-
 use clickhouse::{Client, Row, error::Error};
+use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
 use crate::{
@@ -85,11 +84,11 @@ pub(super) async fn load(
     client: &Client,
     origins: &[Origin],
     chunk: &chunk::Config,
-) -> Result<HashMap<Origin, Loaded>, Error> {
+) -> Result<FxHashMap<Origin, Loaded>, Error> {
     if origins.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(FxHashMap::default());
     }
-    let mut loaded: HashMap<Origin, Loaded> =
+    let mut loaded: FxHashMap<Origin, Loaded> =
         origins.iter().map(|origin| (origin.clone(), Loaded::default())).collect();
     for entries in ledger(client, origins).await?.into_values() {
         let Some(newest) = entries.iter().max_by_key(|entry| entry.next_offset) else { continue };
@@ -125,13 +124,13 @@ pub(super) fn tuples(origins: &[Origin]) -> String {
     tuples.join(", ")
 }
 
-async fn ledger(client: &Client, origins: &[Origin]) -> Result<HashMap<Origin, Vec<Entry>>, Error> {
+async fn ledger(client: &Client, origins: &[Origin]) -> Result<FxHashMap<Origin, Vec<Entry>>, Error> {
     let sql = format!(
         "SELECT src_topic, src_partition, src_chunk, next_offset, received, rejected, duplicate, counted, \
          first_date, last_date, topic_id FROM ledger FINAL WHERE (src_topic, src_partition) IN ({})",
         tuples(origins)
     );
-    let mut entries: HashMap<Origin, Vec<Entry>> = HashMap::new();
+    let mut entries: FxHashMap<Origin, Vec<Entry>> = FxHashMap::default();
     for entry in client.query(&sql).fetch_all::<Entry>().await? {
         entries.entry(origin(&entry.src_topic, entry.src_partition)).or_default().push(entry);
     }
@@ -140,7 +139,7 @@ async fn ledger(client: &Client, origins: &[Origin]) -> Result<HashMap<Origin, V
 
 /// The id of each topic of which anything was counted: also a partition of which nothing was is another one's where its
 /// topic was recreated.
-async fn topic_ids(client: &Client, origins: &[Origin]) -> Result<HashMap<String, String>, Error> {
+async fn topic_ids(client: &Client, origins: &[Origin]) -> Result<FxHashMap<String, String>, Error> {
     let mut topics: Vec<_> = origins.iter().map(|origin| format!("'{}'", origin.topic)).collect();
     topics.sort_unstable();
     topics.dedup();
@@ -183,7 +182,7 @@ fn join(one: (Date, Date), other: (Date, Date)) -> (Date, Date) {
     (one.0.min(other.0), one.1.max(other.1))
 }
 
-async fn facts(client: &Client, loaded: &HashMap<Origin, Loaded>) -> Result<Vec<(Origin, Fact)>, Error> {
+async fn facts(client: &Client, loaded: &FxHashMap<Origin, Loaded>) -> Result<Vec<(Origin, Fact)>, Error> {
     let beyond: Vec<_> = loaded
         .iter()
         .map(|(origin, loaded)| {
@@ -226,14 +225,14 @@ async fn registers(
     client: &Client,
     grain: Grain,
     bits: u32,
-    loaded: &HashMap<Origin, Loaded>,
-) -> Result<HashMap<Origin, Vec<partition::Row>>, Error> {
+    loaded: &FxHashMap<Origin, Loaded>,
+) -> Result<FxHashMap<Origin, Vec<partition::Row>>, Error> {
     // Rows lie on the days that the ledger names, or on those of the facts beyond it.
     let dates = loaded.values().flat_map(|loaded| {
         let facts = loaded.facts.iter().map(|fact| (fact.window.date, fact.window.date));
         facts.chain(loaded.tally.dates).chain(loaded.day_dates)
     });
-    let Some((first, last)) = dates.reduce(join) else { return Ok(HashMap::new()) };
+    let Some((first, last)) = dates.reduce(join) else { return Ok(FxHashMap::default()) };
     let chunks: Vec<_> = loaded
         .iter()
         .flat_map(|(origin, loaded)| {

@@ -3,7 +3,6 @@
 //! Invariant: an end was true at or after the moment at which it was asked for.
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,6 +11,7 @@ use std::{
 };
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rustc_hash::FxHashMap;
 
 use super::{Brokers, Complaints, Config, Error, client_settings, complaint, context::no_complaint, ffi};
 use crate::batch::Origin;
@@ -21,6 +21,14 @@ use crate::batch::Origin;
 pub struct Topic {
     pub name: String,
     pub partitions: u32,
+}
+
+impl Topic {
+    /// Its partitions.
+    pub fn origins(&self) -> impl Iterator<Item = Origin> + use<> {
+        let name: Arc<str> = self.name.as_str().into();
+        (0..self.partitions).map(move |partition| Origin { topic: Arc::clone(&name), partition })
+    }
 }
 
 /// A client that belongs to no group.
@@ -57,9 +65,9 @@ impl Log {
         }
     }
 
-    fn offsets(&self, origins: &[Origin], end: ffi::End, limit: Duration) -> Result<HashMap<Origin, u64>, Error> {
+    fn offsets(&self, origins: &[Origin], end: ffi::End, limit: Duration) -> Result<FxHashMap<Origin, u64>, Error> {
         if origins.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(FxHashMap::default());
         }
         let partitions: Vec<_> = origins
             .iter()
@@ -92,9 +100,9 @@ impl Brokers for Log {
         Ok(topics)
     }
 
-    fn ids(&self, names: &[String], limit: Duration) -> HashMap<String, String> {
+    fn ids(&self, names: &[String], limit: Duration) -> FxHashMap<String, String> {
         if self.without_ids.load(Ordering::Relaxed) {
-            return HashMap::new();
+            return FxHashMap::default();
         }
         let ids = ffi::topic_ids(self.client.client(), names, limit);
         // A broker that answers everything else but this does not know the request.
@@ -102,11 +110,11 @@ impl Brokers for Log {
         ids.unwrap_or_default().into_iter().collect()
     }
 
-    fn starts(&self, origins: &[Origin], limit: Duration) -> Result<HashMap<Origin, u64>, Error> {
+    fn starts(&self, origins: &[Origin], limit: Duration) -> Result<FxHashMap<Origin, u64>, Error> {
         self.offsets(origins, ffi::End::Earliest, limit)
     }
 
-    fn ends(&self, origins: &[Origin], limit: Duration) -> Result<HashMap<Origin, u64>, Error> {
+    fn ends(&self, origins: &[Origin], limit: Duration) -> Result<FxHashMap<Origin, u64>, Error> {
         self.offsets(origins, ffi::End::Latest, limit)
     }
 
@@ -128,7 +136,7 @@ mod tests {
         let topics = log.topics(&["t".to_owned(), "none".to_owned()], limit).unwrap();
         assert_eq!(topics, [Topic { name: "t".to_owned(), partitions: 2 }]);
         let origins: Vec<_> = (0..2).map(|partition| Origin { topic: "t".into(), partition }).collect();
-        let expected: HashMap<_, _> = origins.iter().map(|origin| (origin.clone(), 0)).collect();
+        let expected: FxHashMap<_, _> = origins.iter().map(|origin| (origin.clone(), 0)).collect();
         assert_eq!(log.ends(&origins, limit).unwrap(), expected);
         assert_eq!(log.starts(&origins, limit).unwrap(), expected);
     }

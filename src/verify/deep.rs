@@ -4,7 +4,7 @@
 //! chunks that differ the first few.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     sync::Arc,
     time::{Duration, Instant},
@@ -17,6 +17,7 @@ use rdkafka::{
     error::KafkaError,
     message::{BorrowedMessage, Headers as _},
 };
+use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -103,7 +104,7 @@ struct Reading {
     days: Days,
     bits: u32,
     /// By chunk.
-    facts: HashMap<u64, Set>,
+    facts: FxHashMap<u64, Set>,
 }
 
 /// An offset and the fingerprint of what counts there.
@@ -166,7 +167,7 @@ pub(super) async fn compare(
     Ok(found)
 }
 
-async fn starts(config: &config::Config, labels: &[Origin]) -> Result<HashMap<Origin, u64>, Error> {
+async fn starts(config: &config::Config, labels: &[Origin]) -> Result<FxHashMap<Origin, u64>, Error> {
     let (kafka, origins) = (config.kafka.clone(), labels.iter().map(Origin::broker).collect::<Vec<_>>());
     let asked = tokio::task::spawn_blocking(move || Ok(Log::new(&kafka)?.starts(&origins, BROKER_LIMIT)?));
     asked.await.map_err(|_| Error::Gone)?
@@ -189,7 +190,7 @@ async fn fact_sets(
     warehouse: &Warehouse<'_>,
     label: &Origin,
     offsets: std::ops::Range<u64>,
-) -> Result<HashMap<u64, Set>, Error> {
+) -> Result<FxHashMap<u64, Set>, Error> {
     let sql = format!(
         "SELECT src_topic, src_partition, bitShiftRight(src_offset, {}) AS src_chunk, count() AS records, \
          groupBitXor({FINGERPRINT}) AS hash {} GROUP BY src_topic, src_partition, src_chunk {}",

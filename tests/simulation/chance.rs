@@ -17,6 +17,7 @@ pub(super) const BEGIN_MS: i64 = 1_741_622_370_000;
 thread_local! {
     static CLOCK: Cell<Option<Instant>> = const { Cell::new(None) };
     static DICE: RefCell<Option<Dice>> = const { RefCell::new(None) };
+    static TOLD: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Draws of one history.
@@ -77,18 +78,28 @@ pub(super) fn random() -> f64 {
     DICE.with_borrow(|dice| dice.as_ref().expect("a history has begun on this thread").generator().random())
 }
 
-/// Prints what happens, where the history is replayed to be read.
+/// Where it is told what happens.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Trace {
     Silent,
+    /// Printed: the history is replayed to be read.
     Told,
+    /// For [`kept`].
+    Kept,
+}
+
+/// What was told on this thread since the last time.
+pub(super) fn kept() -> Vec<String> {
+    TOLD.take()
 }
 
 impl Trace {
     pub(super) fn say(self, words: fmt::Arguments<'_>) {
+        let line = || format!("{:>9.3} s  {words}", seconds(wall_ms() - BEGIN_MS));
         match self {
             Self::Silent => {}
-            Self::Told => println!("{:>9.3} s  {words}", seconds(wall_ms() - BEGIN_MS)),
+            Self::Told => println!("{}", line()),
+            Self::Kept => TOLD.with_borrow_mut(|told| told.push(line())),
         }
     }
 }

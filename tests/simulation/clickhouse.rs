@@ -5,11 +5,12 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
+use rustc_hash::FxHashMap;
 use tokio::time::sleep;
 use yinliu::{
     batch::{Origin, Rows},
@@ -297,7 +298,7 @@ pub(super) struct Connection {
     pub(super) server: Arc<ClickHouse>,
     pub(super) life: Arc<Life>,
     /// What the brokers last told this process.
-    pub(super) starts: Arc<Mutex<HashMap<Origin, u64>>>,
+    pub(super) starts: Arc<Mutex<FxHashMap<Origin, u64>>>,
     /// A bound of its memory.
     pub(super) facts_bytes_max: usize,
 }
@@ -357,12 +358,8 @@ impl Connection {
         state.under_way += u64::try_from(parts.len()).unwrap();
         let incarnation = state.incarnation;
         drop(state);
-        server.trace.say(format_args!(
-            "process {}: insert of {} into {}: {course:?}",
-            self.life.number,
-            rows.count,
-            table.name()
-        ));
+        let (number, name) = (self.life.number, table.name());
+        server.trace.say(format_args!("process {number}: insert of {} into {name}: {course:?}", rows.count));
         for part in parts {
             let late = if course == Course::Late { 1_000 + dice.below(weather.late_ms_max) } else { 0 };
             let arrives = dice.below(delay) + late;
@@ -396,7 +393,7 @@ impl Sink for Connection {
         }
     }
 
-    async fn positions(&self, origins: &[Origin]) -> Result<HashMap<Origin, u64>, Error> {
+    async fn positions(&self, origins: &[Origin]) -> Result<FxHashMap<Origin, u64>, Error> {
         self.answer(|state| {
             let seen = state.seen();
             let position = |origin: &Origin| Some((origin.clone(), seen.position(origin)?));
@@ -405,7 +402,7 @@ impl Sink for Connection {
         .await
     }
 
-    async fn incarnations(&self) -> Result<HashMap<String, u32>, Error> {
+    async fn incarnations(&self) -> Result<FxHashMap<String, u32>, Error> {
         self.answer(|state| state.seen().incarnations.clone().into_iter().collect()).await
     }
 
@@ -419,7 +416,7 @@ impl Sink for Connection {
         .await
     }
 
-    async fn load(&self, origins: &[Origin], chunk: &chunk::Config) -> Result<HashMap<Origin, Loaded>, Error> {
+    async fn load(&self, origins: &[Origin], chunk: &chunk::Config) -> Result<FxHashMap<Origin, Loaded>, Error> {
         let starts = self.starts.lock().unwrap().clone();
         self.answer(|state| {
             let seen = state.seen();

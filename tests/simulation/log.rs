@@ -7,12 +7,13 @@ mod consumer;
 mod recreated;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
 use rdkafka::error::RDKafkaErrorCode;
+use rustc_hash::FxHashMap;
 use yinliu::{
     batch::Origin,
     letters::{Letter, Post, Refused, Reports},
@@ -255,11 +256,11 @@ impl Log {
 pub(super) struct Client {
     pub(super) log: Arc<Log>,
     /// What they answered last about the starts of partitions.
-    pub(super) starts: Arc<Mutex<HashMap<Origin, u64>>>,
+    pub(super) starts: Arc<Mutex<FxHashMap<Origin, u64>>>,
 }
 
 impl Client {
-    fn offsets(&self, origins: &[Origin], of: impl Fn(&Partition) -> u64) -> Result<HashMap<Origin, u64>, Error> {
+    fn offsets(&self, origins: &[Origin], of: impl Fn(&Partition) -> u64) -> Result<FxHashMap<Origin, u64>, Error> {
         let state = self.log.state();
         if state.away {
             return Err(Error::Asked { what: "offsets", source: RDKafkaErrorCode::AllBrokersDown });
@@ -278,18 +279,18 @@ impl Brokers for Client {
         Ok(names.iter().map(topic).collect())
     }
 
-    fn ids(&self, names: &[String], _: Duration) -> HashMap<String, String> {
+    fn ids(&self, names: &[String], _: Duration) -> FxHashMap<String, String> {
         let state = self.log.state();
         names.iter().map(|name| (name.clone(), format!("{name}, {}", state.number(name)))).collect()
     }
 
-    fn starts(&self, origins: &[Origin], _: Duration) -> Result<HashMap<Origin, u64>, Error> {
+    fn starts(&self, origins: &[Origin], _: Duration) -> Result<FxHashMap<Origin, u64>, Error> {
         let starts = self.offsets(origins, |partition| partition.start)?;
         self.starts.lock().unwrap().extend(starts.clone());
         Ok(starts)
     }
 
-    fn ends(&self, origins: &[Origin], _: Duration) -> Result<HashMap<Origin, u64>, Error> {
+    fn ends(&self, origins: &[Origin], _: Duration) -> Result<FxHashMap<Origin, u64>, Error> {
         self.offsets(origins, |partition| partition.end)
     }
 

@@ -3,11 +3,11 @@
 //! Invariant: what is simulated is what lies outside of the process; inside everything is the program's.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
+use rustc_hash::FxHashMap;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use yinliu::{
@@ -103,7 +103,7 @@ const LAST_FLUSH_LIMIT_MS: i64 = 6_000;
 
 impl Process {
     pub(super) fn start(number: u32, settings: &Settings, log: &Arc<Log>, server: &Arc<ClickHouse>) -> Self {
-        let (life, starts) = (Life::new(number), Arc::new(Mutex::new(HashMap::new())));
+        let (life, starts) = (Life::new(number), Arc::new(Mutex::new(FxHashMap::default())));
         let metrics = Arc::clone(&settings.metrics);
         let reference = Arc::new(Reference::new(settings.delay, Arc::clone(&metrics)));
         let shared = Arc::new(shared(settings, log, &life, Arc::clone(&reference)));
@@ -245,7 +245,7 @@ fn shared(settings: &Settings, log: &Arc<Log>, life: &Arc<Life>, reference: Arc<
         Ok(Box::new(Mail { log, life, reports, refused_thousandths }))
     });
     Shared {
-        corps: Corps::new(&HashMap::new()).unwrap(),
+        corps: Corps::new(&std::collections::HashMap::new()).unwrap(),
         delay_ms: i64::try_from(settings.delay.as_millis()).unwrap(),
         reference,
         letters: letters.unwrap(),
