@@ -15,7 +15,7 @@ use crate::{
     config::Config,
     dead_letters, demo, engine, export, forget, generate, log, migrate, reconcile, refresh,
     service::{self, Ports},
-    validate, verify,
+    top, validate, verify,
 };
 
 /// Exact, live counts of WeCom friend acquisition: Kafka in, ClickHouse out.
@@ -77,6 +77,11 @@ pub enum Command {
     Adopt(adopt::Settings),
     /// Make a signed link to the board for a scope.
     Token(link::Settings),
+    /// Show rates, lag, delay and leaders in the terminal, live.
+    ///
+    /// Of the whole group of processes: what the ledger holds against the ends of the logs. Elsewhere than on a terminal
+    /// each look is printed below the one before.
+    Top(top::Settings),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -182,7 +187,7 @@ impl Command {
     #[must_use]
     pub const fn ends_by_signal(&self) -> bool {
         match self {
-            Self::Run(_) | Self::Demo(_) | Self::Generate(_) => true,
+            Self::Run(_) | Self::Demo(_) | Self::Generate(_) | Self::Top(_) => true,
             // The engine listens for itself.
             Self::Migrate(_)
             | Self::Validate(_)
@@ -280,6 +285,7 @@ impl Command {
                     return Ok(Exit::Configuration);
                 }
             },
+            Self::Top(settings) => top::run(&settings, &config, wall_ms, shutdown).await?,
             Self::Engine(EngineAlone { data, listen }) => {
                 let library = engine::Engine::default_library();
                 engine::process::run(&engine::Config { library, data, listen }).await?;

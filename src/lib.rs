@@ -63,6 +63,7 @@
 //! | [`pipeline`] | worker, flush, loader, monitor | waits for one partition |
 //! | [`mod@refresh`] | cohort figures, from the facts of the customers that changed | adds to what stands: its rows are absolute |
 //! | [`forget`] | erases one customer | changes a figure |
+//! | [`top`] | rates, lag and leaders in a terminal | speaks of one process alone |
 //! | [`export`] | days of a view as files | leaves half a file under the name of a whole one |
 //! | [`migrate`], [`verify`], [`adopt`], [`validate`] | schema; the user's own check; recreated topics; before the start | change a count |
 //! | [`reconcile`] | corrects closed chunks from the facts | touches what the pipeline may still write |
@@ -103,7 +104,6 @@
 //! the dedup horizon is a number of offsets and a span of record timestamps; lateness is the record's timestamp minus
 //! the event's; a change of the directory holds from a fixed delay after its publication, and the pipeline holds back
 //! while it has not read the directory that far. And for an offset that has a fact, the fact decides.
-
 //!
 //! # Why partitions take turns at the memory limit
 //!
@@ -154,6 +154,7 @@ pub mod forget;
 pub mod migrate;
 pub mod reconcile;
 pub mod refresh;
+pub mod top;
 pub mod validate;
 pub mod verify;
 

@@ -48,6 +48,7 @@ mod simulation;
 mod stories;
 mod support;
 mod tidy;
+mod top;
 mod values;
 mod verify;
 mod versions;

@@ -210,6 +210,7 @@ fn commands() -> Vec<(&'static str, Vec<&'static str>)> {
         ("forget", vec!["forget", "--corp", "c", "--customer", "kehu-q7x2"]),
         ("migrate", vec!["migrate"]),
         ("export", vec!["export", "events", "--of", "2025-03-10", "--format", "csv", "--to", EXPORTED]),
+        ("top", vec!["top", "--count", "1"]),
         ("token", vec!["token", "--scope", "corp", "--role", "owner", "--corp", "c", "--set", KEY]),
         ("generate", vec!["generate", "--day", "2025-03-10", "--limit", "50"]),
     ]
