@@ -117,7 +117,7 @@ async fn work(
         schema(config, only, &outside.health, shutdown).await?;
         outside.health.set_ready();
         if only == Some(Part::Board) {
-            shutdown.cancelled().await;
+            watch(config, &outside.health, shutdown).await;
             return Ok(());
         }
         count(config, outside, shutdown).await
@@ -138,6 +138,33 @@ async fn count(config: &Config, outside: Outside, shutdown: &CancellationToken) 
     shutdown.cancel();
     figures.await?;
     Ok(result?)
+}
+
+/// Between two questions to ClickHouse whether it answers; longer than its answer may take.
+const WATCH_INTERVAL: Duration = Duration::from_secs(5);
+
+const NO_ANSWER: &str = "ClickHouse does not answer";
+
+/// Tells whether ClickHouse answers, in a process without a pipeline to tell it, until `shutdown`.
+async fn watch(config: &Config, health: &Health, shutdown: &CancellationToken) {
+    let (client, mut faults) = (client(&config.clickhouse), Repeated::new(Duration::from_secs(30)));
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(WATCH_INTERVAL) => {}
+            () = shutdown.cancelled() => return,
+        }
+        let asked = tokio::time::timeout(WATCH_INTERVAL, client.query("SELECT 1").fetch_one::<u8>()).await;
+        let trouble = match asked {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(chain(&error)),
+            Err(_) => Some(format!("no answer within {} s", WATCH_INTERVAL.as_secs())),
+        };
+        health.report("clickhouse", trouble.as_ref().map(|error| format!("ClickHouse: {error}")).as_deref());
+        match trouble {
+            Some(error) => faults.warn(std::time::Instant::now(), NO_ANSWER, &error),
+            None => faults.recovered(std::time::Instant::now(), NO_ANSWER),
+        }
+    }
 }
 
 /// Waits for ClickHouse, refuses a schema that does not fit, and tells the warehouse which topics are counted.
@@ -161,7 +188,7 @@ async fn schema(
             Err(error) => chain(&error),
         };
         health.report("clickhouse", Some(&format!("ClickHouse: {error}")));
-        faults.warn(std::time::Instant::now(), "ClickHouse does not answer", &error);
+        faults.warn(std::time::Instant::now(), NO_ANSWER, &error);
         tokio::select! {
             () = tokio::time::sleep(backoff.advance()) => {}
             () = shutdown.cancelled() => {}

@@ -72,7 +72,7 @@ async fn both_tell_what_happened_before_they_were_asked(stage: &Stage<'_>, told:
 }
 
 #[tokio::test]
-async fn a_board_whose_clickhouse_is_away_at_its_start_says_so_and_fills_when_it_comes() {
+async fn a_board_whose_clickhouse_is_away_at_its_start_and_later_says_so_and_fills_when_it_comes() {
     let engine = Engine::start();
     let stage = Stage::new(kafka::shared(), engine.url(), "board_alone");
     stage.build(1).await;
@@ -86,17 +86,21 @@ async fn a_board_whose_clickhouse_is_away_at_its_start_says_so_and_fills_when_it
     assert!(page.contains("The database does not answer"), "{page}");
     let (status, answer) = board.get("/api/v1/summary?corp=c", "").unwrap();
     assert!(status == 503 && answer.to_lowercase().contains("retry-after: "), "{status} {answer}");
-    poll::until("the cause", SOON, async || match board.admin("/readyz")? {
+    let cause = async || match board.admin("/readyz")? {
         (503, answer) if answer.contains("clickhouse: ClickHouse: ") => Ok(()),
         (status, answer) => Err(format!("{status} {answer}")),
-    })
-    .await;
+    };
+    poll::until("the cause", SOON, cause).await;
     proxy.set(Mode::Pass);
-    poll::until("figures", SOON, async || match (board.api("summary?corp=c")?, board.admin("/readyz")?) {
+    let figures = async || match (board.api("summary?corp=c")?, board.admin("/readyz")?) {
         (summary, (200, _)) if summary["freshness"]["state"] == "empty" => Ok(()),
         other => Err(format!("{other:?}")),
-    })
-    .await;
+    };
+    poll::until("figures", SOON, figures).await;
+    proxy.set(Mode::Refuse);
+    poll::until("the cause again", SOON, cause).await;
+    proxy.set(Mode::Pass);
+    poll::until("figures again", SOON, figures).await;
 }
 
 /// An answer without what differs by the moment and by the process that saw it first.
