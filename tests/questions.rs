@@ -1,17 +1,37 @@
-//! The ten questions of `schemas/questions.sql`, asked of a small week.
+//! The ten questions of `schemas/questions.sql`: of a small week whose answers are known, and of a generated one for the page.
 //!
 //! Invariant: each stands in the file as an analyst would run it.
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use crate::support::refreshed::{Happening, Kind, Refreshed, instant};
+use clickhouse::Client;
+use jiff::civil;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use yinliu::{
+    generate::{self, Day, Settings},
+    progress::Telling,
+};
+
+use crate::support::{
+    engine::Engine,
+    kafka,
+    refreshed::{Happening, Kind, Refreshed, instant},
+    stage::{SOON, Stage},
+    told::now_ms,
+    yinliu::Yinliu,
+};
 
 const HEAD: &str = "\
 # Ten questions and their answers
 
-Made by `tests/questions.rs` from [questions.sql](questions.sql), which asks them of a small week in two stores: one has two
-active members of staff, the other one; both have a target. Each answer is what the engine says.
+Made by `tests/questions.rs` from [questions.sql](questions.sql), which asks them of a week that `yinliu generate` made, of a
+brand of six stores, after the pipeline counted it: each answer is what the engine says, of long ones the first rows. The
+last two days came after those before were closed.
 ";
+
+/// Rows of an answer that the page shows.
+const SHOWN: usize = 8;
 
 /// A week: two members of staff in stores of their own, two channels, one broadcast, one transfer, one late loss.
 fn week() -> Vec<Happening> {
@@ -90,29 +110,99 @@ async fn ten_questions_have_their_answers() {
     refreshed.count(&[Happening { at_ms: instant("2025-03-10T12:00:00", "Asia/Shanghai"), ..known }]).await;
     refreshed.complete_through(instant("2025-03-21T00:00:00", "Asia/Shanghai")).await;
     refreshed.refresh().await;
+    let asked = questions();
+    assert_eq!(asked.len(), ANSWERS.len());
+    for (Question { sql, .. }, expected) in asked.iter().zip(ANSWERS) {
+        let (_, found) = answer(&refreshed.client, sql).await;
+        assert_eq!(found, expected, "{sql}");
+    }
+}
+
+struct Question {
+    title: &'static str,
+    sql: String,
+}
+
+/// Those of the file, in order.
+fn questions() -> Vec<Question> {
     let text = include_str!("../schemas/questions.sql");
-    let questions: Vec<_> = text.split(";\n").filter(|question| question.contains("SELECT")).collect();
-    assert_eq!(questions.len(), ANSWERS.len());
-    let mut page = HEAD.to_owned();
-    for (question, answer) in questions.iter().zip(ANSWERS) {
-        let lines: Vec<_> = question.lines().filter(|line| !line.starts_with("--")).collect();
-        let sql = lines.join("\n");
-        let asked = question
+    let asked = text.split(";\n").filter(|question| question.contains("SELECT"));
+    let question = |question: &'static str| {
+        let title = question
             .lines()
             .filter_map(|line| line.strip_prefix("-- "))
             .find(|line| line.starts_with(|letter: char| letter.is_ascii_digit()))
             .unwrap();
-        let mut cursor = refreshed.client.query_raw(&sql).fetch_bytes("CSVWithNames").unwrap();
-        let found = String::from_utf8(cursor.collect().await.unwrap().to_vec()).unwrap().replace('"', "");
-        let (names, found) = found.split_once('\n').unwrap();
-        // Versions of ClickHouse differ in how they write what a view calls a Bool.
-        let found: Vec<_> = found.lines().map(|line| line.replace("false", "0")).collect();
-        assert_eq!(found, answer, "{question}");
+        let lines: Vec<_> = question.lines().filter(|line| !line.starts_with("--")).collect();
+        Question { title, sql: lines.join("\n").trim().to_owned() }
+    };
+    asked.map(question).collect()
+}
+
+/// The names of the columns, and each row with commas.
+async fn answer(client: &Client, sql: &str) -> (String, Vec<String>) {
+    let mut cursor = client.query_raw(sql).fetch_bytes("CSVWithNames").unwrap();
+    let text = String::from_utf8(cursor.collect().await.unwrap().to_vec()).unwrap().replace('"', "");
+    let (names, rows) = text.split_once('\n').unwrap();
+    // Versions of ClickHouse differ in how they write what a view calls a Bool.
+    (names.to_owned(), rows.lines().map(|line| line.replace("false", "0").replace("true", "1")).collect())
+}
+
+/// The days of the questions, of a brand of four stores, to the stage; of its zone and corp.
+async fn generate_days(stage: &Stage<'_>, config: &serde_json::Value, days: std::ops::RangeInclusive<i8>) {
+    let kafka: yinliu::source::Config = serde_json::from_value(config["kafka"].clone()).unwrap();
+    let told = tokio::task::spawn_blocking(move || {
+        for day in days {
+            let settings = Settings {
+                day: Day::Past(civil::date(2025, 3, day)),
+                count: 2_500,
+                corp: "c".to_owned(),
+                regions: 2,
+                stores: 6,
+                staff: 48,
+                telling: Telling::Nothing,
+                ..Settings::default()
+            };
+            generate::run(&settings, &kafka, &now_ms, &CancellationToken::new()).unwrap();
+        }
+    });
+    told.await.unwrap();
+    stage.until_in(SOON).await;
+}
+
+#[tokio::test]
+async fn the_page_tells_the_answers_of_the_generated_week() {
+    let engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "asked");
+    stage.build(2).await;
+    for role in ["target", "contest"] {
+        stage.kafka.create_topic(&stage.topic(role), 1, &[("cleanup.policy", "compact")]).await;
+    }
+    let mut config = stage.config();
+    config["refresh"] = json!({ "interval": "1h" });
+    let pipeline = Yinliu::start(&config);
+    generate_days(&stage, &config, 10..=14).await;
+    // The generator hopes for adds; what the first question compares is what rewards hang on.
+    let targets = "INSERT INTO target_log (corp_id, level, id, business_date, metric, target, published_at) \
+                   SELECT corp_id, 'store', id, business_date, 'qualified_adds', intDiv(t.target, 2), now64(3) \
+                   FROM v_targets AS t WHERE level = 'store' AND metric = 'adds'";
+    stage.client().query_raw(targets).execute().await.unwrap();
+    let refresh = || assert!(pipeline.command(&["refresh", "--log", "warn"]).0, "refresh succeeds");
+    refresh();
+    generate_days(&stage, &config, 15..=16).await;
+    refresh();
+    let mut page = HEAD.to_owned();
+    for Question { title, sql } in questions() {
+        let (names, found) = answer(&stage.client(), &sql).await;
+        assert!(!found.is_empty(), "the generated week says nothing to:\n{sql}");
         let row = |cells: &[&str]| format!("| {} |\n", cells.join(" | "));
         let names: Vec<_> = names.split(',').collect();
         let head = row(&names) + &row(&vec!["---"; names.len()]).replace(' ', "");
-        let rows: String = found.iter().map(|line| row(&line.split(',').collect::<Vec<_>>())).collect();
-        write!(page, "\n## {asked}\n\n```sql\n{}\n```\n\n{head}{rows}", sql.trim()).unwrap();
+        let mut rows: String = found.iter().take(SHOWN).map(|line| row(&line.split(',').collect::<Vec<_>>())).collect();
+        if found.len() > SHOWN {
+            write!(rows, "\n… and {} rows more.\n", found.len() - SHOWN).unwrap();
+        }
+        write!(page, "\n## {title}\n\n```sql\n{sql}\n```\n\n{head}{rows}").unwrap();
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/questions.md");
     if fs::read_to_string(&path).unwrap_or_default() != page {
