@@ -24,6 +24,11 @@ fn wall_ms() -> i64 {
 
 const HOUR_MS: i64 = 3_600_000;
 
+/// As of RFC 3339.
+fn instant(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).unwrap().to_string()
+}
+
 fn event(id: &str, kind: &str, occurred_at: i64) -> Vec<u8> {
     let event = json!({
         "event_id": id, "type": kind, "corp_id": "c", "occurred_at": occurred_at, "staff_id": "s1", "customer_id": "x",
@@ -90,6 +95,23 @@ async fn refused_event_is_sent_again_once_as_the_same_record_and_counts_once() {
     let said = replay(&yinliu, &["--dry-run"]);
     assert!(said.contains("2 letters to send again"), "{said}");
     assert_eq!(friends(&stage).len(), 3, "a dry run sends nothing");
+    let (topic, recorded) = (stage.topic("friend"), instant(now - 2 * HOUR_MS));
+    let after = instant(now - 2 * HOUR_MS + 1);
+    for (filter, meant) in [
+        (["--topic", &topic], 2),
+        (["--topic", &stage.topic("order")], 0),
+        (["--reason", "in_future"], 2),
+        (["--reason", "unknown_type"], 0),
+        (["--from", &recorded], 2),
+        (["--from", &after], 0),
+        (["--to", &recorded], 0),
+        (["--to", &after], 2),
+    ] {
+        let said = replay(&yinliu, &[&["--dry-run"], &filter[..]].concat());
+        assert!(said.contains(&format!("{meant} letters to send again")), "{filter:?}: {said}");
+        let (succeeded, said) = yinliu.command(&[&["dead-letters", "list"], &filter[..]].concat());
+        assert!(succeeded && said.contains("in_future") == (meant > 0), "{filter:?}: {said}");
+    }
 
     let counted = "! 1 are not sent: their events were counted meanwhile";
     for expected in [

@@ -2,6 +2,7 @@
 //!
 //! Invariant: each test has a database of its own on one engine; figures are read through the contract's views.
 
+mod beside;
 mod held;
 
 use std::{

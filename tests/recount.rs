@@ -158,7 +158,12 @@ pub(crate) async fn assert_counts_equal(stage: &Stage<'_>, records: &[Stored]) -
 
 /// The views, as they are now, beside these records.
 pub(crate) async fn compare(stage: &Stage<'_>, records: &[Stored]) -> Compared {
-    let (figures, chunks) = recount(&Terms::default(), &Directory::read(stage), records, &WholeLog);
+    compare_by(stage, records, &Terms::default()).await
+}
+
+/// The same by other terms.
+pub(crate) async fn compare_by(stage: &Stage<'_>, records: &[Stored], terms: &Terms) -> Compared {
+    let (figures, chunks) = recount(terms, &Directory::read(stage), records, &WholeLog);
     assert!(!figures.minutes.is_empty(), "there is something to count");
     let found = stage.figures().await;
     let ledger = Chunks::read(&stage.client()).await.unwrap();
