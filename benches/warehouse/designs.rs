@@ -34,6 +34,8 @@ const PARTITION: &str = "(business_date, late)";
 const SETTINGS: &str = "index_granularity = 8192";
 /// Rows in granules of an eighth, for questions of few rows.
 const FINER: &str = "index_granularity = 1024";
+/// A file for each column also of the parts that a flush makes, which ClickHouse keeps in one up to 10 MB.
+const WIDE: &str = "min_bytes_for_wide_part = 0";
 const ZSTD: &str = "default_compression_codec = 'ZSTD(1)'";
 
 const BOARDS: Tried = Tried {
@@ -80,6 +82,24 @@ const MINUTES: Tried = Tried {
     flush: fill::flush_minutes,
 };
 
+const DAYS: Tried = Tried {
+    table: "counts_1d_registers",
+    designs: &[
+        design(OWN, PARTITION, "late, region_id, store_id, staff_id, channel", SETTINGS),
+        design("channel before hierarchy", PARTITION, "late, channel, region_id, store_id, staff_id", SETTINGS),
+        design("late rows not apart", "business_date", "region_id, store_id, staff_id, channel, late", SETTINGS),
+        design("finer granules", PARTITION, "late, region_id, store_id, staff_id, channel", FINER),
+        design("ZSTD", PARTITION, "late, region_id, store_id, staff_id, channel", ZSTD),
+        design("small parts by columns", PARTITION, "late, region_id, store_id, staff_id, channel", WIDE),
+    ],
+    questions: &[
+        ("a store by staff", "region_id = 'r5' AND store_id = 'm77'", "staff_id"),
+        ("a person by channel", "region_id = 'r5' AND store_id = 'm77' AND staff_id = 's77'", "channel"),
+        ("a channel by store", "channel = 'channel7'", "store_id"),
+    ],
+    flush: fill::flush_days,
+};
+
 const fn design(name: &'static str, partition: &'static str, key: &'static str, settings: &'static str) -> Design {
     Design { name, partition, key, settings }
 }
@@ -89,7 +109,7 @@ const FLUSHES: u64 = 60;
 
 /// Tries all designs, `times` questions each.
 pub(super) fn tried(warehouse: &Warehouse, size: &Size, times: usize, table: &mut Table) {
-    for tried in [&BOARDS, &MINUTES] {
+    for tried in [&BOARDS, &MINUTES, &DAYS] {
         for (number, design) in tried.designs.iter().enumerate() {
             let name = format!("{}_{number}", tried.table);
             warehouse.execute(&format!(

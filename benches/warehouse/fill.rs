@@ -135,12 +135,14 @@ fn today(warehouse: &Warehouse, size: &Size) {
 pub(crate) fn flush(warehouse: &Warehouse, size: &Size, number: u64) {
     facts(warehouse, size.facts + number * size.flush, size.flush, size);
     warehouse.execute(&flush_minutes("counts_1m_registers", size, number));
-    let (events, counters) = changed(size, number);
-    warehouse.execute(&format!(
-        "INSERT INTO counts_1d_registers ({PLACE}, {COUNTERS}) SELECT {}, {counters} FROM ({events})",
-        by_channel()
-    ));
+    warehouse.execute(&flush_days("counts_1d_registers", size, number));
     warehouse.execute(&flush_boards("counts_1d_board_registers", size, number));
+}
+
+/// The rows by day of a flush, into a table like that of days.
+pub(crate) fn flush_days(table: &str, size: &Size, number: u64) -> String {
+    let (events, counters) = changed(size, number);
+    format!("INSERT INTO {table} ({PLACE}, {COUNTERS}) SELECT {}, {counters} FROM ({events})", by_channel())
 }
 
 /// The rows by minute of a flush, into a table like that of minutes.
