@@ -214,6 +214,40 @@ mod tests {
         }
     }
 
+    /// The description of a picture, without what has to be there: of a delta only what changed is.
+    fn described() -> jsonschema::Validator {
+        fn free(value: &mut Value) {
+            match value {
+                Value::Object(fields) => {
+                    fields.remove("required");
+                    fields.values_mut().for_each(free);
+                }
+                Value::Array(items) => items.iter_mut().for_each(free),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            }
+        }
+        let text = include_str!("../../schemas/openapi.yaml");
+        let mut document: Value = serde_yaml_ng::from_str(text).unwrap();
+        free(&mut document["components"]["schemas"]);
+        let schema = json!({ "$ref": "#/components/schemas/Picture", "components": document["components"] });
+        jsonschema::validator_for(&schema).unwrap()
+    }
+
+    #[test]
+    fn a_delta_holds_nothing_but_what_the_description_names() {
+        let described = described();
+        let unknown = json!({ "revision": 1, "rows": [{ "id": "a", "customer_id": "b" }] });
+        assert!(!described.is_valid(&unknown), "a field that is not described is noticed");
+        for page in Page::ALL {
+            let view = View { page: *page, ..fixture::view(&[]) };
+            let told = picture(&busy(0), &view, Duration::ZERO);
+            let delta = Value::Object(Step::new(&told, &picture(&busy(1), &view, Duration::ZERO), 1).delta);
+            assert!(delta.as_object().unwrap().len() > 2, "{page:?}: something changed: {delta}");
+            let errors: Vec<_> = described.iter_errors(&delta).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{page:?}: {errors:?}\n{delta}");
+        }
+    }
+
     #[test]
     fn the_figures_of_a_scope_are_told_to_those_who_may_see_them() {
         for (page, sight, expected) in [
