@@ -9,12 +9,14 @@ use crate::{
     recount::assert_counts_equal_the_log,
     support::{
         engine::Engine,
+        figures::Chunks,
         kafka,
         load::Load,
         poll,
         proxy::{Failure, Mode, Proxy},
         records::{self, Stored},
         stage::{SOON, Stage},
+        told::now_ms,
         yinliu::Yinliu,
     },
 };
@@ -29,6 +31,38 @@ async fn running(stage: &Stage<'_>, proxy: &Proxy, seed: u64) -> (Load, Yinliu) 
     let yinliu = Yinliu::start(&config);
     stage.until_reference(rows).await;
     (load, yinliu)
+}
+
+/// Topic, partition, end.
+type Ends = Vec<(String, u32, u64)>;
+
+/// What the brokers held at some moments, in seconds since the epoch.
+#[derive(Default)]
+struct Held(Vec<(f64, Ends)>);
+
+impl Held {
+    /// At most twice a second.
+    fn look(&mut self, stage: &Stage<'_>) {
+        let now = || Duration::from_millis(now_ms().unsigned_abs()).as_secs_f64();
+        if self.0.last().is_some_and(|(at, _)| now() - at < 0.5) {
+            return;
+        }
+        let ends = stage.ends();
+        // They held as much at any later moment.
+        self.0.push((now(), ends));
+    }
+
+    /// Nothing is told to be complete that is not in: `through` was asked for before these chunks.
+    fn assert_in(&self, chunks: &Chunks, through: f64) {
+        let Some((at, ends)) = self.0.iter().rev().find(|(at, _)| *at <= through) else { return };
+        for (topic, partition, end) in ends {
+            let position = chunks.position(topic, *partition);
+            assert!(
+                position >= *end,
+                "complete through {through}, but at {at} `{topic}` {partition} held {end}: {position}"
+            );
+        }
+    }
 }
 
 #[tokio::test]
@@ -54,8 +88,9 @@ async fn clickhouse_that_is_away_under_load_costs_no_count_and_memory_within_the
     engine.kill();
     yinliu.until_ready_is(503, "ClickHouse", SOON).await;
     let (began, fresh) = (Instant::now(), metric("complete_through_timestamp_seconds"));
-    let mut resident = 0.0_f64;
+    let (mut resident, mut held) = (0.0_f64, Held::default());
     while began.elapsed() < away {
+        held.look(&stage);
         let (status, causes) = yinliu.get("/readyz").unwrap();
         assert!(status == 503 && causes.contains("ClickHouse"), "{status} {causes}");
         resident = resident.max(metric("process_resident_memory_bytes"));
@@ -72,8 +107,19 @@ async fn clickhouse_that_is_away_under_load_costs_no_count_and_memory_within_the
     let sent: u64 = waiting.iter().map(|(.., end)| end).sum();
     assert!(lag > f64::from(u32::try_from(sent).unwrap()) / 2.0, "a lag of {lag} records of {sent}");
     engine.restart();
-    stage.until_at(waiting, SOON * 5).await;
+    let client = stage.client();
+    poll::until("everything that waited", SOON * 5, async || {
+        held.look(&stage);
+        let through = metric("complete_through_timestamp_seconds");
+        let chunks = Chunks::read(&client).await.map_err(|error| format!("{error:?}"))?;
+        held.assert_in(&chunks, through);
+        let behind = |(topic, partition, end): &&(String, u32, u64)| chunks.position(topic, *partition) < *end;
+        let behind: Vec<_> = waiting.iter().filter(behind).collect();
+        if behind.is_empty() { Ok(()) } else { Err(format!("{chunks:?}, behind in {behind:?}")) }
+    })
+    .await;
     let drained = back.elapsed();
+    assert!(held.0.len() > 1 && metric("complete_through_timestamp_seconds") > fresh, "freshness goes on");
     load.stop();
     yinliu.until_ready_is(200, "ok", SOON).await;
     stage.until_in(SOON * 5).await;
