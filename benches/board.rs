@@ -5,7 +5,6 @@
 
 use std::{
     io::Read,
-    net::TcpListener,
     process::Stdio,
     sync::{
         Arc,
@@ -22,7 +21,7 @@ use crate::{
     engine::{PATIENCE, Program, Warehouse, live, probe, producer, words},
     measure::{self, Runs, count},
     null::{block_on, prepare},
-    support::kafka::shared,
+    support::{kafka::shared, port},
     table::Table,
 };
 
@@ -52,8 +51,7 @@ struct Board {
 
 impl Board {
     fn start(warehouse: &Warehouse) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
-        let address = free.to_string();
+        let address = port::free().to_string();
         let settings = [
             format!("clickhouse.url={}", warehouse.url),
             "admin.listen=127.0.0.1:0".to_owned(),

@@ -14,6 +14,7 @@ mod null;
 #[allow(dead_code, clippy::unwrap_used, reason = "written for the tests, which need more of it and may unwrap")]
 mod support {
     pub(crate) mod kafka;
+    pub(crate) mod port;
     pub(crate) mod process;
 }
 mod table;

@@ -3,7 +3,7 @@
 use std::{
     env, fs,
     io::{BufRead as _, BufReader, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
 };
 
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use yinliu::board::access::grant::Role;
 
 use super::{Served, guarded, link, month::month, month::now_ms, served};
-use crate::support::{poll, process::Process, stage::SOON};
+use crate::support::{poll, port, process::Process, stage::SOON};
 
 /// Debian's, unpacked; else the one of this machine.
 fn program() -> PathBuf {
@@ -34,7 +34,7 @@ struct Nginx {
 impl Nginx {
     async fn before(board: SocketAddr) -> Self {
         let folder = tempfile::tempdir().unwrap().keep();
-        let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let listen = port::free();
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/nginx.conf")).unwrap();
         // Where it may write; all else stays as it is given.
         let paths =

@@ -6,7 +6,7 @@ use std::{
     ffi::OsStr,
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::PathBuf,
     process::Command,
     thread,
@@ -16,7 +16,7 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{process::Process, stage::SOON};
+use super::{port, process::Process, stage::SOON};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_yinliu");
 
@@ -33,9 +33,7 @@ impl Board {
     pub(crate) fn start(config: &Value) -> Self {
         // Removed by the guard of the process, which also sees the test binary die.
         let folder = TempDir::new().unwrap().keep();
-        // Free now, and held until both are known; nobody else on this machine asks for these.
-        let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [address, admin] = free.map(|listener| listener.local_addr().unwrap());
+        let [address, admin] = [(); 2].map(|()| port::free());
         let mut config = config.clone();
         config["kafka"]["brokers"] = json!(["127.0.0.1:1"]);
         config["admin"] = json!({ "listen": admin });

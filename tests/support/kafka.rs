@@ -6,7 +6,6 @@ use std::ffi::OsStr;
 use std::fmt::Write;
 use std::fs;
 use std::io::Read;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -20,6 +19,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, TopicPartitionList};
 use tempfile::TempDir;
 
+use super::port;
 use super::process::{Process, Signal};
 
 /// After kill -9 a start recovers its logs and takes about 10 s on an idle machine; this allows for a busy one.
@@ -166,9 +166,7 @@ impl Default for Listener {
 
 /// Writes `server.properties`; returns the ports of the broker and of the other listener.
 fn configure(folder: &Path, listener: &Listener) -> [u16; 2] {
-    // All are held until all are known, so that they differ.
-    let ports = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    let [port, of_listener, controller] = ports.map(|listener| listener.local_addr().unwrap().port());
+    let [port, of_listener, controller] = [(); 3].map(|()| port::free().port());
     let name = listener.name;
     let mut text = format!(
         "process.roles=broker,controller\nnode.id=1\n\

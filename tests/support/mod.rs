@@ -9,6 +9,7 @@ pub(crate) mod figures;
 pub(crate) mod kafka;
 pub(crate) mod load;
 pub(crate) mod poll;
+pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod records;

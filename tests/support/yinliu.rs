@@ -6,7 +6,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs,
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::PathBuf,
     process::Command,
     sync::mpsc,
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{
-    poll,
+    poll, port,
     process::{Process, Signal},
     stage::SOON,
 };
@@ -49,8 +49,7 @@ impl Yinliu {
     pub(crate) fn start_under(config: &Value, wrapper: Vec<OsString>) -> Self {
         // Removed by the guard of the process, which also sees the test binary die.
         let folder = TempDir::new().unwrap().keep();
-        // Free now; nobody else on this machine asks for this one.
-        let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let admin = port::free();
         let mut config = config.clone();
         config["admin"] = json!({ "listen": admin });
         config["board"] = json!({ "listen": "127.0.0.1:0" });
