@@ -1,8 +1,15 @@
-//! What `make` looks for before it fetches or builds anything.
+//! What `make` looks for before it fetches or builds anything, and what it makes of a package that is another one.
 //!
-//! Invariant: the script sees the programs of a test alone, whatever the machine has.
+//! Invariant: the scripts see programs of the test, whatever the machine has.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
+
+/// A program of this folder that does so.
+fn program(folder: &Path, name: &str, script: &str) {
+    let path = folder.join(name);
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
 
 /// What the demo needs, but for `rustc`.
 const DEMO: [&str; 6] = ["cargo", "cc", "c++", "make", "perl", "npm"];
@@ -11,9 +18,7 @@ const DEMO: [&str; 6] = ["cargo", "cc", "c++", "make", "perl", "npm"];
 fn check(purpose: &str, programs: &[(&str, &str)]) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
     for (name, line) in programs {
-        let path = folder.path().join(name);
-        fs::write(&path, format!("#!/bin/sh\necho '{line}'\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        program(folder.path(), name, &format!("echo '{line}'"));
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/check-prerequisites.sh");
     let output = Command::new("/bin/bash").arg(script).arg(purpose).env("PATH", folder.path()).output().unwrap();
@@ -66,4 +71,52 @@ fn older_toolchain_is_told_before_anything_is_fetched() {
         let told = said.contains(&format!("{needed} is needed; rustup update stable"));
         assert_eq!(told, expected == 1, "{version}: {said}");
     }
+}
+
+/// Fetches the engine into this checkout, from an npm that has `not the engine` under its name.
+fn fetch(checkout: &Path) -> (Option<i32>, String) {
+    let script = checkout.join("deploy/fetch-engine.sh");
+    let path = format!("{}:/usr/bin:/bin", checkout.join("bin").display());
+    let output = Command::new("/bin/bash").arg(script).env("PATH", path).output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
+#[test]
+fn engine_with_another_checksum_is_not_installed() {
+    const CHECKSUM: &str = "4ca196073ec3482fd719cb1e61abcbe6fce148befbb1778b99f61c3f0141a8a8";
+    let (root, folder) = (Path::new(env!("CARGO_MANIFEST_DIR")), tempfile::tempdir().unwrap());
+    let (checkout, bin) = (folder.path(), folder.path().join("bin"));
+    fs::create_dir(checkout.join("deploy")).unwrap();
+    fs::create_dir(&bin).unwrap();
+    fs::copy(root.join("deploy/fetch-engine.sh"), checkout.join("deploy/fetch-engine.sh")).unwrap();
+    let pinned = fs::read_to_string(root.join("deploy/engine.env")).unwrap();
+    let of = |name: &str| {
+        let line = pinned.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
+        line.unwrap().trim_matches(['"', '\'']).to_owned()
+    };
+    let package = of("ENGINE_PACKAGE");
+    program(
+        &bin,
+        "npm",
+        &format!("folder=$3/node_modules/{package}; mkdir -p $folder; printf 'not the engine' >$folder/libchdb.so"),
+    );
+    let library = checkout.join(".cache/engine/libchdb.so");
+
+    fs::write(checkout.join("deploy/engine.env"), &pinned).unwrap();
+    let (code, said) = fetch(checkout);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("has not the checksum") && said.contains("Delete"), "{said}");
+    assert!(!library.exists(), "it is not installed");
+
+    fs::write(checkout.join("deploy/engine.env"), pinned.replace(&of("ENGINE_SHA256"), CHECKSUM)).unwrap();
+    let (code, said) = fetch(checkout);
+    assert!(code == Some(0) && library.exists(), "{said}");
+    // What is there is not fetched again; what was changed since is.
+    program(&bin, "npm", "exit 1");
+    assert_eq!(fetch(checkout), (Some(0), String::new()));
+    fs::write(&library, "changed").unwrap();
+    let changed = fs::File::options().write(true).open(&library).unwrap();
+    changed.set_modified(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(4_000_000_000)).unwrap();
+    let (code, said) = fetch(checkout);
+    assert!(code == Some(1) && said.contains("npm could not install"), "{said}");
 }
