@@ -198,8 +198,12 @@ impl Child {
         self.ratio(view.order, self.value(view.metric)?, self.earlier.last_add_at)
     }
 
-    /// Absent for qualified adds: what was known of them an hour ago nobody wrote down.
+    /// Absent for qualified adds: what was known of them an hour ago nobody wrote down; and without adds by then, or in the
+    /// first hour of a day everybody would fall from a rank that all had shared.
     fn score_hour_ago(&self, view: &View) -> Option<Score> {
+        if self.earlier.adds_hour_ago == 0 {
+            return None;
+        }
         let value = match view.metric {
             Metric::Adds => i128::from(self.earlier.adds_hour_ago),
             Metric::NetAdds => i128::from(self.earlier.net_adds_hour_ago),
@@ -311,6 +315,22 @@ mod tests {
         assert!(stale.held && stale.moved_since.is_none());
         assert_eq!((stale.rows[0].rank_before, stale.rows[0].baseline_adds), (None, None));
         assert_eq!(stale.rows[0].adds, live.rows[0].adds);
+    }
+
+    #[test]
+    fn who_had_no_adds_an_hour_ago_has_not_moved_since() {
+        let view = fixture::view(&[]);
+        let before = |had: [u64; 2]| {
+            let mut snapshot = fixture::snapshot();
+            for (id, adds) in ["S1", "S2"].into_iter().zip(had) {
+                snapshot.earlier.children.get_mut(id).unwrap().adds_hour_ago = adds;
+            }
+            let board = Leaderboard::new(&snapshot, &view, &snapshot.freshness(Duration::ZERO));
+            board.rows.iter().take(2).map(|row| row.rank_before).collect::<Vec<_>>()
+        };
+        assert_eq!(before([5, 6]), [Some(2), Some(1)]);
+        assert_eq!(before([0, 6]), [None, Some(1)]);
+        assert_eq!(before([0, 0]), [None, None], "the first hour of a day");
     }
 
     #[test]

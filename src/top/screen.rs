@@ -175,6 +175,9 @@ fn leaders(leaders: &[Leader], width: usize) -> Vec<String> {
 /// Places won or lost within the last hour.
 fn moved(leader: &Leader) -> String {
     let (now, before) = (leader.rank, leader.rank_hour_ago);
+    if before == 0 {
+        return String::new();
+    }
     match now.cmp(&before) {
         std::cmp::Ordering::Less => format!("▲{}", before - now),
         std::cmp::Ordering::Equal => String::new(),
@@ -276,7 +279,7 @@ mod tests {
 
     #[test]
     fn leaders_stand_beside_one_another_where_there_is_room() {
-        let all = vec![leader("store", "S1", 1, 3), leader("store", "S20", 2, 1), leader("staff", "T1", 1, 1)];
+        let all = vec![leader("store", "S1", 1, 3), leader("store", "S20", 2, 1), leader("staff", "T1", 1, 0)];
         assert_eq!(
             leaders(&all, 80),
             [
