@@ -55,13 +55,8 @@ impl Held {
     /// Nothing is told to be complete that is not in: `through` was asked for before these chunks.
     fn assert_in(&self, chunks: &Chunks, through: f64) {
         let Some((at, ends)) = self.0.iter().rev().find(|(at, _)| *at <= through) else { return };
-        for (topic, partition, end) in ends {
-            let position = chunks.position(topic, *partition);
-            assert!(
-                position >= *end,
-                "complete through {through}, but at {at} `{topic}` {partition} held {end}: {position}"
-            );
-        }
+        let missing = chunks.reach(ends).err();
+        assert!(missing.is_none(), "complete through {through}, but not through the ends of {at}: {missing:?}");
     }
 }
 
@@ -113,9 +108,7 @@ async fn clickhouse_that_is_away_under_load_costs_no_count_and_memory_within_the
         let through = metric("complete_through_timestamp_seconds");
         let chunks = Chunks::read(&client).await.map_err(|error| format!("{error:?}"))?;
         held.assert_in(&chunks, through);
-        let behind = |(topic, partition, end): &&(String, u32, u64)| chunks.position(topic, *partition) < *end;
-        let behind: Vec<_> = waiting.iter().filter(behind).collect();
-        if behind.is_empty() { Ok(()) } else { Err(format!("{chunks:?}, behind in {behind:?}")) }
+        chunks.reach(&waiting)
     })
     .await;
     let drained = back.elapsed();

@@ -175,9 +175,7 @@ async fn the_page_tells_the_answers_of_the_generated_week() {
     let engine = Engine::start();
     let stage = Stage::new(kafka::shared(), engine.url(), "asked");
     stage.build(2).await;
-    for role in ["target", "contest"] {
-        stage.kafka.create_topic(&stage.topic(role), 1, &[("cleanup.policy", "compact")]).await;
-    }
+    stage.create_board_topics().await;
     let mut config = stage.config();
     config["refresh"] = json!({ "interval": "1h" });
     let pipeline = Yinliu::start(&config);

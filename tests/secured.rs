@@ -28,9 +28,7 @@ async fn events_are_counted_over_tls_with_a_password() {
     let (secured, engine) = (Secured::start(), Engine::start());
     let stage = Stage::new(&secured.kafka, engine.url(), "secured");
     stage.build(2).await;
-    for role in ["target", "contest"] {
-        secured.kafka.create_topic(&stage.topic(role), 1, &[]).await;
-    }
+    stage.create_board_topics().await;
     let mut load = Load::new(&stage, 41);
     load.send_reference().await;
     load.send(500).await;

@@ -103,9 +103,8 @@ impl Following<'_> {
         let names: Vec<_> = self.topics.iter().map(|(name, _)| (*name).to_owned()).collect();
         let before = self.positions.len();
         for topic in log.topics(&names, LIMIT)? {
-            let name: Arc<str> = topic.name.into();
-            for partition in 0..topic.partitions {
-                self.positions.entry(Origin { topic: Arc::clone(&name), partition }).or_insert(0);
+            for origin in topic.origins() {
+                self.positions.entry(origin).or_insert(0);
             }
         }
         if self.positions.len() == before {

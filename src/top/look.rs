@@ -60,7 +60,7 @@ pub(super) struct Corp {
     pub(super) last_event_at: jiff::Zoned,
 }
 
-/// A row of the leaderboard of the first corp.
+/// A row of the leaderboard of the corp that was asked for, or of the first one.
 #[derive(Clone, Debug, PartialEq, Eq, Row, Deserialize)]
 pub(super) struct Leader {
     pub(super) level: String,

@@ -147,9 +147,8 @@ fn corps(corps: &[Corp]) -> Vec<String> {
 /// Stores and staff, beside one another where there is room.
 fn leaders(leaders: &[Leader], width: usize) -> Vec<String> {
     let of = |level: &str| {
-        let found: Vec<_> = leaders.iter().filter(|leader| leader.level == level).collect();
         let mut rows = vec![["#", level, "adds", "net adds", "1 h"].map(str::to_owned).to_vec()];
-        rows.extend(found.into_iter().map(|leader| {
+        rows.extend(leaders.iter().filter(|leader| leader.level == level).map(|leader| {
             let name = format!("{} {}", leader.id, leader.name);
             let (adds, net_adds) = (HumanCount(leader.adds).to_string(), signed(leader.net_adds));
             vec![leader.rank.to_string(), name, adds, net_adds, moved(leader)]
@@ -157,9 +156,9 @@ fn leaders(leaders: &[Leader], width: usize) -> Vec<String> {
         table(&rows, 2)
     };
     let (stores, staff) = (of("store"), of("staff"));
-    let wide = stores.iter().map(|line| measure_text_width(line)).max().unwrap_or(0);
-    let needed = wide + WIDE_GAP.len() + staff.iter().map(|line| measure_text_width(line)).max().unwrap_or(0);
-    if needed > width {
+    let widest = |lines: &[String]| lines.iter().map(|line| measure_text_width(line)).max().unwrap_or(0);
+    let wide = widest(&stores);
+    if wide + WIDE_GAP.len() + widest(&staff) > width {
         return [stores, vec![String::new()], staff].concat();
     }
     let count = stores.len().max(staff.len());

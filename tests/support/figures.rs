@@ -80,6 +80,13 @@ impl Chunks {
         Ok(Self(rows.into_iter().map(chunk).collect()))
     }
 
+    /// Whether all below these ends (topic, partition, offset) is entered; else where it is not.
+    pub(crate) fn reach(&self, ends: &[(String, u32, u64)]) -> Result<(), String> {
+        let behind = |(topic, partition, end): &&(String, u32, u64)| self.position(topic, *partition) < *end;
+        let behind: Vec<_> = ends.iter().filter(behind).collect();
+        if behind.is_empty() { Ok(()) } else { Err(format!("{self:?}, behind in {behind:?}")) }
+    }
+
     /// The next offset to read; 0 where nothing was read.
     pub(crate) fn position(&self, topic: &str, partition: u32) -> u64 {
         self.0.get(&(topic.to_owned(), partition)).map_or(0, |sums| sums[0])

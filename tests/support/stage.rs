@@ -83,6 +83,13 @@ impl<'a> Stage<'a> {
         self.kafka.create_topic(topic, partitions, &[("retention.ms", "-1")]).await;
     }
 
+    /// The topics that boards alone read.
+    pub(crate) async fn create_board_topics(&self) {
+        for role in ["target", "contest"] {
+            self.kafka.create_topic(&self.topic(role), 1, &[("cleanup.policy", "compact")]).await;
+        }
+    }
+
     pub(crate) async fn create_letters(&self) {
         self.kafka.create_topic(&self.topic("dead-letter"), 1, &[("retention.ms", "-1")]).await;
     }
@@ -148,10 +155,7 @@ impl<'a> Stage<'a> {
         let client = self.client();
         let expected = format!("the ledger of `{}` at the ends {ends:?}", self.name);
         poll::until(&expected, limit, async || {
-            let chunks = Chunks::read(&client).await.map_err(|error| format!("{error:?}"))?;
-            let behind = |(topic, partition, end): &&(String, u32, u64)| chunks.position(topic, *partition) < *end;
-            let behind: Vec<_> = ends.iter().filter(behind).collect();
-            if behind.is_empty() { Ok(()) } else { Err(format!("{chunks:?}, behind in {behind:?}")) }
+            Chunks::read(&client).await.map_err(|error| format!("{error:?}"))?.reach(&ends)
         })
         .await;
     }

@@ -52,9 +52,7 @@ impl Told {
     pub(crate) async fn tell(stage: &Stage<'_>) -> Self {
         let zone = zone_at_noon(now_ms());
         stage.build(2).await;
-        for role in ["target", "contest"] {
-            stage.kafka.create_topic(&stage.topic(role), 1, &[("cleanup.policy", "compact")]).await;
-        }
+        stage.create_board_topics().await;
         let mut config = stage.config();
         config["corp"] = json!({ CORP: { "time_zone": zone }, QUIET: { "time_zone": zone } });
         config["refresh"] = json!({ "interval": "1s" });
