@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{Layer as _, filter, fmt, layer::SubscriberExt as _, registry, util::SubscriberInitExt as _};
 
 /// The shape of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,14 +30,14 @@ impl Format {
 }
 
 /// Which lines are written, such as `info` or `info,yinliu=debug`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Filter(String);
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filter(filter::Targets);
 
 impl FromStr for Filter {
-    type Err = tracing_subscriber::filter::ParseError;
+    type Err = filter::ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        EnvFilter::try_new(text).map(|_| Self(text.to_owned()))
+        text.parse().map(Self)
     }
 }
 
@@ -50,12 +50,12 @@ pub struct Error(#[source] Box<dyn StdError + Send + Sync>);
 /// # Errors
 /// A second call in one process.
 pub fn init(format: Format, filter: &Filter) -> Result<(), Error> {
-    let lines = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&filter.0)).with_writer(std::io::stderr);
-    match format {
-        Format::Text => lines.try_init(),
-        Format::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),
-    }
-    .map_err(Error)
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = match format {
+        Format::Text => lines.boxed(),
+        Format::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
+    };
+    registry().with(lines.with_filter(filter.0.clone())).try_init().map_err(|error| Error(error.into()))
 }
 
 /// The error and its sources on one line, from the outermost to the root: `insert rows: connect to …: refused`.

@@ -270,20 +270,28 @@ fn every_dependency_comes_from_the_registry_by_a_version_and_none_is_banned() {
     }
 }
 
+#[test]
+fn tests_want_no_other_features_of_a_dependency_than_the_binary() {
+    // Else cargo builds it twice on a machine that runs both, and everything that stands on it.
+    let built = |edges: &str| {
+        let said = cargo(&["tree", "--prefix", "none", "--format", "{p} {f}", "--edges", edges]);
+        said.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect::<BTreeSet<_>>()
+    };
+    let (binary, tests) = (built("normal,build"), built("normal,build,dev"));
+    assert!(tests.len() > binary.len() && binary.len() > 100, "{} and {}", binary.len(), tests.len());
+    let others: Vec<_> = binary.difference(&tests).collect();
+    assert!(others.is_empty(), "the tests build these with other features: {others:#?}");
+}
+
 fn metadata() -> serde_json::Value {
-    let output = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--locked",
-            "--offline",
-            "--filter-platform",
-            "x86_64-unknown-linux-gnu",
-        ])
-        .current_dir(root())
-        .output()
-        .unwrap();
+    let said = cargo(&["metadata", "--format-version", "1", "--filter-platform", "x86_64-unknown-linux-gnu"]);
+    serde_json::from_str(&said).unwrap()
+}
+
+/// What cargo says of the tree as it is locked.
+fn cargo(words: &[&str]) -> String {
+    let output =
+        Command::new(env!("CARGO")).args(words).args(["--locked", "--offline"]).current_dir(root()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    String::from_utf8(output.stdout).unwrap()
 }
