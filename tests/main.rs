@@ -12,6 +12,7 @@ mod burst;
 mod cases;
 mod catalogue;
 mod chaos;
+mod codes;
 mod components;
 mod contract;
 mod corrections;

@@ -62,6 +62,7 @@ words! {
     Was = "was", " 是 ", ": ";
     LastWeekday = "last_weekday", "上{}", "Last {}";
     Held = "held", "等数据恢复", "held";
+    Uncounted = "uncounted", "当天未完整统计", "not fully counted";
     More = "more", "多 {}", "+{}";
     Fewer = "fewer", "少 {}", "−{}";
     Level = "level", "持平", "level";
@@ -103,8 +104,8 @@ words! {
     NotJudgedPassRate = "not_judged_pass_rate", "申请通过率还不能判断：前 7 天同龄申请只有 {} 个，要 {} 个。", "Acceptance is not judged: {} requests of the 7 days before at this age, {} are needed.";
     NotJudgedLoss = "not_judged_loss", "群发后流失还不能判断：前 30 天满 24 小时的群发只有 {} 次，要 {} 次。", "Losses after broadcasts are not judged: {} broadcasts of the 30 days before, {} are needed.";
     NotJudgedZero = "not_judged_zero", "没有加粉的地方还不能判断：同星期的往日只有 {} 天，要 {} 天。", "Places without adds are not judged: {} like weekdays known, {} are needed.";
-    SilentFor = "silent_for", "{} {} 分钟没有加粉", "{} silent for {} min";
-    SilentUsual = "silent_usual", "平时 {} 分钟一个；最后一个 {}", "usually one every {} min; last at {}";
+    SilentFor = "silent_for", "{} {}没有加粉", "{} silent for {}";
+    SilentUsual = "silent_usual", "平时 {}一个；最后一个 {}", "usually one every {}; last at {}";
     FewPassed = "few_passed", "{}：发出 {} 个申请，只通过 {} 个", "{}: {} sent, {} accepted";
     PassUsual = "pass_usual", "{}，平时同龄 {}", "{}, usually {} at this age";
     LeftAfter = "left_after", "{}：群发后流失 {} 人", "{}: {} left after a broadcast";
@@ -151,7 +152,9 @@ words! {
     ChannelsSay = "channels_say", "未归因也算在合计里，各渠道相加一定等于加粉。竖线是前一日同一时刻。", "Unattributed is part of the total: channels always add up to adds. The tick is the same minute of the day before.";
     SilentCodes = "silent_codes", "没动静的码", "Silent codes";
     NoneSilent = "none_silent", "所有活跃的码都有动静。", "Every active code is adding as usual.";
+    Seconds = "seconds", "{} 秒", "{} s";
     Minutes = "minutes", "{} 分钟", "{} min";
+    Hours = "hours", "{} 小时", "{} h";
     Retained = "retained", "其中有效 {}，占 {}", "{} of them qualified, {}";
     RetainedLater = "retained_later", "留存要满 24 小时才知道。", "Retention is known after 24 h.";
     Stages = "stages", "从曝光到开口", "From exposure to first message";

@@ -109,7 +109,6 @@ fn sign(page: &Context, item: &Finding) -> Html {
 fn words(page: &Context, item: &Finding) -> (Html, Html) {
     let words = page.words;
     let name = item.name.as_str();
-    let minutes = |seconds: u64| number((seconds / 60).max(1).into());
     let time = |pattern: &str| page.time(item.since.as_deref(), pattern);
     let counts = [known(item.numerator), known(item.denominator)];
     let rate = |part: Option<u64>, whole: Option<u64>| part.zip(whole).and_then(|(part, whole)| share(part, whole));
@@ -117,9 +116,9 @@ fn words(page: &Context, item: &Finding) -> (Html, Html) {
     let usual = rate(item.usual_numerator, item.usual_denominator).unwrap_or_else(|| NONE.to_owned());
     match item.kind {
         Kind::Silent => {
-            let usual = item.usual.map_or_else(|| NONE.to_owned(), minutes);
+            let usual = item.usual.map_or_else(|| NONE.to_owned(), |seconds| words.span(seconds));
             let says = [usual.as_str(), &time("%H:%M:%S")];
-            (words.with(Word::SilentFor, &[name, &minutes(item.value)]), words.with(Word::SilentUsual, &says))
+            (words.with(Word::SilentFor, &[name, &words.span(item.value)]), words.with(Word::SilentUsual, &says))
         }
         Kind::PassRate => {
             (words.with(Word::FewPassed, &[name, &counts[1], &counts[0]]), words.with(Word::PassUsual, &[&now, &usual]))

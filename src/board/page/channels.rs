@@ -109,14 +109,13 @@ fn silent(page: &Context, mix: &Channels) -> Html {
 
 fn code_line(page: &Context, code: &Silent) -> Html {
     let name = code.label.as_deref().filter(|label| !label.is_empty()).unwrap_or(&code.state);
-    let minutes = |seconds: u64| number((seconds / 60).max(1).into());
     let last = page.time(code.last_add_at.as_deref(), "%H:%M:%S");
     Html::fill(
         "<li><span>{{name}}<small class=\"num\">{{usual}}</small></span><b class=\"num\">{{silent}}</b></li>",
         &[
             ("name", Html::text(name)),
-            ("usual", page.words.with(Word::SilentUsual, &[&minutes(code.usual_gap_seconds), &last])),
-            ("silent", page.words.with(Word::Minutes, &[&minutes(code.silent_seconds)])),
+            ("usual", page.words.with(Word::SilentUsual, &[&page.words.span(code.usual_gap_seconds), &last])),
+            ("silent", Html::text(&page.words.span(code.silent_seconds))),
         ],
     )
 }

@@ -51,6 +51,16 @@ impl Words {
         })
     }
 
+    /// A span of time in its largest unit of which there are two or more.
+    pub(super) fn span(self, seconds: u64) -> String {
+        let (word, count) = match seconds {
+            0..120 => (Word::Seconds, seconds),
+            120..7_200 => (Word::Minutes, seconds / 60),
+            _ => (Word::Hours, seconds / 3_600),
+        };
+        word.with(self.language, &[&number(count.into())])
+    }
+
     /// More or fewer than before, as a class and in words.
     pub(super) fn change(self, now: impl Into<i128>, before: impl Into<i128>) -> (Html, Html) {
         let (now, before) = (now.into(), before.into());
@@ -172,6 +182,13 @@ mod tests {
         assert_eq!((ZH.about(41_400), EN.about(41_400)), ("4.14 万".to_owned(), "41.4k".to_owned()));
         assert_eq!((ZH.about(1_284_000), EN.about(1_284_000)), ("128.4 万".to_owned(), "1.28M".to_owned()));
         assert_eq!(ZH.about(9_999), "9,999");
+    }
+
+    #[test]
+    fn spans_are_told_in_the_largest_unit_of_which_there_are_two() {
+        let told = [0, 119, 120, 7_199, 7_200, 54_300].map(|seconds| ZH.span(seconds));
+        assert_eq!(told, ["0 秒", "119 秒", "2 分钟", "119 分钟", "2 小时", "15 小时"]);
+        assert_eq!(EN.span(2_820), "47 min");
     }
 
     #[test]
