@@ -20,7 +20,7 @@ use yinliu::board::{
     view::Scope,
 };
 
-use self::month::{month, now_ms};
+use self::month::{ALWAYS_LATE, FIRST_DAY, month, now_ms};
 use crate::support::{poll, stage::SOON};
 
 mod month;
@@ -138,6 +138,26 @@ async fn the_trend_holds_every_add_of_both_days() {
         json!([sum("adds"), sum("late_adds"), sum("baseline_adds"), trend["adds"][60], complete])
     };
     served.shows("trend?corp=c&step_seconds=600", pick, json!([5, 0, 53, 5, true])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_compared_with_days_that_were_not_counted_whole() {
+    let served = served(board::Config::default()).await;
+    let shows = |data: &Value| json!([each(&data["baselines"], &["adds"]), data["uncounted"].as_array().map(Vec::len)]);
+    for (corp, expected) in [
+        ("c", json!([[[53], [12]], 0])),
+        // What came late tells nothing of a day on which nobody counted.
+        (FIRST_DAY, json!([[], 2])),
+        // Where all comes late, the first day with any is the first.
+        (ALWAYS_LATE, json!([[[1]], 1])),
+    ] {
+        served.shows(&format!("summary?corp={corp}"), shows, expected).await;
+    }
+    let trend = |data: &Value| json!(data["baseline_adds"].as_array().map(Vec::is_empty));
+    served.shows(&format!("trend?corp={FIRST_DAY}"), trend, json!(true)).await;
+    served.shows("trend?corp=c", trend, json!(false)).await;
+    let (_, page) = served.get(&format!("/?corp={FIRST_DAY}&lang=en"), "").await;
+    assert_eq!(page.matches("not fully counted").count(), 2, "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -92,6 +92,7 @@ impl Channels {
     pub fn new(snapshot: &Snapshot, freshness: &Freshness) -> Self {
         let held = freshness.holds_comparisons();
         let moment = &snapshot.instants.baselines[0];
+        let compares = !held && snapshot.counted_all_of(moment.day);
         let baseline = |minutes: &Minutes| minutes.whole.until(&minutes.running, moment).get(Counter::Adds);
         let mut adds: HashMap<&str, (u64, u64)> = HashMap::from([(UNATTRIBUTED, (0, 0))]);
         for (channel, counters) in &snapshot.counts.channels {
@@ -113,7 +114,7 @@ impl Channels {
                     zh: label(|channel| &channel.zh),
                     en: label(|channel| &channel.en),
                     adds,
-                    baseline_adds: (!held).then_some(baseline),
+                    baseline_adds: compares.then_some(baseline),
                     qualified_adds: snapshot
                         .cohorts()
                         .and_then(|cohorts| cohorts.channels.get(channel).copied().unwrap_or_default().qualified(adds)),

@@ -33,6 +33,9 @@ pub(super) mod crew;
 /// 14:32:15 in Shanghai.
 const COMPLETE_THROUGH: i64 = 1_795_329_135_000;
 
+/// More than eight weeks before.
+const COUNTED_SINCE: Date = jiff::civil::date(2026, 9, 1);
+
 pub(super) fn view(parameters: &[(&str, &str)]) -> View {
     let mut all = HashMap::from([("level".to_owned(), "store".to_owned())]);
     all.extend(parameters.iter().map(|(field, value)| ((*field).to_owned(), (*value).to_owned())));
@@ -47,6 +50,7 @@ pub(super) fn snapshot() -> Snapshot {
     Snapshot {
         watched: view(&[]).watched,
         day,
+        counted_since: Some(COUNTED_SINCE),
         time_zone: "Asia/Shanghai".to_owned(),
         clock,
         instants,
@@ -362,6 +366,10 @@ impl Reader for Fixture {
 
     fn organisation<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Organisation, Error>> {
         self.answer(if corp == crew::CREW { crew::organisation() } else { organisation() })
+    }
+
+    fn counted_since<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Date>, Error>> {
+        self.answer(Some(COUNTED_SINCE))
     }
 
     fn clock<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Clock, Error>> {

@@ -169,6 +169,7 @@ impl Child {
         findings: &[Finding],
     ) -> Row {
         let level = snapshot.watched.level;
+        let yesterday = &snapshot.instants.baselines[0];
         Row {
             name: if self.id.is_empty() { String::new() } else { snapshot.directory.name(level, &self.id) },
             id: self.id.clone(),
@@ -178,7 +179,7 @@ impl Child {
             adds: self.counters.get(Counter::Adds),
             net_adds: Some(self.counters.net_adds()),
             qualified_adds: self.qualified_adds,
-            baseline_adds: (!held).then(|| self.baseline_adds(&snapshot.instants.baselines[0])),
+            baseline_adds: (!held && snapshot.counted_all_of(yesterday.day)).then(|| self.baseline_adds(yesterday)),
             staff_active: self.staff_active,
             target: self.target,
             last_add_at: self.earlier.last_add_at.and_then(rfc3339),
@@ -314,6 +315,10 @@ mod tests {
         let stale = board(&[], 600);
         assert!(stale.held && stale.moved_since.is_none());
         assert_eq!((stale.rows[0].rank_before, stale.rows[0].baseline_adds), (None, None));
+        let mut snapshot = fixture::snapshot();
+        snapshot.counted_since = Some(snapshot.instants.baselines[0].day);
+        let first = Leaderboard::new(&snapshot, &fixture::view(&[]), &snapshot.freshness(Duration::ZERO));
+        assert_eq!((first.rows[0].rank_before, first.rows[0].baseline_adds), (Some(2), None), "not all was counted");
         assert_eq!(stale.rows[0].adds, live.rows[0].adds);
     }
 

@@ -32,6 +32,9 @@ pub trait Reader: Debug + Send + Sync + 'static {
     /// Who is where in a corp.
     fn organisation<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Organisation, Error>>;
 
+    /// The first business day with adds that came in time, or with any where all come late; absent where there are none.
+    fn counted_since<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Option<Date>, Error>>;
+
     /// How far a corp is counted, and the clock of the server.
     fn clock<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Clock, Error>>;
 

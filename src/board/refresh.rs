@@ -221,7 +221,7 @@ mod tests {
     use super::*;
     use crate::board::details::Readings;
     use crate::board::fixture::{self, Fixture};
-    use crate::board::sources::{BusiestCorps, Organisations, Views};
+    use crate::board::sources::{Beginnings, BusiestCorps, Organisations, Views};
     use crate::corp::Corps;
 
     fn refresher() -> (Arc<Refresher<Views>>, Arc<Fixture>) {
@@ -232,7 +232,9 @@ mod tests {
         let organisations = Arc::new(Refresher::new(organisations, shutdown.clone()));
         let reader: Arc<dyn crate::board::reader::Reader> = Arc::<Fixture>::clone(&fixture);
         let details = Readings::new(&reader, &shutdown);
-        let views = Views::new(reader, corps, organisations, details);
+        let beginnings = Beginnings::new(Arc::clone(&reader));
+        let beginnings = Arc::new(Refresher::new(beginnings, shutdown.clone()));
+        let views = Views::new(reader, corps, organisations, beginnings, details);
         (Arc::new(Refresher::new(views, shutdown)), fixture)
     }
 

@@ -24,7 +24,7 @@ use super::limits::{self, Client, Limits};
 use super::pictures::Pictures;
 use super::refresh::Refresher;
 use super::snapshot::Snapshot;
-use super::sources::{BusiestCorps, Organisations, Views};
+use super::sources::{Beginnings, BusiestCorps, Organisations, Views};
 use super::view::View;
 use super::{Board, assets, page, problem::Problem, stream};
 
@@ -63,7 +63,8 @@ pub(super) fn router(board: Board, limits: Arc<Limits>, shutdown: CancellationTo
         organisations: Arc::clone(&organisations),
     });
     let details = Readings::new(&board.reader, &shutdown);
-    let views = Views::new(board.reader, board.corps, organisations, details);
+    let beginnings = Arc::new(Refresher::new(Beginnings::new(Arc::clone(&board.reader)), shutdown.clone()));
+    let views = Views::new(board.reader, board.corps, organisations, beginnings, details);
     let shared = Shared {
         views: Arc::new(Refresher::new(views, shutdown.clone())),
         admission: Arc::clone(&admission),

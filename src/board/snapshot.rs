@@ -47,6 +47,8 @@ impl Serialize for State {
 pub struct Snapshot {
     pub watched: Watched,
     pub day: Date,
+    /// The first business day that was counted, perhaps a part of it; absent while there is none.
+    pub counted_since: Option<Date>,
     /// Name of the corp's zone.
     pub time_zone: String,
     pub clock: Clock,
@@ -104,6 +106,13 @@ impl Snapshot {
         total
     }
 
+    /// Whether all of this day was counted, so that another may be compared with it: 0 of a day on which nobody counted is
+    /// no figure.
+    #[must_use]
+    pub fn counted_all_of(&self, day: Date) -> bool {
+        self.counted_since.is_some_and(|first| first < day)
+    }
+
     /// The cohorts of the day, if they have reached what is counted of it.
     #[must_use]
     pub fn cohorts(&self) -> Option<&Cohorts> {
@@ -148,6 +157,7 @@ impl Snapshot {
     #[must_use]
     pub fn shows_the_same_as(&self, other: &Self) -> bool {
         self.day == other.day
+            && self.counted_since == other.counted_since
             && self.clock.complete_through == other.clock.complete_through
             && self.clock.last_event_at == other.clock.last_event_at
             && self.instants == other.instants

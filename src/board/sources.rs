@@ -76,12 +76,43 @@ impl Source for Organisations {
     }
 }
 
+/// Since when each corp is counted.
+#[derive(Debug)]
+pub struct Beginnings {
+    reader: Arc<dyn Reader>,
+}
+
+impl Beginnings {
+    #[must_use]
+    pub fn new(reader: Arc<dyn Reader>) -> Self {
+        Self { reader }
+    }
+}
+
+impl Source for Beginnings {
+    type Key = String;
+    /// The first business day that was counted; absent while there is none.
+    type Value = Option<Date>;
+
+    /// Records of days before move it alone.
+    const INTERVAL: Duration = Duration::from_mins(10);
+
+    fn interval_after(since: &Option<Date>) -> Duration {
+        if since.is_none() { SLOW_INTERVAL } else { Self::INTERVAL }
+    }
+
+    fn read<'a>(&'a self, corp: &'a String, _: Option<&'a Option<Date>>) -> BoxFuture<'a, Result<Option<Date>, Error>> {
+        self.reader.counted_since(corp)
+    }
+}
+
 /// The figures of each view.
 #[derive(Debug)]
 pub struct Views {
     reader: Arc<dyn Reader>,
     corps: Corps,
     organisations: Arc<Refresher<Organisations>>,
+    beginnings: Arc<Refresher<Beginnings>>,
     details: Readings,
 }
 
@@ -111,9 +142,10 @@ impl Views {
         reader: Arc<dyn Reader>,
         corps: Corps,
         organisations: Arc<Refresher<Organisations>>,
+        beginnings: Arc<Refresher<Beginnings>>,
         details: Readings,
     ) -> Self {
-        Self { reader, corps, organisations, details }
+        Self { reader, corps, organisations, beginnings, details }
     }
 
     async fn snapshot(&self, watched: &Watched, before: Option<&Snapshot>) -> Result<Snapshot, Error> {
@@ -141,12 +173,15 @@ impl Views {
         if let Ok(Some((organisation, _))) = self.organisations.newest(&watched.corp).await {
             directory.organisation = organisation;
         }
+        let beginning = self.beginnings.newest(&watched.corp).await.ok().flatten();
+        let counted_since = beginning.and_then(|(since, _)| *since);
         let time_zone = zone.iana_name().unwrap_or("UTC").to_owned();
         let news = news.unwrap_or_else(|| news::of_the_hour(watched, &instants, &earlier, &directory));
         let (watched, revision) = (watched.clone(), clock.now);
         let mut snapshot = Snapshot {
             watched,
             day,
+            counted_since,
             time_zone,
             clock,
             instants,

@@ -210,8 +210,10 @@ pub struct Summary {
     pub target: Option<Target>,
     /// `null` for staff, early in the day, where there are too few like weekdays, and when the figures are stale.
     pub forecast: Option<Forecast>,
-    /// The day before, then the day a week before.
+    /// The day before, then the day a week before, as far as all of them was counted.
     pub baselines: Vec<Baseline>,
+    /// The others of these days.
+    pub uncounted: Vec<String>,
 }
 
 impl Summary {
@@ -223,7 +225,9 @@ impl Summary {
         let like = if freshness.holds_comparisons() { &[] } else { snapshot.derived.like_weekdays.as_slice() };
         let pace = pace::usual(like);
         let target = snapshot.directory.target(scope.level, &scope.id, metric);
-        let baselines = snapshot.instants.baselines.iter().zip(&snapshot.earlier.baselines);
+        let moments = snapshot.instants.baselines.iter().zip(&snapshot.earlier.baselines);
+        let (counted, uncounted): (Vec<_>, Vec<_>) =
+            moments.partition(|(moment, _)| snapshot.counted_all_of(moment.day));
         let figures = Figures::new(snapshot.total());
         let figures = match snapshot.cohorts() {
             Some(cohorts) => figures.with_cohort(&cohorts.total(), cohorts.are_final(&snapshot.instants)),
@@ -238,7 +242,8 @@ impl Summary {
             }),
             // A single person's day is too small to be told in advance.
             forecast: if scope.level == Level::Staff { None } else { pace::forecast(figures.adds(), like) },
-            baselines: baselines.map(|(moment, channels)| Baseline::new(moment, channels.values())).collect(),
+            baselines: counted.iter().map(|(moment, channels)| Baseline::new(moment, channels.values())).collect(),
+            uncounted: uncounted.iter().map(|(moment, _)| moment.day.to_string()).collect(),
             figures,
         }
     }
@@ -316,6 +321,25 @@ mod tests {
         assert_eq!(baseline.business_date, "2026-11-21");
         assert_eq!(baseline.until.as_deref(), Some("2026-11-21T06:32:15Z"));
         assert_eq!(baseline.figures.adds(), 20 + 2);
+    }
+
+    #[test]
+    fn a_day_of_which_not_all_was_counted_is_no_baseline() {
+        let mut snapshot = fixture::snapshot();
+        let mut days = |since: Option<&str>| {
+            snapshot.counted_since = since.map(|day| day.parse().unwrap());
+            let summary = summary(&snapshot, 0);
+            (summary.baselines.into_iter().map(|base| base.business_date).collect::<Vec<_>>(), summary.uncounted)
+        };
+        let both = || vec!["2026-11-21".to_owned(), "2026-11-15".to_owned()];
+        assert_eq!(days(Some("2026-11-14")), (both(), vec![]));
+        assert_eq!(
+            days(Some("2026-11-15")),
+            (both()[..1].to_vec(), both()[1..].to_vec()),
+            "the first day may be a part"
+        );
+        assert_eq!(days(Some("2026-11-21")), (vec![], both()));
+        assert_eq!(days(None), (vec![], both()));
     }
 
     #[test]

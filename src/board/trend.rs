@@ -21,7 +21,8 @@ pub struct Trend {
     /// By step; `null` for a step that has not begun.
     pub adds: Vec<Option<u64>>,
     pub late_adds: Vec<Option<u64>>,
-    /// Of the day before, step by step from its own start; empty while comparisons are held.
+    /// Of the day before, step by step from its own start; empty while comparisons are held, and where not all of that day was
+    /// counted.
     pub baseline_adds: Vec<Option<u64>>,
     /// So many steps from the first on are counted to their end.
     pub complete_steps: usize,
@@ -46,12 +47,13 @@ impl Trend {
         let (before_start, before_end) = instants.day_before;
         let before = fold(&course.day_before, before_start, step, self::steps(before_start, before_end, step));
         let before = before.into_iter().map(|(adds, _)| Some(adds));
+        let compares = !freshness.holds_comparisons() && snapshot.counted_all_of(instants.baselines[0].day);
         Some(Self {
             step_seconds: u64::try_from(step / 1000).unwrap_or(STEP_SECONDS),
             from: rfc3339(start),
             adds: shown(adds),
             late_adds: shown(late),
-            baseline_adds: if freshness.holds_comparisons() { Vec::new() } else { before.collect() },
+            baseline_adds: if compares { before.collect() } else { Vec::new() },
             complete_steps: complete.min(steps),
         })
     }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use clickhouse::query::Query;
 use clickhouse::{Client, Row};
 use futures_util::future::BoxFuture;
+use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::Deserialize;
 
@@ -46,6 +47,11 @@ impl Warehouse {
     }
 }
 
+/// The first day of a corp (bound) with adds that came in time, for late ones belong to days on which nobody counted yet
+/// too; where all come late the first with any; 1970-01-01 where there are none.
+const COUNTED_SINCE: &str = "SELECT if(countIf(adds > late_adds) > 0, minIf(business_date, adds > late_adds), \
+     min(business_date)) AS day FROM v_counts_1d_channel WHERE corp_id = ?";
+
 impl Reader for Warehouse {
     fn busiest_corps(&self) -> BoxFuture<'_, Result<Vec<String>, Error>> {
         Box::pin(async move {
@@ -63,6 +69,17 @@ impl Reader for Warehouse {
         Box::pin(async move {
             let (names, members, regions) = tokio::try_join!(self.names(corp), self.members(corp), self.regions(corp))?;
             Ok(Organisation { names, members, regions })
+        })
+    }
+
+    fn counted_since<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Option<Date>, Error>> {
+        Box::pin(async move {
+            let query = self.client.query(COUNTED_SINCE).bind(corp);
+            let rows: Vec<SinceRow> = rows("the first day", query).await?;
+            Ok(rows
+                .first()
+                .filter(|row| row.day > 0)
+                .and_then(|row| jiff::civil::date(1970, 1, 1).checked_add(i64::from(row.day).days()).ok()))
         })
     }
 
@@ -227,6 +244,12 @@ impl Warehouse {
 #[derive(Row, Deserialize)]
 struct CorpRow {
     corp: String,
+}
+
+#[derive(Row, Deserialize)]
+struct SinceRow {
+    /// Days since 1970-01-01.
+    day: u16,
 }
 
 #[derive(Row, Deserialize)]

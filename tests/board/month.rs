@@ -40,10 +40,10 @@ fn event(at_ms: i64, kind: Kind, staff: &str, customer: &str) -> Happening {
     Happening::new(at_ms, kind, staff, &customer)
 }
 
-/// Three like weekdays of 12 adds in the morning and 8 in the evening, half of them of each store; yesterday 3 adds, and
+/// A first day; three like weekdays of 12 adds in the morning and 8 in the evening, half of them of each store; yesterday 3 adds, and
 /// 100 requests of which 50 are accepted; today 5 adds of s1 and nothing of s2, 20 requests that nobody accepts.
 fn history(clock: &Clock) -> Vec<Happening> {
-    let mut events = Vec::new();
+    let mut events = vec![event(clock.at(22, 9, 0), Kind::Add, "s1", "first")];
     for week in 1..=3 {
         for n in 0..10 {
             let (hour, minute) = if n < 6 { (9, n) } else { (18, n) };
@@ -78,6 +78,21 @@ fn history(clock: &Clock) -> Vec<Happening> {
     events
 }
 
+/// A corp whose first day is today, and a corp all of whose adds come late: each has adds of yesterday and of a week ago
+/// that came half an hour late.
+pub(super) const FIRST_DAY: &str = "first-day";
+pub(super) const ALWAYS_LATE: &str = "always-late";
+
+/// In time, and late.
+fn of_others(clock: &Clock) -> [Vec<Happening>; 2] {
+    let add = |corp: &str, days_ago| {
+        let corp = corp.to_owned();
+        Happening { corp, ..event(clock.at(days_ago, 9, 0), Kind::Add, "s1", &format!("d{days_ago}")) }
+    };
+    let late = [add(FIRST_DAY, 1), add(FIRST_DAY, 7), add(FIRST_DAY, 8), add(ALWAYS_LATE, 1), add(ALWAYS_LATE, 7)];
+    [vec![add(FIRST_DAY, 0)], late.to_vec()]
+}
+
 /// The directory, a target, two contests, two corrections of which one moved adds between channels, and a code with an add every five minutes until 10:00.
 async fn tell(refreshed: &Refreshed, clock: &Clock) {
     let instant = |ms: i64| format!("fromUnixTimestamp64Milli(toInt64({ms}), 'UTC')");
@@ -93,7 +108,10 @@ async fn tell(refreshed: &Refreshed, clock: &Clock) {
             ))
             .await;
     }
-    refreshed.execute("INSERT INTO corp_activity (corp_id, last_event_at) VALUES ('c', now64(3))").await;
+    for corp in ["c", FIRST_DAY, ALWAYS_LATE] {
+        let row = format!("INSERT INTO corp_activity (corp_id, last_event_at) VALUES ('{corp}', now64(3))");
+        refreshed.execute(&row).await;
+    }
     let target = format!("SELECT 'c', 'corp', '', {today}, 'adds', 20, now64(3)");
     refreshed
         .execute(&format!(
@@ -140,13 +158,15 @@ pub(super) async fn month() -> Refreshed {
     let config = MONTH
         .get_or_init(|| async {
             let (zone, ahead) = noon();
-            let mut refreshed = Refreshed::with_zones("board", &[("c", &zone)]).await;
+            let zones = ["c", FIRST_DAY, ALWAYS_LATE].map(|corp| (corp, zone.as_str()));
+            let mut refreshed = Refreshed::with_zones("board", &zones).await;
             let local = now_ms() + ahead;
             let clock = Clock(local - local.rem_euclid(DAY_MS) - ahead);
-            refreshed.count(&history(&clock)).await;
+            let [in_time, others_late] = of_others(&clock);
+            refreshed.count(&[history(&clock), in_time].concat()).await;
             // Two adds of the day before yesterday come half an hour late.
             let late = (0..2).map(|n| event(clock.at(2, 10, 20 + n), Kind::Add, "s1", &format!("l{n}")));
-            refreshed.count_after(&late.collect::<Vec<_>>(), 30 * 60_000).await;
+            refreshed.count_after(&late.chain(others_late).collect::<Vec<_>>(), 30 * 60_000).await;
             tell(&refreshed, &clock).await;
             refreshed.complete_through(now_ms()).await;
             refreshed.refresh().await;

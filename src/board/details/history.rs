@@ -1,6 +1,7 @@
 //! How the like weekdays of the weeks before went.
 //!
-//! Invariant: a day on which nothing was added says nothing about a usual day, and is left out.
+//! Invariant: a day on which nothing was added says nothing about a usual day, and is left out; so is the first day of a corp
+//! and what came late for days before it.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -104,7 +104,17 @@ fn to(page: &Context, level: &str, id: &str) -> Html {
 
 /// The day against the same moment of days before.
 pub(super) fn compared(page: &Context) -> Html {
-    Html::join(page.baselines().iter().enumerate().map(|(position, base)| line(page, position, base)))
+    let counted = page.baselines().iter().enumerate().map(|(position, base)| line(page, position, base));
+    let uncounted = page.facts.summary.iter().flat_map(|summary| &summary.uncounted).enumerate();
+    Html::join(counted.chain(uncounted.map(|(after, day)| line_uncounted(page, page.baselines().len() + after, day))))
+}
+
+/// The line of a day of which not all was counted.
+fn line_uncounted(page: &Context, position: usize, business_date: &str) -> Html {
+    page.fill(
+        "<tr><th scope=\"row\">{{day}}</th><td class=\"num base\">—</td><td class=\"note\" colspan=\"2\">{{:uncounted}}</td></tr>",
+        &[("day", base_day(page, position, business_date))],
+    )
 }
 
 /// One line of comparison: the moment, the base, how many more or fewer, and the percentage where the base carries one.
@@ -133,14 +143,19 @@ pub(super) fn base_label(page: &Context, position: usize, base: &Baseline) -> St
     let time = base.until.as_deref().and_then(|until| local(until, &page.zone));
     let whole = time.as_ref().is_some_and(|at| at.date().to_string() != base.business_date);
     let time = time.map(|at| if whole { "24:00".to_owned() } else { at.strftime("%H:%M").to_string() });
-    let weekday = base.business_date.parse().map(|day| page.words.weekday(day)).unwrap_or_default();
-    let today = page.view.watched.day.is_none();
-    let label = match (position, today) {
-        (0, true) => page.words.with(Word::Yesterday, &[]),
-        (0, false) => page.words.with(Word::DayBefore, &[]),
-        (_, _) => page.words.with(Word::LastWeekday, &[&weekday]),
-    };
-    format!("{label} {}", time.unwrap_or_default())
+    format!("{} {}", base_day(page, position, &base.business_date), time.unwrap_or_default())
+}
+
+/// Yesterday, last Sunday.
+pub(super) fn base_day(page: &Context, position: usize, business_date: &str) -> Html {
+    match (position, page.view.watched.day) {
+        (0, None) => page.words.text(Word::Yesterday),
+        (0, Some(_)) => page.words.text(Word::DayBefore),
+        (_, _) => {
+            let weekday = business_date.parse().map(|day| page.words.weekday(day)).unwrap_or_default();
+            page.words.with(Word::LastWeekday, &[&weekday])
+        }
+    }
 }
 
 /// Width and height of the running total beside the figure.

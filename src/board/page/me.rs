@@ -39,8 +39,15 @@ fn whose(page: &Context) -> Html {
 }
 
 fn hero(page: &Context) -> Html {
-    let base = page.baselines().first();
-    let compared = base.map(|base| {
+    let uncounted = page.facts.summary.as_ref().and_then(|summary| summary.uncounted.first());
+    let uncounted = uncounted.map(|day| {
+        let day = hero::base_day(page, 0, day);
+        page.fill(
+            "<p class=\"beside num\"><span>{{day}} —</span><span class=\"note\">{{:uncounted}}</span></p>",
+            &[("day", day)],
+        )
+    });
+    let compared = page.baselines().first().map(|base| {
         let (class, change) = page.words.change(page.adds(), base.figures.adds());
         let change = if page.held() { Html::default() } else { change };
         page.fill("<p class=\"beside num\" data-base=\"0\"><span>{{label}}{{:was}}<span data-b=\"base\">{{base}}</span></span><b class=\"w {{class}}\" data-b=\"change\">{{change}}</b><span class=\"h hold\">{{:held}}</span></p>", &[
@@ -57,7 +64,7 @@ fn hero(page: &Context) -> Html {
             ("day_before", hero::day_before(page)),
             ("day", hero::day(page)),
             ("adds", page.shown("adds")),
-            ("compared", compared.unwrap_or_default()),
+            ("compared", compared.or(uncounted).unwrap_or_default()),
             (
                 "code",
                 page.facts

@@ -56,7 +56,7 @@ fn hours(page: &Context, trend: &Trend) -> Html {
             ("hour", Html::text(&format!("{hour:02}"))),
             ("today", Html::text(&number(sum(today).into()))),
             ("so_far", if so_far { page.words.text(Word::SoFar) } else { Html::default() }),
-            ("before", if page.held() { Html::default() } else { Html::text(&number(sum(&trend.baseline_adds[from..to]).into())) }),
+            ("before", if from == to { Html::default() } else { Html::text(&number(sum(&trend.baseline_adds[from..to]).into())) }),
         ])
     }))
 }
