@@ -28,7 +28,7 @@ async fn tell(refreshed: &Refreshed, adds: &[Adds]) {
 }
 
 #[derive(Debug, PartialEq, Row, Deserialize)]
-struct Silent {
+struct Listed {
     state: String,
     silent_seconds: u32,
     usual_gap_seconds: u32,
@@ -38,7 +38,7 @@ struct Silent {
 async fn silent(refreshed: &Refreshed, through: &str) -> Vec<(String, u32, u32, Option<f64>)> {
     refreshed.complete_through(instant(through, ZONE)).await;
     let sql = "SELECT state, silent_seconds, usual_gap_seconds, usual_adds FROM v_silent_codes ORDER BY state";
-    let rows = refreshed.client.query(sql).fetch_all::<Silent>().await.unwrap();
+    let rows = refreshed.client.query(sql).fetch_all::<Listed>().await.unwrap();
     rows.into_iter().map(|row| (row.state, row.silent_seconds, row.usual_gap_seconds, row.usual_adds)).collect()
 }
 

@@ -1,16 +1,15 @@
-//! A small corp that the tests of the board know by heart, and a reader that answers with it.
+//! A small corp that the tests of the board know by heart.
 //!
 //! Invariant: 30 adds today and 22 by the same moment yesterday, over three stores and what belongs to none.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use futures_util::future::BoxFuture;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::days::{self, Instants};
+use super::days;
+use super::details::Details;
 use super::details::broadcasts::{Broadcasts, Sent, Usual};
 use super::details::codes::{Code, Codes};
 use super::details::cohorts::{Cohort, Cohorts};
@@ -20,15 +19,17 @@ use super::details::course::{Course, Minute};
 use super::details::history::{History, LikeDay};
 use super::details::person::{Added, Fate, Month, Person};
 use super::details::requests::{Passed, Requests};
-use super::details::{Details, Key};
 use super::organisation::{Member, Organisation};
-use super::reader::{Clock, Counters, Day, Directory, Earlier, EarlierChild, Error, Minutes, Reader};
+use super::reader::{Clock, Counters, Day, Directory, Earlier, EarlierChild, Minutes};
 use super::snapshot::Snapshot;
 use super::sources::Slow;
-use super::view::{Defaults, Level, Scope, View, Watched};
+use super::view::{Defaults, Level, Scope, View};
 use crate::event::Counter;
 
+mod answers;
 pub(super) mod crew;
+
+pub(super) use answers::Fixture;
 
 /// 14:32:15 in Shanghai.
 const COMPLETE_THROUGH: i64 = 1_795_329_135_000;
@@ -320,108 +321,5 @@ fn person() -> Person {
         day_before: vec![DAY_START - 86_400_000 + 570 * 60_000],
         month: Month { qualified: 31, qualified_final: 25, adjusted: -2 },
         complete_through: COMPLETE_THROUGH - 45_000,
-    }
-}
-
-/// Answers with the fixture while it is up, and counts the readings.
-#[derive(Debug)]
-pub(super) struct Fixture {
-    pub(super) down: AtomicBool,
-    /// Whether it takes questions and answers none.
-    pub(super) hangs: AtomicBool,
-    pub(super) readings: AtomicUsize,
-    /// How many corps there are, up to two.
-    pub(super) corps: AtomicUsize,
-}
-
-impl Default for Fixture {
-    fn default() -> Self {
-        Self {
-            down: AtomicBool::default(),
-            hangs: AtomicBool::default(),
-            readings: AtomicUsize::default(),
-            corps: AtomicUsize::new(1),
-        }
-    }
-}
-
-impl Fixture {
-    fn answer<T: Send + 'static>(&self, answer: T) -> BoxFuture<'_, Result<T, Error>> {
-        let (down, hangs) = (self.down.load(Ordering::SeqCst), self.hangs.load(Ordering::SeqCst));
-        Box::pin(async move {
-            if hangs {
-                std::future::pending::<()>().await;
-            }
-            if down { Err(Error::Timeout { seconds: 0 }) } else { Ok(answer) }
-        })
-    }
-}
-
-impl Reader for Fixture {
-    fn busiest_corps(&self) -> BoxFuture<'_, Result<Vec<String>, Error>> {
-        self.answer(
-            ["acme", "other"].iter().take(self.corps.load(Ordering::SeqCst)).map(|&corp| corp.to_owned()).collect(),
-        )
-    }
-
-    fn organisation<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Organisation, Error>> {
-        self.answer(if corp == crew::CREW { crew::organisation() } else { organisation() })
-    }
-
-    fn counted_since<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Date>, Error>> {
-        self.answer(Some(COUNTED_SINCE))
-    }
-
-    fn clock<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Clock, Error>> {
-        self.readings.fetch_add(1, Ordering::SeqCst);
-        self.answer(clock())
-    }
-
-    fn day<'a>(&'a self, watched: &'a Watched, _: Date) -> BoxFuture<'a, Result<Day, Error>> {
-        self.answer(if watched.corp == crew::CREW { crew::counts(watched) } else { counts() })
-    }
-
-    fn earlier<'a>(&'a self, _: &'a Watched, _: &'a Instants) -> BoxFuture<'a, Result<Earlier, Error>> {
-        self.answer(earlier())
-    }
-
-    fn directory<'a>(&'a self, _: &'a Watched, _: Date) -> BoxFuture<'a, Result<Directory, Error>> {
-        self.answer(directory())
-    }
-
-    fn cohorts<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Cohorts, Error>> {
-        self.answer(cohorts())
-    }
-
-    fn course<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Course, Error>> {
-        self.answer(course())
-    }
-
-    fn history<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<History, Error>> {
-        self.answer(history())
-    }
-
-    fn broadcasts<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Broadcasts, Error>> {
-        self.answer(broadcasts())
-    }
-
-    fn requests<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Requests, Error>> {
-        self.answer(requests())
-    }
-
-    fn corrections<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Corrections, Error>> {
-        self.answer(corrections())
-    }
-
-    fn contests<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Contests, Error>> {
-        self.answer(contests())
-    }
-
-    fn codes<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Codes, Error>> {
-        self.answer(codes())
-    }
-
-    fn person<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Person, Error>> {
-        self.answer(person())
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! Invariant: in order, and each acknowledged before `send` returns; `read` returns everything up to the end of the log.
 
-use std::time::Duration;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use rdkafka::{
     ClientConfig, Message as _, Offset, TopicPartitionList,
@@ -77,7 +80,7 @@ pub(crate) fn read(kafka: &Kafka, topics: &[String]) -> Vec<Stored> {
     for topic in topics {
         let metadata = consumer.fetch_metadata(Some(topic), LIMIT).unwrap();
         for partition in metadata.topics()[0].partitions() {
-            let (low, high) = consumer.fetch_watermarks(topic, partition.id(), LIMIT).unwrap();
+            let (low, high) = watermarks(&consumer, topic, partition.id());
             if low < high {
                 list.add_partition_offset(topic, partition.id(), Offset::Beginning).unwrap();
                 open.push((topic.clone(), partition.id(), high));
@@ -107,6 +110,18 @@ pub(crate) fn read(kafka: &Kafka, topics: &[String]) -> Vec<Stored> {
     records
 }
 
+/// The first offset of a partition and the one behind its last. A broker that has just come back leads none for a moment.
+fn watermarks(consumer: &BaseConsumer, topic: &str, partition: i32) -> (i64, i64) {
+    let began = Instant::now();
+    loop {
+        match consumer.fetch_watermarks(topic, partition, LIMIT) {
+            Ok(found) => return found,
+            Err(error) => assert!(began.elapsed() < LIMIT, "{topic}/{partition}: {error}"),
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// The end of each partition of these topics that holds a record: topic, partition, next offset.
 pub(crate) fn ends(kafka: &Kafka, topics: &[String]) -> Vec<(String, u32, u64)> {
     let mut config = ClientConfig::new();
@@ -115,7 +130,7 @@ pub(crate) fn ends(kafka: &Kafka, topics: &[String]) -> Vec<(String, u32, u64)> 
     for topic in topics {
         let metadata = consumer.fetch_metadata(Some(topic), LIMIT).unwrap();
         for partition in metadata.topics()[0].partitions() {
-            let (_, high) = consumer.fetch_watermarks(topic, partition.id(), LIMIT).unwrap();
+            let (_, high) = watermarks(&consumer, topic, partition.id());
             if high > 0 {
                 ends.push((topic.clone(), u32::try_from(partition.id()).unwrap(), u64::try_from(high).unwrap()));
             }
