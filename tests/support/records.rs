@@ -73,6 +73,13 @@ pub(crate) async fn send(producer: &FutureProducer, records: impl IntoIterator<I
 
 /// Everything that these topics hold now, each partition in its order. Topics that do not exist hold nothing.
 pub(crate) fn read(kafka: &Kafka, topics: &[String]) -> Vec<Stored> {
+    let mut records = Vec::new();
+    visit(kafka, topics, |record| records.push(record));
+    records
+}
+
+/// The same one by one, where all of them have no room.
+pub(crate) fn visit(kafka: &Kafka, topics: &[String], mut each: impl FnMut(Stored)) {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", kafka.brokers()).set("group.id", "reader").set("enable.auto.commit", "false");
     let consumer: BaseConsumer = config.create().unwrap();
@@ -88,12 +95,11 @@ pub(crate) fn read(kafka: &Kafka, topics: &[String]) -> Vec<Stored> {
         }
     }
     consumer.assign(&list).unwrap();
-    let mut records = Vec::new();
     while !open.is_empty() {
         let message = consumer.poll(LIMIT).expect("the log holds what its end promises").unwrap();
         let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
         let headers = headers.map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec()));
-        records.push(Stored {
+        each(Stored {
             topic: message.topic().to_owned(),
             partition: Some(message.partition()),
             offset: u64::try_from(message.offset()).unwrap(),
@@ -107,7 +113,6 @@ pub(crate) fn read(kafka: &Kafka, topics: &[String]) -> Vec<Stored> {
     }
     // The list refers to the consumer, which hangs on its way out while one is left.
     drop(list);
-    records
 }
 
 /// The first offset of a partition and the one behind its last. A broker that has just come back leads none for a moment.
