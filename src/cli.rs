@@ -2,7 +2,7 @@
 //!
 //! Invariant: a command is one line of the enum and one call; it decides nothing here.
 
-use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, io::Write as _, path::PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, error::ErrorKind};
@@ -135,14 +135,16 @@ pub enum Exit {
     Configuration,
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Success => 0,
-            Exit::Failure => 1,
-            Exit::Usage => 2,
-            Exit::Configuration => 78,
-        })
+impl Exit {
+    /// What the parent of the process sees.
+    #[must_use]
+    pub fn code(self) -> i32 {
+        match self {
+            Self::Success => 0,
+            Self::Failure => 1,
+            Self::Usage => 2,
+            Self::Configuration => 78,
+        }
     }
 }
 

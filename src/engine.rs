@@ -25,8 +25,6 @@ pub mod process;
 mod request;
 mod session;
 mod statement;
-#[cfg(test)]
-pub(crate) mod testing;
 
 use std::io;
 use std::net::SocketAddr;
@@ -196,4 +194,30 @@ impl Drop for Place {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    //! Nothing here loads the library, whose threads would still run when the tests end; its clients are in
+    //! `tests/engine.rs`.
+
+    use super::*;
+
+    fn config(listen: &str) -> Config {
+        let nowhere = PathBuf::from("/nowhere");
+        Config { library: nowhere.join("libchdb.so"), data: nowhere, listen: listen.parse().unwrap() }
+    }
+
+    #[tokio::test]
+    async fn a_second_engine_is_refused_until_the_first_is_gone() {
+        let first = Place::take().unwrap();
+        let second = Engine::start(&config("127.0.0.1:0")).await.unwrap_err();
+        assert!(matches!(second, Error::AlreadyRunning { .. }), "{second}");
+        drop(first);
+        let third = Engine::start(&config("127.0.0.1:0")).await.unwrap_err();
+        assert!(matches!(third, Error::Load { .. }), "{third}");
+    }
+
+    #[tokio::test]
+    async fn an_address_that_others_can_reach_is_refused() {
+        let error = Engine::start(&config("0.0.0.0:0")).await.unwrap_err();
+        assert!(matches!(error, Error::NotLoopback { .. }), "{error}");
+    }
+}

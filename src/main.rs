@@ -1,8 +1,8 @@
 //! The program `yinliu`; see [`yinliu::program`].
 
-use std::{ffi::OsString, process::ExitCode};
+use std::ffi::OsString;
 
-fn main() -> ExitCode {
+fn main() {
     let line: Vec<OsString> = std::env::args_os().collect();
     yinliu::program::main(&line)
 }

@@ -5,9 +5,10 @@
 //! # Why not in `main.rs`
 //! A future is compiled by the crate that polls it: everything would be compiled once more for the binary.
 
+mod leave;
+
 use std::{
     ffi::OsString,
-    process::ExitCode,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -15,20 +16,20 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use self::leave::leave;
 use crate::{
     cli::{Arguments, Exit, Surroundings},
     config, log,
 };
 
-/// Does what the arguments ask for, of which the first is the name of the program; ends the process where they are wrong.
-#[must_use]
-pub fn main(line: &[OsString]) -> ExitCode {
+/// Does what the arguments ask for, of which the first is the name of the program, and ends the process.
+pub fn main(line: &[OsString]) -> ! {
     let arguments = Arguments::read(line).unwrap_or_else(|error| error.exit());
     let exit = run(arguments).unwrap_or_else(|error| {
         report(&error);
         Exit::Failure
     });
-    exit.into()
+    leave(exit)
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<Exit> {
@@ -74,7 +75,7 @@ fn end_by_signal(shutdown: CancellationToken) -> anyhow::Result<impl Future<Outp
                 _ = interrupt.recv() => {}
             }
             if shutdown.is_cancelled() {
-                std::process::exit(1);
+                leave(Exit::Failure);
             }
             shutdown.cancel();
         }

@@ -79,6 +79,13 @@ impl Demo {
         .await
     }
 
+    /// A second signal while it closes.
+    fn end_at_once(mut self) {
+        self.process.send(Signal::Interrupt);
+        self.process.send(Signal::Terminate);
+        assert_eq!(self.process.wait(), 1, "exit code after a second signal");
+    }
+
     /// Ctrl-C; how long it took to end.
     fn end(mut self) -> Duration {
         let asked = Instant::now();
@@ -129,7 +136,7 @@ async fn demo_counts_where_it_says_ends_at_ctrl_c_and_goes_on_with_its_data() {
     let kept = again.more_adds(before.saturating_sub(1)).await;
     assert!(kept < 2 * before, "it goes on from {before} and does not tell the day again: {kept}");
     again.more_adds(kept).await;
-    again.end();
+    again.end_at_once();
 
     println!("moving after {moving:.1?}, ended after {ending:.1?}");
     if number("ALONE").is_some() {

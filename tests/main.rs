@@ -21,6 +21,7 @@ mod dbt;
 mod dead_letters;
 mod demo;
 mod dimensions;
+mod engine;
 mod engine_process;
 mod episodes;
 mod export;

@@ -1,6 +1,6 @@
 //! Has the allocator give large blocks back to the system.
 //!
-//! Invariant: changes where blocks lie, never what is in them; all `unsafe` around the C library is in this file.
+//! Invariant: changes where blocks lie, never what is in them; all `unsafe` around the allocator is in this file.
 //!
 //! # Why
 //! glibc takes blocks from 128 KiB on from the system and gives them back, but raises that limit, up to 32 MiB, with each

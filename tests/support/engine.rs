@@ -83,6 +83,10 @@ impl Engine {
         self.process.take().expect("a running engine").end(Signal::Terminate);
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
