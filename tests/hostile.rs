@@ -111,15 +111,10 @@ async fn assert_accounted_for(stage: &Stage<'_>, yinliu: &Yinliu, sent: usize) -
     assert_eq!(found.received, found.rejected + found.duplicate + found.counted, "{found:?}");
     assert_eq!((found.letters, found.facts), (found.rejected, found.counted), "{found:?}");
     // Each has a letter, at least one: whoever takes over a partition sends again what its former owner had not entered.
-    let (mut topics, mut refused) = (Vec::new(), BTreeSet::new());
+    let mut refused = BTreeSet::new();
     records::visit(stage.kafka, &[stage.topic("dead-letter")], |letter| {
-        let header = |name: &str| letter.header(name).unwrap_or_else(|| panic!("no `{name}` in {letter:?}"));
-        let topic = topics.iter().position(|known| known == header("topic")).unwrap_or_else(|| {
-            topics.push(header("topic").to_owned());
-            topics.len() - 1
-        });
-        let [partition, offset] = ["partition", "offset"].map(|name| header(name).parse::<u64>().unwrap());
-        refused.insert((topic, partition, offset));
+        let (topic, partition, offset) = letter.origin();
+        refused.insert((topic.to_owned(), partition, offset));
     });
     assert_eq!(u64::try_from(refused.len()).unwrap(), found.rejected, "records with a letter in the topic");
     assert!(yinliu.is_running() && !yinliu.whole_log().contains("panicked"), "{}", yinliu.log());

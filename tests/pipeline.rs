@@ -128,9 +128,8 @@ async fn check_figures(stage: &Stage<'_>, case: &Case, found: &Figures) {
 fn check_letters(stage: &Stage<'_>, case: &Case, read: &BTreeMap<At, &Input>) {
     let mut letters: BTreeMap<At, Stored> = BTreeMap::new();
     for letter in stage.letters() {
-        let header = |name: &str| letter.header(name).unwrap_or_else(|| panic!("no `{name}` in {letter:?}"));
-        let (partition, offset) = (header("partition").parse().unwrap(), header("offset").parse().unwrap());
-        letters.insert((header("topic").to_owned(), partition, offset), letter.clone());
+        let (topic, partition, offset) = letter.origin();
+        letters.insert((topic.to_owned(), partition, offset), letter.clone());
     }
     let expected: BTreeMap<At, &Rejected> = refusals(stage, case);
     let reasons = |at: &At| expected.get(at).map(|refusal| refusal.reason.as_str());

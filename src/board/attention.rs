@@ -290,7 +290,7 @@ fn losses(snapshot: &Snapshot) -> Vec<Finding> {
 /// of a day that is usual in the whole scope by now.
 fn zeros(snapshot: &Snapshot) -> Vec<Finding> {
     let like = snapshot.derived.like_weekdays.as_slice();
-    let (Some(history), Some(pace)) = (&snapshot.details.history, pace::usual(like)) else { return Vec::new() };
+    let Some(pace) = pace::usual(like) else { return Vec::new() };
     let organisation = &snapshot.directory.organisation;
     let level = snapshot.watched.level;
     let with_adds = |id: &str, counters: &Counters| counters.get(Counter::Adds) > 0 && !id.is_empty();
@@ -307,7 +307,7 @@ fn zeros(snapshot: &Snapshot) -> Vec<Finding> {
     at_work.dedup();
     let days = u128::try_from(like.len()).unwrap_or(1).max(1);
     let usual = |child: &str| {
-        let whole: u64 = history.days.iter().filter_map(|day| day.children.get(child)).sum();
+        let whole: u64 = snapshot.like_weekdays().filter_map(|day| day.children.get(child)).sum();
         let by_now = u128::from(whole) * u128::from(pace.numerator) / u128::from(pace.denominator) / days;
         u64::try_from(by_now).ok().filter(|usual| *usual >= USUAL_ADDS_MIN)
     };

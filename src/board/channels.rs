@@ -50,7 +50,7 @@ pub struct Row {
     pub zh: String,
     pub en: String,
     pub adds: u64,
-    /// `null` while comparisons are held.
+    /// `null` where nothing is compared: see [`Snapshot::compares`].
     pub baseline_adds: Option<u64>,
     /// `null` until the cohorts have reached the day.
     pub qualified_adds: Option<u64>,
@@ -61,7 +61,7 @@ pub struct Row {
 pub struct Group<'a> {
     pub group: String,
     pub adds: u64,
-    /// `null` while comparisons are held.
+    /// `null` where nothing is compared: see [`Snapshot::compares`].
     pub baseline_adds: Option<u64>,
     /// At least one.
     #[serde(skip)]
@@ -90,9 +90,8 @@ impl Channels {
     /// The mix of a snapshot; `freshness` decides whether comparisons are held.
     #[must_use]
     pub fn new(snapshot: &Snapshot, freshness: &Freshness) -> Self {
-        let held = freshness.holds_comparisons();
         let moment = &snapshot.instants.baselines[0];
-        let compares = !held && snapshot.counted_all_of(moment.day);
+        let compares = snapshot.compares(freshness);
         let baseline = |minutes: &Minutes| minutes.whole.until(&minutes.running, moment).get(Counter::Adds);
         let mut adds: HashMap<&str, (u64, u64)> = HashMap::from([(UNATTRIBUTED, (0, 0))]);
         for (channel, counters) in &snapshot.counts.channels {
@@ -125,7 +124,11 @@ impl Channels {
             let last = |row: &Row| row.channel == UNATTRIBUTED;
             last(a).cmp(&last(b)).then(b.adds.cmp(&a.adds)).then_with(|| a.channel.cmp(&b.channel))
         });
-        Self { total: rows.iter().map(|row| row.adds).sum(), rows, silent: if held { None } else { silent(snapshot) } }
+        Self {
+            total: rows.iter().map(|row| row.adds).sum(),
+            rows,
+            silent: if freshness.holds_comparisons() { None } else { silent(snapshot) },
+        }
     }
 }
 

@@ -89,7 +89,7 @@ impl Leaderboard {
     /// The page of a view, as far as its viewer may see it; `freshness` decides whether comparisons are held.
     #[must_use]
     pub fn new(snapshot: &Snapshot, view: &View, freshness: &Freshness) -> Self {
-        let held = freshness.holds_comparisons();
+        let (held, compares) = (freshness.holds_comparisons(), snapshot.compares(freshness));
         let findings = attention::findings(snapshot, freshness);
         let level = snapshot.watched.level;
         let children = children(snapshot, view.metric);
@@ -108,7 +108,7 @@ impl Leaderboard {
         let row = |place: &Place| {
             let child = &children[place.row];
             let rank_before = if held { None } else { before.get(&place.row).copied().flatten() };
-            child.row(snapshot, place, rank_before, held, &findings)
+            child.row(snapshot, place, rank_before, compares, &findings)
         };
         let shown = shown(view, own, &listed);
         let rows = shown.iter().map(|&at| restricted(row(&places[at]), view.viewer.sight, own == Some(at))).collect();
@@ -165,11 +165,10 @@ impl Child {
         snapshot: &Snapshot,
         place: &Place,
         rank_before: Option<u32>,
-        held: bool,
+        compares: bool,
         findings: &[Finding],
     ) -> Row {
         let level = snapshot.watched.level;
-        let yesterday = &snapshot.instants.baselines[0];
         Row {
             name: if self.id.is_empty() { String::new() } else { snapshot.directory.name(level, &self.id) },
             id: self.id.clone(),
@@ -179,7 +178,7 @@ impl Child {
             adds: self.counters.get(Counter::Adds),
             net_adds: Some(self.counters.net_adds()),
             qualified_adds: self.qualified_adds,
-            baseline_adds: (!held && snapshot.counted_all_of(yesterday.day)).then(|| self.baseline_adds(yesterday)),
+            baseline_adds: compares.then(|| self.baseline_adds(&snapshot.instants.baselines[0])),
             staff_active: self.staff_active,
             target: self.target,
             last_add_at: self.earlier.last_add_at.and_then(rfc3339),

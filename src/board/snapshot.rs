@@ -11,7 +11,7 @@ use super::attention::{self, Finding, NotJudged};
 use super::days::{DayState, Instants};
 use super::details::Details;
 use super::details::cohorts::Cohorts;
-use super::details::history::Progress;
+use super::details::history::{LikeDay, Progress};
 use super::news::Item;
 use super::reader::{Clock, Counters, Day, Directory, Earlier};
 use super::sources::Slow;
@@ -113,6 +113,18 @@ impl Snapshot {
         self.counted_since.is_some_and(|first| first < day)
     }
 
+    /// Whether the figures may be compared with those of the day before.
+    #[must_use]
+    pub fn compares(&self, freshness: &Freshness) -> bool {
+        !freshness.holds_comparisons() && self.counted_all_of(self.instants.baselines[0].day)
+    }
+
+    /// The like weekdays that were counted whole; none where the history was not read.
+    pub fn like_weekdays(&self) -> impl Iterator<Item = &LikeDay> {
+        let days = self.details.history.iter().flat_map(|history| &history.days);
+        days.filter(|like| self.counted_all_of(like.day))
+    }
+
     /// The cohorts of the day, if they have reached what is counted of it.
     #[must_use]
     pub fn cohorts(&self) -> Option<&Cohorts> {
@@ -122,9 +134,12 @@ impl Snapshot {
     /// The same with what follows from it.
     #[must_use]
     pub fn with_derived(mut self) -> Self {
-        let history = self.details.history.as_ref().filter(|_| self.instants.state == DayState::Open);
-        let like_weekdays = history.map(|history| history.progress(&self.instants.like_weekdays));
-        self.derived = Derived { like_weekdays: like_weekdays.unwrap_or_default(), ..Derived::default() };
+        let like_weekdays = if self.instants.state == DayState::Open {
+            self.like_weekdays().filter_map(|like| like.progress(&self.instants.like_weekdays)).collect()
+        } else {
+            Vec::new()
+        };
+        self.derived = Derived { like_weekdays, ..Derived::default() };
         self.derived.not_judged = attention::find_not_judged(&self);
         self.derived.findings = attention::find(&self);
         self

@@ -47,13 +47,12 @@ impl Trend {
         let (before_start, before_end) = instants.day_before;
         let before = fold(&course.day_before, before_start, step, self::steps(before_start, before_end, step));
         let before = before.into_iter().map(|(adds, _)| Some(adds));
-        let compares = !freshness.holds_comparisons() && snapshot.counted_all_of(instants.baselines[0].day);
         Some(Self {
             step_seconds: u64::try_from(step / 1000).unwrap_or(STEP_SECONDS),
             from: rfc3339(start),
             adds: shown(adds),
             late_adds: shown(late),
-            baseline_adds: if compares { before.collect() } else { Vec::new() },
+            baseline_adds: if snapshot.compares(freshness) { before.collect() } else { Vec::new() },
             complete_steps: complete.min(steps),
         })
     }

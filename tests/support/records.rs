@@ -11,6 +11,7 @@ use rdkafka::{
     ClientConfig, Message as _, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
     message::{Header, Headers as _, OwnedHeaders},
+    metadata::MetadataPartition,
     producer::{FutureProducer, FutureRecord},
 };
 
@@ -38,6 +39,12 @@ impl Stored {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(other, _)| other == name);
         found.map(|(_, value)| std::str::from_utf8(value).unwrap())
+    }
+
+    /// Of a letter: topic, partition and offset of the record that it is about.
+    pub(crate) fn origin(&self) -> (&str, u32, u64) {
+        let header = |name| self.header(name).unwrap_or_else(|| panic!("no `{name}` in {self:?}"));
+        (header("topic"), header("partition").parse().unwrap(), header("offset").parse().unwrap())
     }
 }
 
@@ -84,14 +91,10 @@ pub(crate) fn visit(kafka: &Kafka, topics: &[String], mut each: impl FnMut(Store
     config.set("bootstrap.servers", kafka.brokers()).set("group.id", "reader").set("enable.auto.commit", "false");
     let consumer: BaseConsumer = config.create().unwrap();
     let (mut list, mut open) = (TopicPartitionList::new(), Vec::new());
-    for topic in topics {
-        let metadata = consumer.fetch_metadata(Some(topic), LIMIT).unwrap();
-        for partition in metadata.topics()[0].partitions() {
-            let (low, high) = watermarks(&consumer, topic, partition.id());
-            if low < high {
-                list.add_partition_offset(topic, partition.id(), Offset::Beginning).unwrap();
-                open.push((topic.clone(), partition.id(), high));
-            }
+    for (topic, partition, (low, high)) in partitions(&consumer, topics) {
+        if low < high {
+            list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+            open.push((topic.clone(), partition, high));
         }
     }
     consumer.assign(&list).unwrap();
@@ -115,6 +118,16 @@ pub(crate) fn visit(kafka: &Kafka, topics: &[String], mut each: impl FnMut(Store
     drop(list);
 }
 
+/// The partitions of these topics, each with its first offset and the one behind its last.
+fn partitions<'a>(consumer: &BaseConsumer, topics: &'a [String]) -> Vec<(&'a String, i32, (i64, i64))> {
+    let of = |topic: &'a String| {
+        let metadata = consumer.fetch_metadata(Some(topic), LIMIT).unwrap();
+        let ids: Vec<_> = metadata.topics()[0].partitions().iter().map(MetadataPartition::id).collect();
+        ids.into_iter().map(move |id| (topic, id, watermarks(consumer, topic, id)))
+    };
+    topics.iter().flat_map(of).collect()
+}
+
 /// The first offset of a partition and the one behind its last. A broker that has just come back leads none for a moment.
 fn watermarks(consumer: &BaseConsumer, topic: &str, partition: i32) -> (i64, i64) {
     let began = Instant::now();
@@ -131,15 +144,8 @@ fn watermarks(consumer: &BaseConsumer, topic: &str, partition: i32) -> (i64, i64
 pub(crate) fn ends(kafka: &Kafka, topics: &[String]) -> Vec<(String, u32, u64)> {
     let mut config = ClientConfig::new();
     let consumer: BaseConsumer = config.set("bootstrap.servers", kafka.brokers()).create().unwrap();
-    let mut ends = Vec::new();
-    for topic in topics {
-        let metadata = consumer.fetch_metadata(Some(topic), LIMIT).unwrap();
-        for partition in metadata.topics()[0].partitions() {
-            let (_, high) = watermarks(&consumer, topic, partition.id());
-            if high > 0 {
-                ends.push((topic.clone(), u32::try_from(partition.id()).unwrap(), u64::try_from(high).unwrap()));
-            }
-        }
-    }
-    ends
+    let end = |(topic, partition, (_, high)): (&String, i32, (i64, i64))| {
+        (topic.clone(), u32::try_from(partition).unwrap(), u64::try_from(high).unwrap())
+    };
+    partitions(&consumer, topics).into_iter().map(end).filter(|(_, _, end)| *end > 0).collect()
 }

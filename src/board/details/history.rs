@@ -1,7 +1,6 @@
 //! How the like weekdays of the weeks before went.
 //!
-//! Invariant: a day on which nothing was added says nothing about a usual day, and is left out; so is the first day of a corp
-//! and what came late for days before it.
+//! Invariant: a day on which nothing was added says nothing about a usual day, and is left out.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -45,20 +44,15 @@ pub struct Progress {
     pub whole: u64,
 }
 
-impl History {
-    /// How far each day had come at its moment: those of the instants of a view.
-    #[must_use]
-    pub fn progress(&self, moments: &[Moment; LIKE_WEEKDAYS]) -> Vec<Progress> {
-        let of = |day: &LikeDay| {
-            let moment = moments.iter().find(|moment| moment.day == day.day)?;
-            Some(day.progress(moment))
-        };
-        self.days.iter().filter_map(of).filter(|progress| progress.whole > 0).collect()
-    }
-}
-
 impl LikeDay {
-    fn progress(&self, moment: &Moment) -> Progress {
+    /// How far the day had come at its moment among those of the instants of a view; absent for a day without adds.
+    #[must_use]
+    pub fn progress(&self, moments: &[Moment; LIKE_WEEKDAYS]) -> Option<Progress> {
+        let moment = moments.iter().find(|moment| moment.day == self.day)?;
+        Some(self.progress_at(moment)).filter(|progress| progress.whole > 0)
+    }
+
+    fn progress_at(&self, moment: &Moment) -> Progress {
         let minute = u32::try_from(moment.minute() / 60_000).unwrap_or(u32::MAX);
         let sum = |minutes: &[(u32, u64)]| minutes.iter().map(|(_, adds)| adds).sum::<u64>();
         let whole = self.minutes.partition_point(|(start, _)| *start < minute);
@@ -75,10 +69,9 @@ mod tests {
     fn progress_counts_whole_minutes_and_the_share_of_the_running_one() {
         let day: Date = "2026-11-15".parse().unwrap();
         let like = |minutes| LikeDay { day, minutes, children: HashMap::new() };
-        let history = |minutes| History { days: vec![like(minutes)] };
         let moments = [Moment { day, until: 10 * 60_000 + 15_000 }; LIKE_WEEKDAYS];
-        let progress = history(vec![(3, 5), (9, 2), (10, 8), (700, 40)]).progress(&moments);
-        assert_eq!(progress, [Progress { until: 7 + 2, whole: 55 }]);
-        assert_eq!(history(Vec::new()).progress(&moments), [], "a day without adds is no example");
+        let progress = like(vec![(3, 5), (9, 2), (10, 8), (700, 40)]).progress(&moments);
+        assert_eq!(progress, Some(Progress { until: 7 + 2, whole: 55 }));
+        assert_eq!(like(Vec::new()).progress(&moments), None, "a day without adds is no example");
     }
 }

@@ -7,7 +7,7 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::{COUNTED_SINCE, Warehouse, bind_scope, column, rows, within};
+use super::{Warehouse, bind_scope, column, rows, within};
 use crate::board::days::LIKE_WEEKDAYS;
 use crate::board::details::Key;
 use crate::board::details::history::{History, LikeDay};
@@ -32,16 +32,16 @@ impl Warehouse {
         let minutes = format!(
             "SELECT toString(date) AS day, arraySort(groupArray((minute, sum))) AS minutes FROM \
              (SELECT business_date AS date, toUInt32(intDiv(toUnixTimestamp(window_start), 60)) AS minute, sum(adds) AS sum \
-             FROM v_counts_1m WHERE corp_id = ? AND business_date IN ({days}) AND business_date > ({COUNTED_SINCE}){scope} \
+             FROM v_counts_1m WHERE corp_id = ? AND business_date IN ({days}){scope} \
              GROUP BY date, minute HAVING sum > 0) GROUP BY date ORDER BY date DESC"
         );
         let children = format!(
             "SELECT toString(business_date) AS day, toString({child}) AS name, sum(adds) AS sum \
-             FROM v_counts_1d WHERE corp_id = ? AND business_date IN ({days}) AND business_date > ({COUNTED_SINCE}){scope} \
+             FROM v_counts_1d WHERE corp_id = ? AND business_date IN ({days}){scope} \
              GROUP BY business_date, {child} HAVING sum > 0",
             child = column(key.level),
         );
-        let ask = |query: &str| bind_scope(self.client.query(query).bind(&key.corp).bind(&key.corp), &key.scope);
+        let ask = |query: &str| bind_scope(self.client.query(query).bind(&key.corp), &key.scope);
         let (minutes, children) = tokio::try_join!(
             rows::<LikeRow>("like weekdays", ask(&minutes)),
             rows::<ChildRow>("like weekdays by child", ask(&children)),
