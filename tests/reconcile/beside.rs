@@ -5,7 +5,7 @@
 use std::process::Stdio;
 
 use serde_json::json;
-use yinliu::chunk;
+use yinliu::{chunk, generate};
 
 use crate::{
     recount::{Terms, compare_by},
@@ -19,11 +19,12 @@ use crate::{
     },
 };
 
-/// Records of a partition within which the pipeline itself knows a repeated event.
-const HORIZON: u32 = 2_048;
+/// Records of a partition within which the pipeline itself knows a repeated event: all that the load repeats by itself, or
+/// what it repeats behind the last correction would be counted twice.
+const HORIZON: u32 = generate::model::REPEAT_WITHIN;
 
 /// Of so many records the topic of friends has more than a horizon.
-const BETWEEN: usize = 25_000;
+const BETWEEN: usize = 50_000;
 
 /// The day that is told, and those of which late events tell.
 const DAYS: [&str; 4] = ["--from", "2026-05-01", "--to", "2026-06-30"];
