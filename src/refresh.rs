@@ -7,7 +7,8 @@
 //! 1. *Customers* of whom facts came in: by the offsets of the facts, from where the last finished run found the ledger.
 //!    No clock can move an offset; the time of insertion only spares reading old parts.
 //! 2. Of these customers all *episodes and requests*, from all their facts; written where they differ. Their version is
-//!    the number of facts that they were computed from: of two runs the one that saw more wins, whoever writes last.
+//!    the number of facts that they were computed from: of two runs the one that saw more wins, whoever writes last. So
+//!    `customer_events` drops none: with fewer facts than before, what comes then would be taken for old.
 //! 3. The *days* on which an episode changed, and those on which members came of age, since the last run began less
 //!    `OVERLAP`: all their figures anew, written where they differ.
 //!    Likewise the losses after the broadcasts of days that facts came in for.

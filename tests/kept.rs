@@ -1,11 +1,12 @@
-//! What stays: figures of closed days beside what changed since, and every figure when a customer is forgotten.
+//! What stays: figures of closed days beside what changed since, and every figure when facts are dropped or a customer is
+//! forgotten.
 //!
 //! Invariant: asked as a data team asks, by name and without `FINAL`.
 
-use yinliu::forget;
+use yinliu::{forget, validate, verify};
 
 use crate::{
-    support::refreshed::{Happening, Kind, instant},
+    support::refreshed::{Happening, Kind, Refreshed, instant},
     views::{event, texts, told},
 };
 
@@ -78,6 +79,63 @@ async fn day_of_anything_is_closed_with_every_figure_that_it_has() {
     for name in names {
         assert!(view.contains(&format!("('{name}', ")), "{name} is not kept: {view}");
     }
+}
+
+/// As deploy/README.md has it, for days before 2025-03-15; the tables that drop rows then.
+async fn drop_old_facts(refreshed: &Refreshed) -> Vec<String> {
+    let days = "SELECT toString(dateDiff('day', toDate('2025-03-15'), toDate(now('UTC'))))";
+    let days = texts(refreshed, days).await.remove(0);
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/README.md")).unwrap();
+    for statement in page.lines().filter(|line| line.contains("MODIFY TTL")) {
+        let statement = statement.replace("yinliu.", "").replace("INTERVAL 400 DAY", &format!("INTERVAL {days} DAY"));
+        refreshed.execute(statement.trim_end_matches(';')).await;
+    }
+    refreshed.execute("OPTIMIZE TABLE facts FINAL").await;
+    let dropping = "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine_full LIKE '% TTL %' ORDER BY name";
+    texts(refreshed, dropping).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_go_on_as_if_the_facts_that_were_dropped_were_there() {
+    let mut events = vec![event("10:00:00", Kind::Add, "s1", "back"), event("10:30:00", Kind::Add, "s1", "faithful")];
+    events.extend((0..9).map(|minute| event(&format!("11:0{minute}:00"), Kind::Inbound, "s1", "back")));
+    events.push(event("12:00:00", Kind::Customer, "s1", "back"));
+    events.push(event("2025-03-20T10:00:00", Kind::Add, "s2", "back"));
+    let later = [
+        event("2025-03-20T18:00:00", Kind::Customer, "s2", "back"),
+        event("2025-03-20T19:00:00", Kind::Customer, "s1", "faithful"),
+        event("2025-03-21T09:00:00", Kind::Add, "s2", "faithful"),
+    ];
+    let (through, then) = ("2025-03-20T12:00:00", instant("2025-03-31T00:00:00", "Asia/Shanghai"));
+    let mut whole = told("whole", &events, through).await;
+    let mut dropped = told("dropped", &events, through).await;
+    let tables = drop_old_facts(&dropped).await;
+    assert_eq!(texts(&dropped, "SELECT toString(business_date) FROM events").await, ["2025-03-20"]);
+    for refreshed in [&mut whole, &mut dropped] {
+        refreshed.count(&later).await;
+        refreshed.complete_through(then).await;
+        refreshed.refresh().await;
+    }
+    let (expected, found) = (whole.episodes("c").await, dropped.episodes("c").await);
+    assert_eq!(found, expected);
+    let lost: Vec<_> = expected.iter().map(|each| (each.number_in_corp, each.lost_by.as_str())).collect();
+    assert_eq!(lost, [(1, "customer"), (2, "customer"), (1, "customer"), (2, "")], "{expected:#?}");
+    assert_eq!(dropped.figures("c").await, whole.figures("c").await);
+    let days = ["2025-03-09", "2025-03-22"].map(|day| Some(day.parse().unwrap()));
+    let settings = verify::Settings { from: days[0], to: days[1], deep: false };
+    let report = verify::run(&settings, &dropped.config, then).await.unwrap();
+    assert!(!report.is_equal() && report.to_string().contains("2025-03-10"), "{report}");
+
+    assert_eq!(tables, ["dead_letter_log", "facts", "refresh_queue", "refresh_runs"]);
+    let warned = async || {
+        let report = validate::run(&dropped.config, validate::Environment::Check).await.to_string();
+        report.lines().filter(|line| line.contains(" TTL")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(warned().await, Vec::<String>::new());
+    dropped.execute("ALTER TABLE customer_events MODIFY TTL business_date + INTERVAL 400 DAY").await;
+    let warning = "! table `customer_events` drops rows by a TTL, and figures are made of them: \
+                   `ALTER TABLE customer_events REMOVE TTL`";
+    assert_eq!(warned().await, [warning]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

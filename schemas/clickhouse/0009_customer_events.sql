@@ -24,7 +24,7 @@ ENGINE = ReplacingMergeTree(version)
 PRIMARY KEY (corp_id, customer_id)
 ORDER BY (corp_id, customer_id, src_topic, src_partition, src_offset)
 SETTINGS index_granularity = 512
-COMMENT 'DWD 客户事件：按客户排序的窄表，由事实写入时同步生成（物理表）；保留：永久，可自设 TTL（deploy/README.md） / fct: events in the order of customers, fed by each insert of facts; physical table; kept: for ever, unless a TTL is set (deploy/README.md)';
+COMMENT 'DWD 客户事件：按客户排序的窄表，由事实写入时同步生成（物理表）；保留：永久，勿设 TTL：再次加粉、流失归属都由全部历史判定 / fct: events in the order of customers, fed by each insert of facts; physical table; kept: for ever, set no TTL: whether a customer comes back, and which add a loss is of, follows from all of them';
 
 CREATE MATERIALIZED VIEW customer_events_feed TO customer_events (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',

@@ -39,6 +39,7 @@ pub(super) async fn check(config: &sink::Config, chunk: &chunk::Config) -> Vec<F
         Ok(_) => {
             findings.push(Finding::good(format!("database `{}`", config.database)));
             findings.push(schema(config, chunk).await);
+            findings.extend(dropping(&client, &config.database).await);
         }
         Err(why) => findings.push(Finding::fault(format!("database `{}`: {}", config.database, advise(&why)))),
     }
@@ -58,6 +59,28 @@ async fn schema(config: &sink::Config, chunk: &chunk::Config) -> Finding {
         Ok(Err(error)) => Finding::fault(format!("schema: {}", advise(&log::chain(&error)))),
         Err(_) => Finding::fault(format!("schema: {}", advise(&format!("no answer within {} s", PATIENCE.as_secs())))),
     }
+}
+
+/// Tables that may drop rows: two whose old rows figures can do without (deploy/README.md), and two of the refresh's own.
+const MAY_DROP: [&str; 4] = ["facts", "dead_letter_log", "refresh_queue", "refresh_runs"];
+
+/// Warns of tables that drop rows of which figures are made.
+async fn dropping(client: &Client, database: &str) -> Vec<Finding> {
+    let sql = "SELECT name FROM system.tables WHERE database = ? AND position(engine_full, ' TTL ') > 0 ORDER BY name";
+    match ask(client.query(sql).bind(database).fetch_all::<String>()).await {
+        Ok(tables) => tables.iter().filter_map(|table| judge_ttl(table)).collect(),
+        Err(why) => vec![Finding::fault(format!("tables of `{database}`: {}", advise(&why)))],
+    }
+}
+
+/// Of a table with a TTL.
+fn judge_ttl(table: &str) -> Option<Finding> {
+    let name = table.strip_suffix("_local").unwrap_or(table);
+    (!MAY_DROP.contains(&name)).then(|| {
+        Finding::warning(format!(
+            "table `{table}` drops rows by a TTL, and figures are made of them: `ALTER TABLE {table} REMOVE TTL`"
+        ))
+    })
 }
 
 async fn ask<T>(answer: impl Future<Output = clickhouse::error::Result<T>>) -> Result<T, String> {
@@ -105,6 +128,17 @@ mod tests {
         assert_eq!(mark("24.7.9"), Mark::Fault);
         assert_eq!(mark("9.9"), Mark::Fault);
         assert_eq!(mark("unknown"), Mark::Fault);
+    }
+
+    #[test]
+    fn rows_that_figures_are_made_of_are_not_to_be_dropped() {
+        let warns = |table| judge_ttl(table).map(|finding| finding.mark);
+        for table in ["facts", "facts_local", "dead_letter_log", "refresh_runs"] {
+            assert_eq!(warns(table), None, "{table}");
+        }
+        for table in ["customer_events", "customer_events_local", "counts_1m_registers", "episode_rows"] {
+            assert_eq!(warns(table), Some(Mark::Warning), "{table}");
+        }
     }
 
     #[test]
