@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    clickhouse::{ClickHouse, client},
+    clickhouse::{ClickHouse, client, literal},
     error::{Class, Error},
 };
 use crate::{

@@ -101,7 +101,7 @@ impl Places {
     }
 
     fn table(&self) -> String {
-        format!("SELECT * FROM format(TSV, '{COLUMNS}', '{}')", quoted(&self.cells))
+        format!("SELECT * FROM format(TSV, '{COLUMNS}', {})", sink::literal(&self.cells))
     }
 
     /// How many facts of closed chunks have another place now.
@@ -228,11 +228,6 @@ fn event_of(fact: &Incomplete) -> Event<'_> {
 /// As a field of tab-separated values.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r")
-}
-
-/// As the inside of a literal of SQL.
-fn quoted(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('\'', "\\'")
 }
 
 #[cfg(test)]

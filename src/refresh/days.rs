@@ -8,6 +8,7 @@ use jiff::{Timestamp, ToSpan as _, civil, tz::TimeZone};
 
 use crate::{
     corp::Corps,
+    sink,
     window::{Date, SETTLING_MS, civil_of, date_of, is_closed},
 };
 
@@ -92,7 +93,7 @@ impl CorpDay {
     /// A row of `values('corp_id String, business_date Date, over Bool', …)`.
     pub(super) fn literal(&self) -> String {
         let Self { corp_id, date, is_over, is_due: _ } = self;
-        format!("('{}', '{}', {is_over})", corp_id.replace('\\', "\\\\").replace('\'', "\\'"), civil_of(*date))
+        format!("({}, '{}', {is_over})", sink::literal(corp_id), civil_of(*date))
     }
 }
 

@@ -35,6 +35,12 @@ const IDLE_LIMIT: Duration = Duration::from_secs(2);
 /// Requests carry their rows in pieces of this size, each compressed by itself.
 const PIECE_BYTES: usize = 1 << 20;
 
+/// A text as a literal of SQL, for statements that can bind nothing.
+#[must_use]
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
 /// The HTTP client of all rooms that read or write ClickHouse.
 #[must_use]
 pub fn client(config: &Config) -> Client {
@@ -170,6 +176,11 @@ mod tests {
     };
 
     use super::*;
+
+    #[test]
+    fn text_cannot_end_its_literal() {
+        assert_eq!(literal(r"a'b\c\"), r"'a\'b\\c\\'");
+    }
 
     #[tokio::test]
     async fn insert_asks_to_be_answered_when_its_rows_are_in() {

@@ -10,7 +10,7 @@ use rdkafka::{
 };
 
 use super::*;
-use crate::generate::Topic;
+use crate::{generate::Topic, progress::Telling};
 
 /// 2026-11-11 12:00 in Shanghai.
 const NOON_MS: i64 = 1_794_369_600_000;
@@ -44,6 +44,10 @@ fn events(shelf: &Shelf) -> Vec<&Delivery> {
     shelf.deliveries.iter().filter(|delivery| !reference.contains(&delivery.topic)).collect()
 }
 
+fn quiet() -> Settings {
+    Settings { telling: Telling::Nothing, ..Settings::default() }
+}
+
 fn generate(settings: &Settings, shelf: &mut Shelf) -> Result<Summary, Error> {
     drive(settings, shelf, &|| NOON_MS, &CancellationToken::new())
 }
@@ -51,7 +55,7 @@ fn generate(settings: &Settings, shelf: &mut Shelf) -> Result<Summary, Error> {
 #[test]
 fn today_is_told_from_midnight_until_now() {
     let mut shelf = Shelf::default();
-    let summary = generate(&Settings { count: 2_000, ..Settings::default() }, &mut shelf).unwrap();
+    let summary = generate(&Settings { count: 2_000, ..quiet() }, &mut shelf).unwrap();
     let events = events(&shelf);
     assert_eq!(summary.tally.records(), u64::try_from(events.len()).unwrap());
     assert!(events.iter().all(|delivery| (MIDNIGHT_MS..NOON_MS).contains(&delivery.timestamp_ms)));
@@ -63,7 +67,7 @@ fn today_is_told_from_midnight_until_now() {
 fn a_past_day_is_told_to_its_end() {
     let mut shelf = Shelf::default();
     let day = Day::Past(Date::constant(2026, 11, 10));
-    generate(&Settings { day, count: 2_000, ..Settings::default() }, &mut shelf).unwrap();
+    generate(&Settings { day, count: 2_000, ..quiet() }, &mut shelf).unwrap();
     let yesterday = MIDNIGHT_MS - 24 * 3_600_000..MIDNIGHT_MS;
     assert!(events(&shelf).iter().all(|delivery| yesterday.contains(&delivery.timestamp_ms)));
 }
@@ -76,7 +80,7 @@ fn the_story_so_far_goes_on_live_until_the_limit() {
         ticks.set(ticks.get() + 1);
         NOON_MS + ticks.get()
     };
-    let settings = Settings { count: 1_000, live: true, limit: Some(3_000), ..Settings::default() };
+    let settings = Settings { count: 1_000, live: true, limit: Some(3_000), ..quiet() };
     let summary = drive(&settings, &mut shelf, &clock, &CancellationToken::new()).unwrap();
     assert_eq!(summary.tally.records(), 3_000);
     let live = events(&shelf).iter().filter(|delivery| delivery.timestamp_ms >= NOON_MS).count();
@@ -86,7 +90,7 @@ fn the_story_so_far_goes_on_live_until_the_limit() {
 #[test]
 fn reference_rows_come_before_all_events_one_for_each_key() {
     let mut shelf = Shelf::default();
-    let summary = generate(&Settings { count: 100, ..Settings::default() }, &mut shelf).unwrap();
+    let summary = generate(&Settings { count: 100, ..quiet() }, &mut shelf).unwrap();
     let rows = usize::try_from(summary.reference).unwrap();
     let mut by_topic: HashMap<Topic, usize> = HashMap::new();
     let mut keys = std::collections::HashSet::new();
@@ -105,7 +109,7 @@ fn reference_rows_come_before_all_events_one_for_each_key() {
 fn a_stop_ends_the_stream_at_once() {
     let shutdown = CancellationToken::new();
     let mut shelf = Shelf { stop: Some((2_000, shutdown.clone())), ..Shelf::default() };
-    let settings = Settings { live: true, rate: 1_000_000, ..Settings::default() };
+    let settings = Settings { live: true, rate: 1_000_000, ..quiet() };
     drive(&settings, &mut shelf, &|| NOON_MS, &shutdown).unwrap();
     assert_eq!(shelf.deliveries.len(), 2_000);
 }
@@ -114,7 +118,7 @@ fn a_stop_ends_the_stream_at_once() {
 fn what_cannot_be_told_is_refused() {
     let check = |settings: Settings| generate(&settings, &mut Shelf::default()).unwrap_err();
     let tomorrow = Date::constant(2026, 11, 12);
-    let ask = Settings::default;
+    let ask = quiet;
     assert!(matches!(check(Settings { day: Day::Past(tomorrow), ..ask() }), Error::FutureDay(_)));
     let past = Day::Past(Date::constant(2026, 11, 10));
     assert!(matches!(check(Settings { day: past, live: true, ..ask() }), Error::LiveAfterPast(_)));
@@ -150,7 +154,7 @@ fn mock() -> (MockCluster<'static, rdkafka::producer::DefaultProducerContext>, s
 #[test]
 fn every_record_arrives_in_kafka_and_is_acknowledged() {
     let (_cluster, config) = mock();
-    let settings = Settings { count: 3_000, ..Settings::default() };
+    let settings = Settings { count: 3_000, ..quiet() };
     let summary = run(&settings, &config, &|| NOON_MS, &CancellationToken::new()).unwrap();
     assert_eq!((summary.failed, &summary.last_failure), (0, &None));
     let mut client = ClientConfig::new();
@@ -173,7 +177,7 @@ fn records_that_no_broker_takes_are_counted_as_failed() {
     let shutdown = CancellationToken::new();
     let mut outlet = Kafka::connect(&config, shutdown.clone()).unwrap();
     cluster.broker_down(1).unwrap();
-    let settings = Settings { count: 50, ..Settings::default() };
+    let settings = Settings { count: 50, ..quiet() };
     let summary = drive(&settings, &mut outlet, &|| NOON_MS, &shutdown).unwrap();
     assert_eq!(summary.failed, summary.tally.records() + summary.reference);
     assert!(summary.last_failure.is_some());
