@@ -45,7 +45,7 @@ pub use keep::keep;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// From the end of one run to the beginning of the next.
+    /// From one run to the next, whichever process does it; a process waits as long after its own.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub interval: Duration,
 }
@@ -144,6 +144,19 @@ pub async fn run(settings: &Settings, config: &config::Config) -> Result<Report,
     run.finish(customers, days.len()).await?;
     let days = u64::try_from(days.len()).unwrap_or(u64::MAX);
     Ok(Report { customers, days, complete_through_ms: run.now.complete_through_ms })
+}
+
+/// Whether no run began within the interval before now, by the clock of the server: neither one that is finished nor one
+/// that has queued its customers. What a run in the future would say, of a clock that was set back, is not believed.
+///
+/// # Errors
+/// ClickHouse does not answer.
+pub async fn is_due(config: &config::Config) -> Result<bool, Error> {
+    let sql = "SELECT toUnixTimestamp64Micro(now64(6)) - toInt64(max(run)) FROM \
+               (SELECT run FROM refresh_runs UNION ALL SELECT run FROM refresh_queue)";
+    let sink = ClickHouse::new(&config.clickhouse);
+    let ago_us = limited("look when the last refresh began", sink.client().query(sql).fetch_one::<i64>()).await?;
+    Ok(u64::try_from(ago_us).map_or(true, |ago_us| Duration::from_micros(ago_us) >= config.refresh.interval))
 }
 
 const BEGIN: &str = include_str!("../schemas/refresh/begin.sql");

@@ -160,6 +160,30 @@ async fn refresh_computes_the_customers_and_the_days_that_facts_came_in_for_and_
     assert_eq!(texts(&refreshed.client, written).await, ["2025-03-13 2025-03-13-x1 customer"]);
 }
 
+/// Of several processes one refreshes; whoever looks while it does leaves it alone.
+#[tokio::test]
+async fn run_is_due_an_interval_after_the_last_one_began_whoever_did_it() {
+    let counting = counting("turns").await;
+    let due = async || refresh::is_due(&counting.config).await.unwrap();
+    let moved = async |table: &str, seconds: i64| {
+        let sql = format!(
+            "INSERT INTO {table} (run) SELECT toUInt64(toUnixTimestamp64Micro(now64(6)) + {seconds} * 1000000)"
+        );
+        counting.client.query_raw(&sql).execute().await.unwrap();
+    };
+    assert!(due().await, "there was none");
+    refresh(&counting).await;
+    assert!(!due().await, "one has just begun");
+    counting.client.query_raw("TRUNCATE TABLE refresh_runs").execute().await.unwrap();
+    moved("refresh_runs", -61).await;
+    assert!(due().await, "the interval is a minute");
+    moved("refresh_queue", -59).await;
+    assert!(!due().await, "one goes on");
+    counting.client.query_raw("TRUNCATE TABLE refresh_queue").execute().await.unwrap();
+    moved("refresh_runs", 100).await;
+    assert!(due().await, "it cannot have begun later than now");
+}
+
 #[tokio::test]
 async fn running_process_refreshes_what_it_counts() {
     let engine = Engine::start();
