@@ -5,14 +5,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
 use clickhouse::Row;
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 use serde::Deserialize;
-use tokio::sync::OnceCell;
 use yinliu::{reconcile, verify};
 
 use crate::support::{
@@ -83,11 +85,10 @@ struct History {
 
 impl History {
     async fn begin(seed: u64) -> Self {
-        static ENGINE: OnceCell<Engine> = OnceCell::const_new();
+        static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::start);
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let engine = ENGINE.get_or_init(|| async { Engine::start() }).await;
         let database = format!("corrections_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let counting = Counting::new(engine.url(), &database).await;
+        let counting = Counting::new(ENGINE.url(), &database).await;
         Self {
             dice: SmallRng::seed_from_u64(seed),
             counting,

@@ -136,7 +136,8 @@ async fn demo_counts_where_it_says_ends_at_ctrl_c_and_goes_on_with_its_data() {
     let kept = again.more_adds(before.saturating_sub(1)).await;
     assert!(kept < 2 * before, "it goes on from {before} and does not tell the day again: {kept}");
     again.more_adds(kept).await;
-    again.end_at_once();
+    again.end();
+    Demo::start(data.path()).end_at_once();
 
     println!("moving after {moving:.1?}, ended after {ending:.1?}");
     if number("ALONE").is_some() {

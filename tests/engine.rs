@@ -4,12 +4,11 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use clickhouse::{Client, Compression, Row};
 use serde::{Deserialize, Serialize};
-
-use tokio::sync::OnceCell;
 
 use crate::support::engine::Engine;
 
@@ -23,21 +22,18 @@ fn rows(ids: std::ops::Range<u64>) -> Vec<Count> {
     ids.map(|id| Count { id, name: format!("员工 {}\n\t'{}'", id % 97, "\0".repeat(3)) }).collect()
 }
 
-async fn engine() -> &'static Engine {
-    static ENGINE: OnceCell<Engine> = OnceCell::const_new();
-    ENGINE.get_or_init(|| async { Engine::start() }).await
-}
+static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::start);
 
 /// A fresh database.
 async fn database() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("endpoint_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    engine().await.client().query(&format!("CREATE DATABASE {name}")).execute().await.unwrap();
+    ENGINE.client().query(&format!("CREATE DATABASE {name}")).execute().await.unwrap();
     name
 }
 
 async fn client() -> Client {
-    let client = engine().await.client().with_database(database().await);
+    let client = ENGINE.client().with_database(database().await);
     let create = "CREATE TABLE counts (id UInt64, name String) ENGINE = MergeTree ORDER BY id";
     client.query(create).execute().await.unwrap();
     client
@@ -70,7 +66,7 @@ async fn send(method: &str, target: &str, body: &[u8]) -> (String, Vec<u8>) {
     let mut request = format!("{method} {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n").into_bytes();
     request.extend_from_slice(format!("Content-Length: {length}\r\n\r\n").as_bytes());
     request.extend_from_slice(body);
-    let address = engine().await.address();
+    let address = ENGINE.address();
     tokio::task::spawn_blocking(move || exchange(address, &request)).await.unwrap()
 }
 
@@ -147,7 +143,7 @@ async fn a_body_that_breaks_off_inserts_nothing() {
     send("POST", "/", create.as_bytes()).await;
     let target = format!("/?database={database}&query=INSERT%20INTO%20t%20FORMAT%20RowBinary");
     let request = format!("POST {target} HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n123");
-    let address = engine().await.address();
+    let address = ENGINE.address();
     tokio::task::spawn_blocking(move || {
         let mut socket = TcpStream::connect(address).unwrap();
         socket.write_all(request.as_bytes()).unwrap();

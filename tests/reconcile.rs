@@ -7,11 +7,11 @@ mod held;
 
 use std::{
     process::{Command, Output, Stdio},
+    sync::LazyLock,
     time::Duration,
 };
 
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
-use tokio::sync::OnceCell;
 use yinliu::verify;
 
 use crate::support::{
@@ -26,9 +26,8 @@ const FRIEND: &str = "yinliu.friend.v1";
 const ORDER: &str = "yinliu.order.v1";
 
 async fn counting(database: &str) -> Counting {
-    static ENGINE: OnceCell<Engine> = OnceCell::const_new();
-    let engine = ENGINE.get_or_init(|| async { Engine::start() }).await;
-    Counting::new(engine.url(), database).await
+    static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::start);
+    Counting::new(ENGINE.url(), database).await
 }
 
 /// Adds of these numbers, one a second, by one of three members of staff.

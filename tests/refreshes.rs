@@ -2,9 +2,10 @@
 //!
 //! Invariant: what had been refreshed before is as old as after a night, so that nothing is taken in by chance.
 
+use std::sync::LazyLock;
+
 use clickhouse::Client;
 use serde_json::json;
-use tokio::sync::OnceCell;
 use yinliu::{reconcile, refresh};
 
 use crate::support::{
@@ -59,9 +60,8 @@ fn broadcast(id: usize) -> String {
 }
 
 async fn counting(database: &str) -> Counting {
-    static ENGINE: OnceCell<Engine> = OnceCell::const_new();
-    let engine = ENGINE.get_or_init(|| async { Engine::start() }).await;
-    Counting::new(engine.url(), database).await
+    static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::start);
+    Counting::new(ENGINE.url(), database).await
 }
 
 async fn refresh(counting: &Counting) {
@@ -169,17 +169,17 @@ async fn run_is_due_an_interval_after_the_last_one_began_whoever_did_it() {
         let sql = format!(
             "INSERT INTO {table} (run) SELECT toUInt64(toUnixTimestamp64Micro(now64(6)) + {seconds} * 1000000)"
         );
-        counting.client.query_raw(&sql).execute().await.unwrap();
+        counting.execute(&sql).await;
     };
     assert!(due().await, "there was none");
     refresh(&counting).await;
     assert!(!due().await, "one has just begun");
-    counting.client.query_raw("TRUNCATE TABLE refresh_runs").execute().await.unwrap();
+    counting.execute("TRUNCATE TABLE refresh_runs").await;
     moved("refresh_runs", -61).await;
     assert!(due().await, "the interval is a minute");
     moved("refresh_queue", -59).await;
     assert!(!due().await, "one goes on");
-    counting.client.query_raw("TRUNCATE TABLE refresh_queue").execute().await.unwrap();
+    counting.execute("TRUNCATE TABLE refresh_queue").await;
     moved("refresh_runs", 100).await;
     assert!(due().await, "it cannot have begun later than now");
 }

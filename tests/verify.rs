@@ -96,7 +96,7 @@ async fn flush(partition: &mut Partition, sink: &ClickHouse, records: &[(i64, St
 
 /// A database with one partition, counted in chunks of 16 records, that ends within a chunk.
 async fn counted(name: &str) -> (config::Config, Client, Partition) {
-    let mut config = database(name).await;
+    let mut config = database(name);
     config.chunk = chunk::Config { bits: 4, day_bits: 5 };
     migrate::run(&config.clickhouse, &config.chunk).await.unwrap();
     let sink = ClickHouse::new(&config.clickhouse);

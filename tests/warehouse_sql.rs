@@ -2,10 +2,9 @@
 //!
 //! Invariant: each test has a database of its own.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use clickhouse::Client;
-use tokio::sync::OnceCell;
 use yinliu::{
     batch::Rows,
     chunk, config,
@@ -21,15 +20,14 @@ use crate::support::engine::Engine;
 pub(crate) const NOW_MS: i64 = 1_741_572_000_000;
 
 /// A database on the engine that the tests of this file share.
-pub(crate) async fn database(name: &str) -> config::Config {
-    static ENGINE: OnceCell<Engine> = OnceCell::const_new();
-    let engine = ENGINE.get_or_init(|| async { Engine::start() }).await;
-    let clickhouse = sink::Config { url: engine.url(), database: name.to_owned(), ..Default::default() };
+pub(crate) fn database(name: &str) -> config::Config {
+    static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::start);
+    let clickhouse = sink::Config { url: ENGINE.url(), database: name.to_owned(), ..Default::default() };
     config::Config { clickhouse, ..Default::default() }
 }
 
 async fn migrated(name: &str) -> (config::Config, Client) {
-    let config = database(name).await;
+    let config = database(name);
     migrate::run(&config.clickhouse, &config.chunk).await.unwrap();
     let client = sink::client(&config.clickhouse);
     (config, client)

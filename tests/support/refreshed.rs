@@ -2,12 +2,14 @@
 //!
 //! Invariant: facts come from the pure rooms through the sink; figures are read from the views alone.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::LazyLock,
+};
 
 use clickhouse::{Client, Row};
 use jiff::Timestamp;
 use serde::Deserialize;
-use tokio::sync::OnceCell;
 use yinliu::{
     batch::{Batch, Origin, encode_ledger},
     config,
@@ -178,9 +180,8 @@ impl Refreshed {
 
     /// The same with the zones of these corps.
     pub(crate) async fn with_zones(name: &str, zones: &[(&str, &str)]) -> Self {
-        static ENGINE: OnceCell<Engine> = OnceCell::const_new();
-        let engine = ENGINE.get_or_init(|| async { Engine::start() }).await;
-        let clickhouse = sink::Config { url: engine.url(), database: name.to_owned(), ..Default::default() };
+        static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::start);
+        let clickhouse = sink::Config { url: ENGINE.url(), database: name.to_owned(), ..Default::default() };
         let of = |zone: &str| yinliu::corp::Config { time_zone: zone.to_owned(), ..Default::default() };
         let corp = zones.iter().map(|(corp, zone)| ((*corp).to_owned(), of(zone)));
         let config = config::Config { clickhouse, corp: corp.collect(), ..Default::default() };
