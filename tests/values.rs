@@ -120,20 +120,3 @@ async fn request_is_told_with_the_first_add_that_answers_it() {
     ];
     assert_eq!(lines(&refreshed, requests).await, expected);
 }
-
-/// What the guide tells to set is taken, and stays when the schema is looked at again.
-#[tokio::test(flavor = "multi_thread")]
-async fn retention_that_the_guide_tells_of_can_be_set() {
-    let refreshed = told("retention").await;
-    let guide = include_str!("../deploy/README.md");
-    let statements: Vec<_> = guide.lines().filter(|line| line.starts_with("ALTER TABLE yinliu.")).collect();
-    assert_eq!(statements.len(), 3);
-    for statement in statements {
-        refreshed.execute(statement.replace("yinliu.", "").trim_end_matches(';')).await;
-    }
-    yinliu::migrate::run(&refreshed.config.clickhouse, &refreshed.config.chunk).await.unwrap();
-    let kept =
-        "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine_full LIKE '%TTL%' ORDER BY name";
-    let expected = ["customer_events", "dead_letter_log", "facts", "refresh_queue", "refresh_runs"];
-    assert_eq!(lines(&refreshed, kept).await, expected);
-}
