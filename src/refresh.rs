@@ -13,7 +13,7 @@
 //!    `OVERLAP`: all their figures anew, written where they differ.
 //!    Likewise the losses after the broadcasts of days that facts came in for.
 //! 4. Days with any count that ended three days before are *closed*: their figures are copied, and stay as they are for
-//!    ever.
+//!    ever. Of several closings the first by the server's clock holds, so that none that arrives late changes a figure.
 //! 5. The positions and the run itself: only now will the next one begin later.
 //!
 //! The statements stand in `schemas/refresh/`, the tables in `schemas/clickhouse/`.
@@ -23,6 +23,7 @@
 //!   long past, and a retried insert would be added twice.
 //! - *… a version by the clock for episodes?* A run that read less may write later.
 
+mod ask;
 mod days;
 mod keep;
 
@@ -31,6 +32,7 @@ use std::{collections::HashMap, fmt, time::Duration};
 use clickhouse::{Client, Row};
 use serde::{Deserialize, Serialize};
 
+use self::ask::{Asking, all, ask, execute, one};
 use crate::{
     config,
     corp::{self, Corps},
@@ -45,7 +47,7 @@ pub use keep::keep;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// From one run to the next, whichever process does it; a process waits as long after its own.
+    /// From the end of one run to the next, whichever process does it.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub interval: Duration,
 }
@@ -80,15 +82,15 @@ pub const RULES: u64 = 1;
 /// Customers of one statement: some 10 MB of their events, and a few seconds.
 const CUSTOMERS: u64 = 20_000;
 
+/// A batch without customers: a sign that the run goes on.
+const SIGN: u32 = u32::MAX;
+
 /// Days of one statement: the figures of a day are some thousand rows.
 const DAYS: usize = 128;
 
 /// By so much a run looks back before the beginning of the last one: longer than an insert or a statement takes to
 /// become visible, so that what another run wrote meanwhile is seen by this one.
 const OVERLAP: Duration = Duration::from_mins(10);
-
-/// A statement that takes longer has met a server that is away.
-const LIMIT: Duration = Duration::from_mins(10);
 
 /// What a run did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,7 +114,8 @@ impl fmt::Display for Report {
 /// One run.
 ///
 /// # Errors
-/// ClickHouse does not answer; what was done stays, and the next run goes on.
+/// ClickHouse does not answer, or no longer after a minute of asking; what was written stays, and the next run computes it
+/// again.
 pub async fn run(settings: &Settings, config: &config::Config) -> Result<Report, Error> {
     let corps = Corps::new(&config.corp)?;
     let sink = ClickHouse::new(&config.clickhouse);
@@ -120,6 +123,7 @@ pub async fn run(settings: &Settings, config: &config::Config) -> Result<Report,
     sink.load(&[], &config.chunk).await?;
     let progress = Progress::start(settings.telling);
     let run = Run::begin(sink.client(), &corps, settings).await?;
+    run.is_alive().await?;
     progress.step("looking for customers of whom facts came in");
     let customers = run.queue().await?;
     progress.count("computing what became of customers", Some(customers));
@@ -127,6 +131,7 @@ pub async fn run(settings: &Settings, config: &config::Config) -> Result<Report,
         let values = [("batch", batch.to_string())];
         run.execute("compute episodes", EPISODES, &values).await?;
         run.execute("compute what became of requests", REQUESTS, &values).await?;
+        run.is_alive().await?;
         progress.done(customers.min((batch + 1) * CUSTOMERS));
     }
     progress.step("looking for days that changed");
@@ -135,27 +140,29 @@ pub async fn run(settings: &Settings, config: &config::Config) -> Result<Report,
     let mut done = 0;
     for days in days.chunks(DAYS) {
         run.cohorts(days).await?;
+        run.is_alive().await?;
         done += u64::try_from(days.len()).unwrap_or(0);
         progress.done(done);
     }
     progress.step("computing losses after broadcasts");
-    run.execute("compute losses after broadcasts", BROADCASTS, &[]).await?;
+    run.replace("compute losses after broadcasts", BROADCASTS, &[]).await?;
     run.close(&run.due(&days).await?).await?;
     run.finish(customers, days.len()).await?;
     let days = u64::try_from(days.len()).unwrap_or(u64::MAX);
     Ok(Report { customers, days, complete_through_ms: run.now.complete_through_ms })
 }
 
-/// Whether no run began within the interval before now, by the clock of the server: neither one that is finished nor one
-/// that has queued its customers. What a run in the future would say, of a clock that was set back, is not believed.
+/// Whether no run began, or gave a sign of life, within the interval before now, by the clock of the server. What a run in
+/// the future would say, of a clock that was set back, is not believed.
 ///
 /// # Errors
 /// ClickHouse does not answer.
 pub async fn is_due(config: &config::Config) -> Result<bool, Error> {
-    let sql = "SELECT toUnixTimestamp64Micro(now64(6)) - toInt64(max(run)) FROM \
-               (SELECT run FROM refresh_runs UNION ALL SELECT run FROM refresh_queue)";
+    let sql = "SELECT toUnixTimestamp64Micro(now64(6)) - max(at_us) FROM (SELECT toInt64(max(run)) AS at_us FROM refresh_runs \
+               UNION ALL SELECT toInt64(toUnixTimestamp(max(queued_at))) * 1000000 FROM refresh_queue)";
     let sink = ClickHouse::new(&config.clickhouse);
-    let ago_us = limited("look when the last refresh began", sink.client().query(sql).fetch_one::<i64>()).await?;
+    let ago_us: i64 =
+        ask(Asking::Once, "look when the last refresh began", || sink.client().query(sql).fetch_one()).await?;
     Ok(u64::try_from(ago_us).map_or(true, |ago_us| Duration::from_micros(ago_us) >= config.refresh.interval))
 }
 
@@ -212,7 +219,7 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     async fn begin(client: &'a Client, corps: &'a Corps, settings: &Settings) -> Result<Self, sink::Error> {
         let sql = fill(BEGIN, &[("rules", RULES.to_string())]);
-        let now = limited("look where the last refresh stood", client.query(&sql).fetch_one::<Now>()).await?;
+        let mut now: Now = one(client, "look where the last refresh stood", &sql).await?;
         let positions = |table: &str| {
             format!(
                 "SELECT src_topic, src_partition, max(p.next_offset) AS next_offset FROM {table} AS p \
@@ -221,10 +228,9 @@ impl<'a> Run<'a> {
         };
         let of = |table| {
             let sql = positions(table);
-            async move { limited("read positions", client.query(&sql).fetch_all::<Position>()).await }
+            async move { all::<Position>(client, "read positions", &sql).await }
         };
         let (ledger, mut done) = (of("ledger").await?, of("refresh_positions").await?);
-        let mut now = now;
         if settings.all || now.last_began_ms == 0 {
             (now.last_began_ms, now.last_complete_through_ms) = (0, 0);
             done.clear();
@@ -242,24 +248,30 @@ impl<'a> Run<'a> {
         Ok(Self { client, corps, now, ledger, positions })
     }
 
+    /// Tells other processes that they need not begin.
+    async fn is_alive(&self) -> Result<(), sink::Error> {
+        let sql = format!("INSERT INTO refresh_queue (run, batch) VALUES ({}, {SIGN})", self.now.run);
+        execute(self.client, "tell that a refresh goes on", &sql).await
+    }
+
     /// Puts the customers to be computed into batches; the answer is how many.
     async fn queue(&self) -> Result<u64, sink::Error> {
         let values = [("positions", self.positions.clone()), ("size", CUSTOMERS.to_string())];
         self.execute("look for customers of whom facts came in", QUEUE, &values).await?;
-        let count = format!("SELECT count() FROM refresh_queue WHERE run = {}", self.now.run);
-        limited("count customers", self.client.query(&count).fetch_one::<u64>()).await
+        let count = format!("SELECT count() FROM refresh_queue WHERE run = {} AND batch != {SIGN}", self.now.run);
+        one(self.client, "count customers", &count).await
     }
 
     /// The days whose figures may have changed.
     async fn days(&self) -> Result<Vec<CorpDay>, sink::Error> {
         let sql = self.statement(DAYS_CHANGED, &[]);
-        let changed = limited("look for days that changed", self.client.query(&sql).fetch_all::<Changed>()).await?;
+        let changed: Vec<Changed> = all(self.client, "look for days that changed", &sql).await?;
         let aging = self.aging();
         let known = format!(
             "SELECT DISTINCT corp_id, business_date FROM cohort_rows WHERE business_date IN ({})",
             literal(&aging)
         );
-        let known = limited("look for days that come of age", self.client.query(&known).fetch_all::<Changed>()).await?;
+        let known: Vec<Changed> = all(self.client, "look for days that come of age", &known).await?;
         let day = |row: Changed| (row.corp_id, Date(row.business_date));
         let aged = known.into_iter().map(day).filter(|(corp, date)| aging.is_due(corp, *date));
         let mut days: Vec<_> = changed.into_iter().map(day).chain(aged).collect();
@@ -282,7 +294,7 @@ impl<'a> Run<'a> {
     /// with any count.
     async fn due(&self, computed: &[CorpDay]) -> Result<Vec<CorpDay>, sink::Error> {
         let sql = self.statement(DUE, &[("dates", literal(&self.aging()))]);
-        let counted = limited("look for days to be closed", self.client.query(&sql).fetch_all::<Changed>()).await?;
+        let counted: Vec<Changed> = all(self.client, "look for days to be closed", &sql).await?;
         let counted = counted.into_iter().map(|row| self.day(row.corp_id, Date(row.business_date)));
         let mut due: Vec<_> = computed.iter().cloned().chain(counted).filter(|day| day.is_due).collect();
         due.sort_unstable();
@@ -291,18 +303,13 @@ impl<'a> Run<'a> {
     }
 
     async fn cohorts(&self, days: &[CorpDay]) -> Result<(), sink::Error> {
-        let version = "SELECT toUInt64(toUnixTimestamp64Micro(now64(6)))";
-        let version = limited("read the clock", self.client.query(version).fetch_one::<u64>()).await?;
         let days: Vec<_> = days.iter().map(CorpDay::literal).collect();
-        let values = [
-            ("days", days.join(", ")),
-            ("version", version.to_string()),
-            ("horizon_ms", self.now.complete_through_ms.to_string()),
-        ];
-        self.execute("compute the figures of days", COHORTS, &values).await
+        let values = [("days", days.join(", ")), ("horizon_ms", self.now.complete_through_ms.to_string())];
+        self.replace("compute the figures of days", COHORTS, &values).await
     }
 
-    /// Closes those of the days that are not closed yet.
+    /// Closes those of the days that are not closed yet. No statement that was given up may write rows of a closing that
+    /// holds: each is tried once with a number, which is that of the run.
     async fn close(&self, due: &[CorpDay]) -> Result<(), sink::Error> {
         for due in due.chunks(DAYS) {
             let literals = |days: &[CorpDay]| days.iter().map(CorpDay::literal).collect::<Vec<_>>().join(", ");
@@ -311,7 +318,7 @@ impl<'a> Run<'a> {
                  (SELECT corp_id, business_date FROM values('corp_id String, business_date Date, over Bool', {}))",
                 literals(due)
             );
-            let closed = limited("look for closed days", self.client.query_raw(&sql).fetch_all::<Changed>()).await?;
+            let closed: Vec<Changed> = all(self.client, "look for closed days", &sql).await?;
             let is_open = |day: &&CorpDay| {
                 !closed.iter().any(|row| row.corp_id == day.corp_id && row.business_date == day.date.0)
             };
@@ -320,8 +327,10 @@ impl<'a> Run<'a> {
                 continue;
             }
             let values = [("days", literals(&open)), ("horizon_ms", self.now.complete_through_ms.to_string())];
-            self.execute("copy the figures of closed days", CLOSINGS, &values).await?;
-            self.execute("close days", CLOSE, &values).await?;
+            for (doing, sql) in [("copy the figures of closed days", CLOSINGS), ("close days", CLOSE)] {
+                let sql = self.statement(sql, &values);
+                ask(Asking::Once, doing, || self.client.query_raw(&sql).execute()).await?;
+            }
         }
         Ok(())
     }
@@ -335,7 +344,7 @@ impl<'a> Run<'a> {
         if !rows.is_empty() {
             let sql = "INSERT INTO refresh_positions (src_topic, src_partition, next_offset) VALUES";
             let sql = format!("{sql} {}", rows.join(", "));
-            limited("note the positions", self.client.query_raw(&sql).execute()).await?;
+            execute(self.client, "note the positions", &sql).await?;
         }
         let Now { run, complete_through_ms, .. } = self.now;
         let sql = format!(
@@ -343,11 +352,23 @@ impl<'a> Run<'a> {
              SELECT {run}, fromUnixTimestamp64Milli(toInt64(intDiv({run}, 1000)), 'UTC'), \
              fromUnixTimestamp64Milli(toInt64({complete_through_ms}), 'UTC'), {customers}, {days}, {RULES}"
         );
-        limited("note the run", self.client.query_raw(&sql).execute()).await
+        execute(self.client, "note the run", &sql).await
     }
 
     async fn execute(&self, doing: &'static str, sql: &str, values: &[(&str, String)]) -> Result<(), sink::Error> {
-        limited(doing, self.client.query_raw(&self.statement(sql, values)).execute()).await
+        execute(self.client, doing, &self.statement(sql, values)).await
+    }
+
+    /// A statement whose rows bear as version the time before it reads, each time that it does: of two the one that saw more
+    /// wins.
+    async fn replace(&self, doing: &'static str, sql: &str, values: &[(&str, String)]) -> Result<(), sink::Error> {
+        let (client, sql) = (self.client, &self.statement(sql, values));
+        ask(Asking::Again, doing, || async move {
+            let version = "SELECT toUInt64(toUnixTimestamp64Micro(now64(6)))";
+            let version = client.query(version).fetch_one::<u64>().await?;
+            client.query_raw(&sql.replace("{{version}}", &version.to_string())).execute().await
+        })
+        .await
     }
 
     fn statement(&self, sql: &str, values: &[(&str, String)]) -> String {
@@ -373,12 +394,4 @@ fn fill(sql: &str, values: &[(&str, String)]) -> String {
     let lines: Vec<_> = sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
     let put = |sql: String, (name, value): &(&str, String)| sql.replace(&format!("{{{{{name}}}}}"), value);
     values.iter().fold(lines.join("\n"), put)
-}
-
-async fn limited<T>(
-    doing: &'static str,
-    request: impl Future<Output = Result<T, clickhouse::error::Error>>,
-) -> Result<T, sink::Error> {
-    let answer = tokio::time::timeout(LIMIT, request).await;
-    answer.unwrap_or(Err(clickhouse::error::Error::TimedOut)).map_err(|source| sink::Error::new(doing, source))
 }

@@ -14,10 +14,8 @@ use crate::{
     corp::Corps,
     log::{Repeated, chain},
     metrics::Metrics,
-    migrate,
-    pipeline::{self, flush::Backoff},
-    refresh,
-    sink::client,
+    migrate, pipeline, refresh,
+    sink::{Backoff, client},
 };
 
 /// Which parts of the process run.

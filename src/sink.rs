@@ -2,6 +2,7 @@
 //!
 //! Invariant: a row is acknowledged or it is not known; nothing here decides what to do about an error.
 
+mod backoff;
 mod clickhouse;
 mod error;
 mod load;
@@ -12,6 +13,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    backoff::Backoff,
     clickhouse::{ClickHouse, client, literal},
     error::{Class, Error},
 };

@@ -14,6 +14,7 @@ use crate::support::{
     kafka,
     load::Load,
     poll,
+    proxy::{Mode, Proxy},
     refreshed::{Happening, Kind, Refreshed, instant},
     stage::{SOON, Stage},
     yinliu::Yinliu,
@@ -160,27 +161,79 @@ async fn refresh_computes_the_customers_and_the_days_that_facts_came_in_for_and_
     assert_eq!(texts(&refreshed.client, written).await, ["2025-03-13 2025-03-13-x1 customer"]);
 }
 
+/// Each statement may be repeated: where answers are lost and the server is away, a run ends as one that met no fault.
+#[tokio::test(flavor = "multi_thread")]
+async fn run_goes_on_where_clickhouse_failed_and_writes_the_same() {
+    let event = |time: &str, kind, staff: &str, customer: &str| {
+        Happening::new(instant(&format!("2025-03-10T{time}"), "Asia/Shanghai"), kind, staff, customer)
+    };
+    let events = [
+        event("09:00:00", Kind::Request, "s1", "x1"),
+        event("10:00:00", Kind::Add, "s1", "x1"),
+        event("10:01:00", Kind::Inbound, "s1", "x1"),
+        event("10:02:00", Kind::Outbound, "s1", "x1"),
+        event("11:00:00", Kind::Add, "s2", "x1"),
+        event("12:00:00", Kind::Customer, "s1", "x1"),
+        event("13:00:00", Kind::Order, "s2", "x1"),
+    ];
+    let mut told = Vec::new();
+    for faulty in [false, true] {
+        let mut refreshed = Refreshed::new(if faulty { "shaken" } else { "steady" }, &["c"]).await;
+        refreshed.count(&events).await;
+        refreshed.complete_through(instant("2025-03-12T00:00:00", "Asia/Shanghai")).await;
+        let proxy = Proxy::start(&refreshed.config.clickhouse.url, 1);
+        refreshed.config.clickhouse.url = proxy.url();
+        let faults = async {
+            if !faulty {
+                return;
+            }
+            let struck = async |count: u64| {
+                let seen =
+                    async || Some(proxy.struck()).filter(|seen| *seen >= count).ok_or(proxy.struck().to_string());
+                poll::until("faults that were met", SOON, seen).await;
+            };
+            proxy.set(Mode::Hold("INSERT INTO episode_rows"));
+            struck(1).await;
+            proxy.set(Mode::Refuse);
+            struck(4).await;
+            proxy.set(Mode::Unacknowledged);
+        };
+        let (report, ()) = tokio::join!(refreshed.refresh(), faults);
+        assert!(!faulty || proxy.struck() > 4, "answers were lost");
+        let runs = texts(&refreshed.client, "SELECT toString(uniqExact(run)) FROM refresh_runs").await;
+        told.push((
+            report,
+            runs,
+            refreshed.episodes("c").await,
+            refreshed.figures("c").await,
+            refreshed.told("c").await,
+        ));
+    }
+    assert_eq!(told[1], told[0]);
+    assert_eq!((told[0].2.len(), told[0].1.as_slice()), (2, ["1".to_owned()].as_slice()));
+}
+
 /// Of several processes one refreshes; whoever looks while it does leaves it alone.
 #[tokio::test]
 async fn run_is_due_an_interval_after_the_last_one_began_whoever_did_it() {
     let counting = counting("turns").await;
     let due = async || refresh::is_due(&counting.config).await.unwrap();
-    let moved = async |table: &str, seconds: i64| {
-        let sql = format!(
-            "INSERT INTO {table} (run) SELECT toUInt64(toUnixTimestamp64Micro(now64(6)) + {seconds} * 1000000)"
-        );
-        counting.execute(&sql).await;
+    let moved = async |table: &str, column: &str, seconds: i64| {
+        let clock = if column == "run" { "toUInt64(toUnixTimestamp64Micro(now64(6))) + 1000000 *" } else { "now() +" };
+        counting.execute(&format!("INSERT INTO {table} ({column}) SELECT {clock} {seconds}")).await;
     };
     assert!(due().await, "there was none");
     refresh(&counting).await;
     assert!(!due().await, "one has just begun");
-    counting.execute("TRUNCATE TABLE refresh_runs").await;
-    moved("refresh_runs", -61).await;
+    for table in ["refresh_runs", "refresh_queue"] {
+        counting.execute(&format!("TRUNCATE TABLE {table}")).await;
+    }
+    moved("refresh_runs", "run", -61).await;
     assert!(due().await, "the interval is a minute");
-    moved("refresh_queue", -59).await;
+    moved("refresh_queue", "queued_at", -50).await;
     assert!(!due().await, "one goes on");
     counting.execute("TRUNCATE TABLE refresh_queue").await;
-    moved("refresh_runs", 100).await;
+    moved("refresh_runs", "run", 100).await;
     assert!(due().await, "it cannot have begun later than now");
 }
 

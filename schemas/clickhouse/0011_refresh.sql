@@ -3,7 +3,7 @@
 -- sharding: cityHash64(corp_id, customer_id)
 CREATE TABLE refresh_queue (
     run UInt64 COMMENT '本次刷新编号（微秒） / number of the run: microseconds of its beginning',
-    batch UInt32 COMMENT '批次 / batch of customers that are computed together',
+    batch UInt32 COMMENT '批次；4294967295 仅表示刷新仍在进行 / batch of customers that are computed together; 4294967295 only tells that the run goes on',
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
     customer_id String COMMENT '外部联系人；个人信息 / external user id; personal data',
     queued_at DateTime('UTC') DEFAULT now() COMMENT '入队时间 / when it was queued'

@@ -48,7 +48,7 @@ CREATE TABLE cohort_rows (
     digest UInt64 COMMENT '数值摘要 / digest of the figures',
     complete_through DateTime64(3, 'UTC') COMMENT '计算至此刻的数据 / with every record that the brokers held by then',
     ingested_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT '写入时间（服务器时钟） / when the row was written, by the clock of the server',
-    version UInt64 COMMENT '刷新编号（微秒），大者为准 / microseconds of the computation; the largest holds'
+    version UInt64 COMMENT '计算时间（微秒），大者为准 / microseconds of the computation; the largest holds'
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(business_date)

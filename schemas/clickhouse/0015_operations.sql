@@ -16,7 +16,7 @@ CREATE TABLE broadcast_rows (
     audience UInt64 COMMENT '群发人数（分母） / audience: the denominator',
     deleted_24h UInt64 COMMENT '24 小时内删除该员工的客户（群发时为好友；多次群发归最近一次） / customers who deleted the staff within [0, 24 h) of it, being friends when it was sent; the last broadcast before a deletion wins',
     digest UInt64 COMMENT '内容摘要；撤销为 0 / digest of the content; 0 when withdrawn',
-    version UInt64 COMMENT '刷新编号（微秒），大者为准 / microseconds of the run; the largest holds'
+    version UInt64 COMMENT '计算时间（微秒），大者为准 / microseconds of the computation; the largest holds'
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(business_date)

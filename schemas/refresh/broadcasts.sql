@@ -65,7 +65,7 @@ WITH
         FROM (SELECT * FROM near WHERE type = 'broadcast.sent' AND (corp_id, business_date) IN (picked)) AS n
         LEFT JOIN deleted AS d ON d.src_topic = n.src_topic AND d.src_partition = n.src_partition AND d.src_offset = n.src_offset
     )
-SELECT f.*, {{run}}
+SELECT f.*, {{version}}
 FROM fresh AS f
 LEFT JOIN (
     SELECT corp_id, business_date, task_id, staff_id, src_topic, src_partition, src_offset, argMax(b.digest, b.version) AS digest

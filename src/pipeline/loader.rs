@@ -12,14 +12,14 @@ use std::{
 use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
-use super::{Shared, flush::Backoff};
+use super::Shared;
 use crate::{
     batch::Origin,
     log::{Repeated, chain},
     metrics::Cause,
     mutants::planted,
     partition::{self, Loaded, Partition},
-    sink::{self, Sink},
+    sink::{self, Backoff, Sink},
     source::{Brokers, Slot},
 };
 

@@ -46,7 +46,7 @@ pub async fn keep(config: config::Config, shutdown: CancellationToken) {
     }
 }
 
-/// Nothing where another process began a run of late.
+/// Nothing where another process began a run of late, or is at it.
 async fn run_if_due(settings: &Settings, config: &config::Config) -> Result<Option<Report>, Error> {
     Ok(if is_due(config).await? { Some(run(settings, config).await?) } else { None })
 }
