@@ -21,6 +21,14 @@ async fn closed_day_stays_readable_as_it_was_paid_beside_what_came_later() {
     refreshed.complete_through(instant("2025-03-14T00:00:00", "Asia/Shanghai")).await;
     refreshed.refresh().await;
     assert_eq!(texts(&refreshed, closed).await, ["s1 2 2 0 0 0"]);
+    // Of a run that began before and was given up; it arrives now.
+    for late in [
+        "INSERT INTO closed_rows SELECT * REPLACE (1 AS run, 9 AS adds, 9 AS net_adds, 9 AS qualified_adds, map('adds', 9) AS figures) FROM closed_rows",
+        "INSERT INTO closings (corp_id, business_date, run, complete_through) SELECT corp_id, business_date, 1, complete_through FROM closings",
+    ] {
+        refreshed.execute(late).await;
+    }
+    assert_eq!(texts(&refreshed, closed).await, ["s1 2 2 0 0 0"]);
 
     refreshed.count(&[event("11:00:00", Kind::Customer, "s1", "x1"), event("12:00:00", Kind::Add, "s2", "x3")]).await;
     refreshed.complete_through(instant("2025-03-16T00:00:00", "Asia/Shanghai")).await;

@@ -73,7 +73,7 @@ COMMENT '结账时的数值（物理表，请读视图 v_closed_1d）；保留�
 CREATE TABLE closings (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
     business_date Date COMMENT '业务日期（企业所在时区） / business day of the corp',
-    run UInt64 COMMENT '结账的刷新编号；同一天取最小者 / number of the run that closed the day; of several the smallest holds, for ever',
+    run UInt64 COMMENT '结账的刷新编号；同一天取最先结账者 / number of the run that closed the day; of several the one that closed it first holds, for ever',
     complete_through DateTime64(3, 'UTC') COMMENT '结账时数据完整至 / every record that the brokers held by then is in the figures',
     closed_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT '结账时间 / when it was closed'
 )
@@ -108,7 +108,7 @@ FROM (
         adds AS closed_adds, net_adds AS closed_net, qualified_adds AS closed_qualified,
         toInt64(0) AS adds_now, toInt64(0) AS net_now, toInt64(0) AS qualified_now
     FROM closed_rows FINAL
-    WHERE (corp_id, business_date, run) IN (SELECT corp_id, business_date, min(c.run) FROM closings AS c GROUP BY corp_id, business_date)
+    WHERE (corp_id, business_date, run) IN (SELECT corp_id, business_date, argMin(c.run, (c.closed_at, c.run)) FROM closings AS c GROUP BY corp_id, business_date)
     UNION ALL
     SELECT
         corp_id, business_date, region_id, store_id, staff_id, channel, 0, 0, 0,
@@ -144,7 +144,7 @@ FROM (
     SELECT corp_id, business_date, region_id, store_id, staff_id, channel, toString(figure) AS figure, closed, toInt64(0) AS now
     FROM closed_rows FINAL
     ARRAY JOIN mapKeys(figures) AS figure, mapValues(figures) AS closed
-    WHERE (corp_id, business_date, run) IN (SELECT corp_id, business_date, min(c.run) FROM closings AS c GROUP BY corp_id, business_date)
+    WHERE (corp_id, business_date, run) IN (SELECT corp_id, business_date, argMin(c.run, (c.closed_at, c.run)) FROM closings AS c GROUP BY corp_id, business_date)
     UNION ALL
     SELECT corp_id, business_date, region_id, store_id, staff_id, channel, toString(f.figure), 0, f.value
     FROM v_figures_1d AS f

@@ -54,7 +54,7 @@ FROM (
         UNION ALL
         SELECT corp_id, business_date, region_id, store_id, staff_id, 0, 0, 0, adds, qualified_adds, 1, toDateTime64(0, 3, 'UTC')
         FROM closed_rows FINAL
-        WHERE (corp_id, business_date, run) IN (SELECT corp_id, business_date, min(l.run) FROM closings AS l GROUP BY corp_id, business_date)
+        WHERE (corp_id, business_date, run) IN (SELECT corp_id, business_date, argMin(l.run, (l.closed_at, l.run)) FROM closings AS l GROUP BY corp_id, business_date)
     ) AS c
     ARRAY JOIN [('region', toString(region_id)), ('store', toString(store_id)), ('staff', staff_id)] AS place
     WHERE place.2 != ''
