@@ -189,7 +189,7 @@ async fn of_ties_the_one_that_reached_the_score_first_stands_first() {
     };
     assert_eq!(
         lines,
-        [line("s2", 2, 1, true, 1, 1, 2), line("s1", 2, 1, true, 2, 2, 1), line("s3", 1, 3, false, 3, 3, 1)]
+        [line("s2", 2, 1, true, 1, 1, 2), line("s1", 2, 1, true, 2, 2, 1), line("s3", 1, 3, false, 3, 0, 1)]
     );
 }
 

@@ -15,7 +15,7 @@ CREATE OR REPLACE VIEW v_leaderboard_1d (
     place UInt32 COMMENT '排列次序：并列者先达到者在前 / order of the rows: of ties the one that reached the score first',
     reached_at DateTime64(3, 'UTC') COMMENT '达到当前加粉数的时间；无加粉为 1970 / when the score was reached: occurred_at of the last add; 1970 without adds',
     adds_hour_ago UInt64 COMMENT '一小时前的加粉数（整分钟，按数据完整时刻） / adds one hour before the instant everything is counted through, whole minutes',
-    rank_hour_ago UInt32 COMMENT '一小时前的名次 / rank by these',
+    rank_hour_ago UInt32 COMMENT '一小时前的名次；当时尚无加粉为 0 / rank by these; 0 where there were none',
     staff_active UInt32 COMMENT '在职员工数（当前；人均的分母） / active members of staff as of now: denominator of per head',
     target UInt64 COMMENT '加粉目标；未设为 0（达成率的分母） / target of adds, denominator of the share reached; 0 if none is set',
     is_closed Bool COMMENT '是否已结账 / the day is closed',
@@ -33,7 +33,8 @@ SELECT
     toUInt32(row_number() OVER (PARTITION BY b.corp_id, b.business_date, b.level ORDER BY b.adds DESC, b.reached_at ASC, b.id ASC)) AS place,
     b.reached_at AS reached_at,
     toUInt64(b.adds - h.adds) AS adds_hour_ago,
-    toUInt32(rank() OVER (PARTITION BY b.corp_id, b.business_date, b.level ORDER BY b.adds - h.adds DESC)) AS rank_hour_ago,
+    -- Who shared the last rank with everybody, with no add, has neither risen nor fallen.
+    if(adds_hour_ago > 0, toUInt32(rank() OVER (PARTITION BY b.corp_id, b.business_date, b.level ORDER BY b.adds - h.adds DESC)), 0) AS rank_hour_ago,
     toUInt32(s.staff) AS staff_active, t.target AS target,
     b.is_closed AS is_closed,
     if(b.is_closed, toInt64(b.adds) - toInt64(b.closed_adds), 0) AS adjusted_adds,

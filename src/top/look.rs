@@ -115,7 +115,7 @@ const DAYS: &str = "SELECT toString(c.corp_id) AS corp_id, toInt32(c.business_da
     GROUP BY corp_id, days";
 
 const LEADERS: &str = "SELECT toString(l.level) AS level, l.id AS id, l.name AS name, l.adds AS adds, \
-    l.net_adds AS net_adds, l.rank AS rank, if(l.adds_hour_ago > 0, l.rank_hour_ago, 0) AS rank_hour_ago FROM v_leaderboard_1d AS l \
+    l.net_adds AS net_adds, l.rank AS rank, l.rank_hour_ago AS rank_hour_ago FROM v_leaderboard_1d AS l \
     WHERE l.corp_id = ? AND l.business_date = toDate(?) AND l.level IN ('store', 'staff') AND l.place <= ? \
     ORDER BY l.level, l.place";
 
