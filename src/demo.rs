@@ -11,6 +11,7 @@ use clickhouse::Client;
 use rdkafka::mocking::MockCluster;
 use tokio_util::sync::CancellationToken;
 
+use self::folder::Folder;
 use crate::{
     config::Config,
     engine::{self, Engine},
@@ -21,6 +22,7 @@ use crate::{
     sink,
 };
 
+mod folder;
 mod show;
 
 /// The mock broker keeps 5 MiB of each partition: with this many the day so far fits several times over.
@@ -68,9 +70,14 @@ pub async fn run(
     wall_ms: fn() -> i64,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
-    let temporary = tempfile::Builder::new().prefix("yinliu-demo-").tempdir().map_err(Error::Folder)?;
-    let data = settings.data.clone().unwrap_or_else(|| temporary.path().to_owned());
-    let engine = engine(&data).await?;
+    let temporary;
+    let data = if let Some(data) = settings.data.as_deref() {
+        data
+    } else {
+        temporary = Folder::under(&std::env::temp_dir()).map_err(Error::Folder)?;
+        temporary.path()
+    };
+    let engine = engine(data).await?;
     let broker = MockCluster::new(1).map_err(Error::Broker)?;
     let topics = &config.kafka.topics;
     for topic in topics.input.iter().chain([&topics.dead_letter]) {
@@ -96,7 +103,7 @@ pub async fn run(
     let _ = line.await;
     let generated = generator.await;
     engine.stop().await?;
-    drop((broker, temporary));
+    drop(broker);
     service?;
     // The generator's thread is not cancelled: it returns or panics, and a panic is in the log.
     generated.map_or(Ok(()), |generated| generated.map(drop).map_err(Error::from))
