@@ -71,3 +71,53 @@ async fn costs_count_by_day_and_channel_once_all_of_the_day_have_matured() {
     refreshed.refresh().await;
     assert_eq!(figures(&refreshed, "cost_per_retained_add_30d").await, per_retained);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn campaign_costs_what_its_own_adds_cost() {
+    let mut refreshed = Refreshed::new("campaigns", &["c"]).await;
+    // Adds from advertisements on douyin name the campaign `spring`.
+    let day = [
+        event("10T10:00:00", Kind::Add, "a", "douyin"),
+        event("10T10:05:00", Kind::Add, "b", "douyin"),
+        event("10T10:10:00", Kind::Add, "d", "douyin"),
+        event("10T11:00:00", Kind::Customer, "b", "douyin"),
+        event("11T10:05:00", Kind::Staff, "d", "douyin"),
+        event("10T12:00:00", Kind::Add, "e", "cashier"),
+    ];
+    refreshed.count(&day).await;
+    cost(&refreshed, 1, "('2025-03-10', 'douyin', 'spring', 300, false), ('2025-03-10', 'douyin', '', 50, false)")
+        .await;
+    cost(&refreshed, 1, "('2025-03-10', 'douyin', 'summer', 70, false), ('2025-03-10', 'cashier', '', 9, false)").await;
+    let sql = "SELECT channel, campaign_id, figure, numerator, denominator, pending FROM v_campaign_costs_1d \
+               WHERE corp_id = 'c' AND NOT (figure = 'cost_per_retained_add_30d') ORDER BY channel, campaign_id, figure";
+    refreshed.complete_through(instant("2025-03-13T00:00:00", "Asia/Shanghai")).await;
+    refreshed.refresh().await;
+    let expected = [
+        "cashier,,cost_per_add,9,1,0",
+        "cashier,,cost_per_retained_add_24h,9,1,0",
+        "cashier,,cost_per_retained_add_7d,0,0,1",
+        "douyin,,cost_per_add,50,0,0",
+        "douyin,,cost_per_retained_add_24h,50,0,0",
+        "douyin,,cost_per_retained_add_7d,0,0,0",
+        "douyin,spring,cost_per_add,300,3,0",
+        "douyin,spring,cost_per_retained_add_24h,300,1,0",
+        "douyin,spring,cost_per_retained_add_7d,0,0,3",
+        "douyin,summer,cost_per_add,70,0,0",
+        "douyin,summer,cost_per_retained_add_24h,70,0,0",
+        "douyin,summer,cost_per_retained_add_7d,0,0,0",
+    ];
+    assert_eq!(refreshed.csv(sql).await.replace('"', "").lines().collect::<Vec<_>>(), expected);
+
+    // Of a channel all of whose campaigns cost something it is the same as of the channel.
+    refreshed.complete_through(instant("2025-04-12T00:00:00", "Asia/Shanghai")).await;
+    refreshed.refresh().await;
+    let sums = |view: &str| {
+        format!(
+            "SELECT channel, figure, sum(v.numerator), sum(v.denominator), sum(v.matured), sum(v.pending) FROM {view} AS v \
+             GROUP BY channel, figure ORDER BY channel, figure"
+        )
+    };
+    let channels = refreshed.csv(&sums("v_cohort_costs_1d")).await;
+    assert!(channels.contains("\"douyin\",\"cost_per_retained_add_30d\",420,1,3,0"), "{channels}");
+    assert_eq!(refreshed.csv(&sums("v_campaign_costs_1d")).await, channels);
+}

@@ -154,9 +154,15 @@ async fn every_view_shows_a_role_its_corp_and_region_as_everyone_sees_them_and_n
         let right = rows(view, " WHERE corp_id IN ('brand', '')", "").await;
         for (role, filters) in &policies {
             let seen = rows(view, "", &format!(", {}", hidden(filters, "r"))).await;
-            let knows_no_region =
-                ["v_official_1d", "v_costs_1d", "v_cohort_costs_1d", "v_contests", "contests_history"]
-                    .contains(&view.as_str());
+            let knows_no_region = [
+                "v_official_1d",
+                "v_costs_1d",
+                "v_cohort_costs_1d",
+                "v_campaign_costs_1d",
+                "v_contests",
+                "contests_history",
+            ]
+            .contains(&view.as_str());
             let none = Vec::new();
             let right = if knows_no_region && role == "yinliu_brand_east" { &none } else { &right };
             assert_eq!(&seen, right, "{view} as {role} sees it");

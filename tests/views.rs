@@ -90,6 +90,7 @@ async fn filters_reach_the_primary_key_through_every_view() {
         ("v_corrections", "", 1),
         ("v_costs_1d", "", 0),
         ("v_cohort_costs_1d", "", 1),
+        ("v_campaign_costs_1d", "", 1),
         ("v_official_1d", " AND staff_id = 's1'", 1),
     ];
     // What grows with the days is asked here, and a view that is added too; the changes of targets and what was corrected

@@ -81,3 +81,53 @@ ARRAY JOIN [
         ('cost_per_retained_add_30d', retained_30d, matured_30d, 30)
     ] AS part
 COMMENT 'ADS 成本指标长表：一行一指标，先求和再相除 / cost figures, one row for each: add up numerators and denominators, then divide';
+
+-- Adds stand under the campaign that they name, those that name none under the empty one. What campaigns without costs
+-- brought is in no row here, but in those of the channel above.
+CREATE VIEW v_campaign_costs_1d (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    business_date Date COMMENT '花费与加粉的业务日期 / business day of the costs and of the adds',
+    channel LowCardinality(String) COMMENT '渠道键 / key of the channel',
+    campaign_id String COMMENT '活动；无则为空；只含给出花费的日、渠道与活动 / campaign, empty if none; days, channels and campaigns alone of which costs are given',
+    figure LowCardinality(String) COMMENT '指标名，同 v_cohort_costs_1d / name of the figure, as in v_cohort_costs_1d',
+    numerator UInt64 COMMENT '分子：花费（分）；当日结束且全部成员满期后才计 / numerator: cost in 1/100 of the currency, once the day is over and all of its members have matured',
+    denominator UInt64 COMMENT '分母：加粉或留存数；同上 / denominator: adds, or those retained, likewise',
+    matured UInt64 COMMENT '已满期成员 / members old enough to know',
+    pending UInt64 COMMENT '未满期成员 / members that are not yet'
+)
+AS
+WITH
+    ifNull((SELECT toDate(greatest(t.complete_through, toDateTime64(129600, 3, 'UTC')) - INTERVAL 36 HOUR) FROM v_complete_through AS t), toDate(0)) AS over,
+    ifNull((SELECT argMax(l.complete_through, l.run) FROM refresh_runs AS l), toDateTime64(0, 3, 'UTC')) AS horizon,
+    part.3 = adds AND business_date + part.4 <= over AS counts
+SELECT
+    corp_id, business_date, channel, campaign_id, part.1 AS figure,
+    if(counts, cost_fen, 0) AS numerator, if(counts, part.2, 0) AS denominator,
+    part.3 AS matured, adds - part.3 AS pending
+FROM (
+    SELECT
+        corp_id, business_date, channel, campaign_id, sum(d.cost_fen) AS cost_fen, sum(d.costs) AS costs, sum(d.adds) AS adds,
+        sumForEach(d.old) AS old, sumForEach(d.retained) AS retained
+    FROM (
+        SELECT
+            corp_id, business_date, channel, campaign_id, cost_fen, toUInt64(1) AS costs, toUInt64(0) AS adds,
+            CAST([0, 0, 0], 'Array(UInt64)') AS old, CAST([0, 0, 0], 'Array(UInt64)') AS retained
+        FROM v_costs_1d
+        UNION ALL
+        SELECT
+            corp_id, business_date, channel, toString(campaign_id), 0, 0, 1,
+            arrayMap(days -> toUInt64(began_at + toIntervalDay(days) <= horizon), [1, 7, 30]) AS old,
+            arrayMap((days, is_old) -> toUInt64(is_old AND ifNull(lost_at >= began_at + toIntervalDay(days), true)), [1, 7, 30], old)
+        FROM v_episodes
+        WHERE begun_by = 'add'
+    ) AS d
+    GROUP BY corp_id, business_date, channel, campaign_id
+    HAVING costs > 0
+)
+ARRAY JOIN [
+        ('cost_per_add', adds, adds, 0),
+        ('cost_per_retained_add_24h', retained[1], old[1], 1),
+        ('cost_per_retained_add_7d', retained[2], old[2], 7),
+        ('cost_per_retained_add_30d', retained[3], old[3], 30)
+    ] AS part
+COMMENT 'ADS 活动成本长表：一行一指标，先求和再相除 / cost figures of campaigns, one row for each: add up numerators and denominators, then divide';
