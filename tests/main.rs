@@ -7,6 +7,7 @@
 mod board;
 mod board_registers;
 mod boards;
+mod broadcasts;
 mod browser;
 mod burst;
 mod cases;

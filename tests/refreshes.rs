@@ -30,7 +30,7 @@ async fn texts(client: &Client, sql: &str) -> Vec<String> {
 }
 
 /// Everything that is there was written an hour before, runs too.
-async fn age(client: &Client) {
+pub(crate) async fn age(client: &Client) {
     let older = "SETTINGS mutations_sync = 2";
     for table in ["facts", "episode_rows", "request_rows"] {
         let sql = format!("ALTER TABLE {table} UPDATE ingested_at = ingested_at - INTERVAL 1 HOUR WHERE true {older}");
