@@ -43,7 +43,7 @@ pub(crate) fn run(scale: Scale, table: &mut Table) {
     };
     let warehouse = Warehouse::start();
     fill::fill(&warehouse, &size);
-    warehouse.execute(&leaderboard_before());
+    warehouse.execute(include_str!("warehouse/leaderboard_before.sql"));
     let (done, flushed, parts) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -111,14 +111,6 @@ impl Question {
 }
 
 const SUMS: &str = "sum(adds), sum(deletes_by_customer), sum(deletes_by_staff), sum(messages_in)";
-
-/// The view that `v_leaderboard_1d` was before there were rows for boards, under another name.
-fn leaderboard_before() -> String {
-    let file = include_str!("../schemas/clickhouse/0014_leaderboard.sql");
-    let (_, view) = file.split_once("CREATE VIEW v_leaderboard_1d").expect("the file creates the view");
-    let (view, _) = view.split_once(";\n").expect("a statement ends");
-    format!("CREATE VIEW leaderboard_before{view}")
-}
 
 fn of_today() -> Vec<Question> {
     let today = format!("corp_id = 'c' AND business_date = '{TODAY}'");

@@ -40,12 +40,7 @@ fn commented(line: &str) -> Option<(&str, &str)> {
 fn entry(statement: &str) -> Option<Entry> {
     let lines: Vec<_> = statement.lines().filter(|line| !line.starts_with("--")).collect();
     let head = lines.iter().find(|line| line.starts_with("CREATE "))?;
-    let kinds = [
-        ("CREATE TABLE ", "table"),
-        ("CREATE VIEW ", "view"),
-        ("CREATE OR REPLACE VIEW ", "view"),
-        ("CREATE MATERIALIZED VIEW ", "feed"),
-    ];
+    let kinds = [("CREATE TABLE ", "table"), ("CREATE VIEW ", "view"), ("CREATE MATERIALIZED VIEW ", "feed")];
     let (name, kind) = kinds.iter().find_map(|(start, kind)| Some((head.strip_prefix(start)?, *kind)))?;
     let comment = lines.iter().rev().find_map(|line| commented(line))?;
     let column = |line: &&str| {
@@ -66,14 +61,7 @@ fn entries() -> Vec<Entry> {
     files.retain(|path| path.extension().is_some_and(|extension| extension == "sql"));
     files.sort();
     let texts: Vec<_> = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
-    let mut found: Vec<Entry> = Vec::new();
-    for entry in texts.iter().flat_map(|text| text.split(";\n").filter_map(entry)) {
-        match found.iter_mut().find(|other| other.name == entry.name) {
-            Some(replaced) => *replaced = entry,
-            None => found.push(entry),
-        }
-    }
-    found
+    texts.iter().flat_map(|text| text.split(";\n").filter_map(entry)).collect()
 }
 
 fn layer(entry: &Entry) -> String {

@@ -29,6 +29,9 @@ async fn closed_day_stays_readable_as_it_was_paid_beside_what_came_later() {
         refreshed.execute(late).await;
     }
     assert_eq!(texts(&refreshed, closed).await, ["s1 2 2 0 0 0"]);
+    let holds =
+        "SELECT concat(toString(business_date), if(run > 1, ' by the first', ' by the late one')) FROM v_closings";
+    assert_eq!(texts(&refreshed, holds).await, ["2025-03-10 by the first"]);
 
     refreshed.count(&[event("11:00:00", Kind::Customer, "s1", "x1"), event("12:00:00", Kind::Add, "s2", "x3")]).await;
     refreshed.complete_through(instant("2025-03-16T00:00:00", "Asia/Shanghai")).await;

@@ -65,11 +65,15 @@ ORDER BY (corp_id)
 COMMENT '各企业最近事件（物理表，请读视图 v_freshness）；保留：永久 / latest event of each corp: physical table, read v_freshness; kept: for ever';
 
 CREATE VIEW v_complete_through (
-    complete_through DateTime64(3, 'UTC') COMMENT '数据完整至（所有输入分区的最小值） / every record that the brokers held by then, in every input partition, is in the views'
+    complete_through DateTime64(3, 'UTC') COMMENT '数据完整至（所有输入分区的最小值） / every record that the brokers held by then, in every input partition, is in the views',
+    over_through Date COMMENT '此日及之前的业务日在所有时区均已结束 / every business day up to this one is over by then, in whatever zone'
 )
 AS
 WITH (SELECT splitByChar(',', argMax(s.value, s.set_at)) FROM settings AS s WHERE s.name = 'input_topics') AS topics
-SELECT min(p.complete_through) AS complete_through
+SELECT
+    min(p.complete_through) AS complete_through,
+    -- A business day is over half a day after its midnight in UTC at the latest.
+    toDate(greatest(complete_through, toDateTime64(129600, 3, 'UTC')) - INTERVAL 36 HOUR) AS over_through
 FROM progress AS p FINAL
 -- A topic that was taken out of the configuration is no longer advanced, and holds nothing back.
 WHERE topics = [''] OR has(topics, p.src_topic)

@@ -79,7 +79,23 @@ CREATE TABLE closings (
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (corp_id, business_date, run)
-COMMENT '结账：业务日结束三天后；保留：永久 / closings: three days after the end of the business day; kept: for ever';
+COMMENT '结账（物理表，请读视图 v_closings）：业务日结束三天后；保留：永久 / closings, three days after the end of the business day: physical table, read v_closings; kept: for ever';
+
+CREATE VIEW v_closings (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    business_date Date COMMENT '业务日期（企业所在时区） / business day of the corp',
+    run UInt64 COMMENT '结账的刷新编号 / number of the run that closed the day; closed_rows has its figures',
+    complete_through DateTime64(3, 'UTC') COMMENT '结账时数据完整至 / every record that the brokers held by then is in the figures',
+    closed_at DateTime64(3, 'UTC') COMMENT '结账时间 / when it was closed'
+)
+AS
+SELECT
+    corp_id, business_date,
+    argMin(c.run, (c.closed_at, c.run)) AS run, argMin(c.complete_through, (c.closed_at, c.run)) AS complete_through,
+    min(c.closed_at) AS closed_at
+FROM closings AS c
+GROUP BY corp_id, business_date
+COMMENT 'DWS 已结账的业务日：同一天多次结账，以最先者为准 / closed days: of several closings of a day the first holds, for ever';
 
 CREATE VIEW v_closed_1d (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
@@ -108,17 +124,17 @@ FROM (
         adds AS closed_adds, net_adds AS closed_net, qualified_adds AS closed_qualified,
         toInt64(0) AS adds_now, toInt64(0) AS net_now, toInt64(0) AS qualified_now
     FROM closed_rows FINAL
-    WHERE (corp_id, business_date, run) IN (SELECT corp_id, business_date, argMin(c.run, (c.closed_at, c.run)) FROM closings AS c GROUP BY corp_id, business_date)
+    WHERE (corp_id, business_date, run) IN (SELECT corp_id, business_date, run FROM v_closings)
     UNION ALL
     SELECT
         corp_id, business_date, region_id, store_id, staff_id, channel, 0, 0, 0,
         toInt64(adds), toInt64(adds) - toInt64(deletes_by_customer) - toInt64(deletes_by_staff), 0
     FROM v_counts_1d
-    WHERE (corp_id, business_date) IN (SELECT corp_id, business_date FROM closings)
+    WHERE (corp_id, business_date) IN (SELECT corp_id, business_date FROM v_closings)
     UNION ALL
     SELECT corp_id, business_date, region_id, store_id, staff_id, channel, 0, 0, 0, 0, 0, toInt64(qualified_final)
     FROM v_cohorts_1d
-    WHERE (corp_id, business_date) IN (SELECT corp_id, business_date FROM closings)
+    WHERE (corp_id, business_date) IN (SELECT corp_id, business_date FROM v_closings)
 ) AS r
 GROUP BY corp_id, business_date, region_id, store_id, staff_id, channel
 HAVING closed_adds + abs(closed_net_adds) + closed_qualified_adds + abs(adjusted_adds) + abs(adjusted_net_adds) + abs(adjusted_qualified_adds) > 0
@@ -144,11 +160,11 @@ FROM (
     SELECT corp_id, business_date, region_id, store_id, staff_id, channel, toString(figure) AS figure, closed, toInt64(0) AS now
     FROM closed_rows FINAL
     ARRAY JOIN mapKeys(figures) AS figure, mapValues(figures) AS closed
-    WHERE (corp_id, business_date, run) IN (SELECT corp_id, business_date, argMin(c.run, (c.closed_at, c.run)) FROM closings AS c GROUP BY corp_id, business_date)
+    WHERE (corp_id, business_date, run) IN (SELECT corp_id, business_date, run FROM v_closings)
     UNION ALL
     SELECT corp_id, business_date, region_id, store_id, staff_id, channel, toString(f.figure), 0, f.value
     FROM v_figures_1d AS f
-    WHERE (corp_id, business_date) IN (SELECT corp_id, business_date FROM closings)
+    WHERE (corp_id, business_date) IN (SELECT corp_id, business_date FROM v_closings)
 ) AS r
 GROUP BY corp_id, business_date, region_id, store_id, staff_id, channel, figure
 HAVING closed != 0 OR adjusted != 0

@@ -80,49 +80,6 @@ GROUP BY corp_id, business_date, task_id, region_id, store_id, staff_id
 SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'ADS 群发后流失：任务×员工，相加即任务合计 / losses after broadcasts by task and staff; they add up';
 
-CREATE VIEW v_targets (
-    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
-    business_date Date COMMENT '业务日期（企业所在时区） / calendar day of the event in the zone of the corp',
-    level LowCardinality(String) COMMENT '层级 staff/store/region/corp / level: staff, store, region or corp',
-    id String COMMENT '对象；corp 层为企业 / id at that level; of the level corp the corp itself',
-    metric LowCardinality(String) COMMENT '指标 adds/net_adds/qualified_adds / metric: adds, net_adds or qualified_adds',
-    target UInt64 COMMENT '目标值（达成率的分母） / target: denominator of the share reached',
-    value Int64 COMMENT '当前值（达成率的分子）；未知指标为 0 / value so far: its numerator; 0 for any other metric'
-)
-AS
-SELECT
-    t.corp_id AS corp_id, t.business_date AS business_date, t.level AS level, t.id AS id, t.metric AS metric,
-    t.target AS target, v.value AS value
-FROM (
-    SELECT
-        corp_id, business_date, level, if(level = 'corp', toString(corp_id), g.id) AS id, metric,
-        argMax(g.target, (g.published_at, g.src_offset)) AS target
-    FROM targets_history AS g
-    GROUP BY corp_id, business_date, level, id, metric
-    HAVING NOT argMax(g.removed, (g.published_at, g.src_offset))
-) AS t
-LEFT JOIN (
-    SELECT corp_id, business_date, level, id, part.1 AS metric, part.2 AS value
-    FROM (
-        SELECT
-            corp_id, business_date, place.1 AS level, place.2 AS id,
-            sum(c.adds) AS adds, sum(c.net_adds) AS net_adds, sum(c.qualified_adds) AS qualified_adds
-        FROM (
-            SELECT
-                corp_id, business_date, region_id, store_id, staff_id, toInt64(adds) AS adds,
-                toInt64(adds) - toInt64(deletes_by_customer) - toInt64(deletes_by_staff) AS net_adds, toInt64(0) AS qualified_adds
-            FROM v_counts_1d
-            UNION ALL
-            SELECT corp_id, business_date, region_id, store_id, staff_id, 0, 0, toInt64(qualified_adds)
-            FROM v_qualified_adds_1d
-        ) AS c
-        ARRAY JOIN [('region', toString(region_id)), ('store', toString(store_id)), ('staff', staff_id), ('corp', toString(corp_id))] AS place
-        GROUP BY corp_id, business_date, level, id
-    )
-    ARRAY JOIN [('adds', adds), ('net_adds', net_adds), ('qualified_adds', qualified_adds)] AS part
-) AS v ON v.corp_id = t.corp_id AND v.business_date = t.business_date AND v.level = t.level AND v.id = t.id AND v.metric = t.metric
-COMMENT 'ADS 目标与达成 / targets and what is reached';
-
 CREATE VIEW v_contests (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
     contest_id String COMMENT '比赛 / contest',
@@ -266,7 +223,7 @@ CREATE VIEW v_corrections (
 AS
 SELECT
     corp_id, business_date, reason, metric, region_id, store_id, staff_id, channel, before, after, recorded_at,
-    (corp_id, business_date) IN (SELECT corp_id, business_date FROM closings) AS is_closed,
+    (corp_id, business_date) IN (SELECT corp_id, business_date FROM v_closings) AS is_closed,
     occurred_from, occurred_to
 FROM (
     SELECT

@@ -48,8 +48,7 @@ CREATE VIEW v_cohort_costs_1d (
 )
 AS
 WITH
-    -- A business day is over half a day after its midnight in UTC at the latest.
-    ifNull((SELECT toDate(greatest(t.complete_through, toDateTime64(129600, 3, 'UTC')) - INTERVAL 36 HOUR) FROM v_complete_through AS t), toDate(0)) AS over,
+    ifNull((SELECT t.over_through FROM v_complete_through AS t), toDate(0)) AS over,
     part.3 = adds AND business_date + part.4 <= over AS counts
 SELECT
     corp_id, business_date, channel, part.1 AS figure,
@@ -97,7 +96,7 @@ CREATE VIEW v_campaign_costs_1d (
 )
 AS
 WITH
-    ifNull((SELECT toDate(greatest(t.complete_through, toDateTime64(129600, 3, 'UTC')) - INTERVAL 36 HOUR) FROM v_complete_through AS t), toDate(0)) AS over,
+    ifNull((SELECT t.over_through FROM v_complete_through AS t), toDate(0)) AS over,
     ifNull((SELECT argMax(l.complete_through, l.run) FROM refresh_runs AS l), toDateTime64(0, 3, 'UTC')) AS horizon,
     part.3 = adds AND business_date + part.4 <= over AS counts
 SELECT

@@ -1,47 +1,5 @@
--- Leaderboards (ADS).
-
-CREATE VIEW v_qualified_adds_1d (
-    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
-    business_date Date COMMENT '业务日期（企业所在时区） / calendar day of the event in the zone of the corp',
-    region_id LowCardinality(String) COMMENT '大区；未知为空 / region; empty if unknown',
-    store_id LowCardinality(String) COMMENT '门店；未知为空 / store; empty if unknown',
-    staff_id String COMMENT '员工 / member of staff',
-    channel LowCardinality(String) COMMENT '渠道键；无法归因为 unattributed / key of the channel; unattributed where nothing resolves',
-    qualified_adds UInt64 COMMENT '合格加粉（新客、24小时内未流失未清理；满24小时前为暂定） / new to the corp and neither lost nor purged within 24 h; provisional until 24 h have passed',
-    qualified_final UInt64 COMMENT '其中已定稿（满24小时） / of these final: 24 h have passed',
-    not_new_adds UInt64 COMMENT '非企业新客的加粉 / adds of customers that the corp knew: adds = qualified + not new + lost',
-    lost_adds UInt64 COMMENT '新客但24小时内流失或被清理 / new to the corp but lost or purged within 24 h, so far'
-)
-AS
-SELECT
-    corp_id, business_date, region_id, store_id, staff_id, channel,
-    qualified_adds, qualified_final, adds - new_adds AS not_new_adds, lost_adds
-FROM v_cohorts_1d
-WHERE adds > 0
-COMMENT 'DWS 合格加粉日汇总（随刷新更新，见 v_refresh） / qualified adds by day, as of the last refresh: see v_refresh';
-
-CREATE VIEW v_leaderboard_1d (
-    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
-    business_date Date COMMENT '业务日期（企业所在时区） / calendar day of the event in the zone of the corp',
-    level LowCardinality(String) COMMENT '层级 region/store/staff / level: region, store or staff',
-    id String COMMENT '对象 / id at that level',
-    name String COMMENT '名称（当前） / name as of now',
-    adds UInt64 COMMENT '加粉数 / friends added',
-    net_adds Int64 COMMENT '净增=加粉−客户删除−员工删除 / adds minus deletions by customers and by staff',
-    qualified_adds UInt64 COMMENT '合格加粉（新客、24小时内未流失未清理；满24小时前为暂定） / new to the corp and neither lost nor purged within 24 h; provisional until 24 h have passed',
-    qualified_final UInt64 COMMENT '其中已定稿 / of these final: 24 h have passed',
-    rank UInt32 COMMENT '名次（并列同名次） / rank by adds; ties share it',
-    is_tied Bool COMMENT '是否并列 / another has as many adds',
-    place UInt32 COMMENT '排列次序：并列者先达到者在前 / order of the rows: of ties the one that reached the score first',
-    reached_at DateTime64(3, 'UTC') COMMENT '达到当前加粉数的时间；无加粉为 1970 / when the score was reached: occurred_at of the last add; 1970 without adds',
-    adds_hour_ago UInt64 COMMENT '一小时前的加粉数（整分钟，按数据完整时刻） / adds one hour before the instant everything is counted through, whole minutes',
-    rank_hour_ago UInt32 COMMENT '一小时前的名次 / rank by these',
-    staff_active UInt32 COMMENT '在职员工数（当前；人均的分母） / active members of staff as of now: denominator of per head',
-    target UInt64 COMMENT '加粉目标；未设为 0（达成率的分母） / target of adds, denominator of the share reached; 0 if none is set',
-    is_closed Bool COMMENT '是否已结账 / the day is closed',
-    adjusted_adds Int64 COMMENT '结账后的加粉调整 / adds now minus as of closing; 0 while the day is not closed',
-    adjusted_qualified_adds Int64 COMMENT '结账后的合格加粉调整 / qualified adds now minus as of closing'
-)
+-- The leaderboard from the rows by day and channel, the view by minute and the facts: rejected for that from the rows for boards.
+CREATE VIEW leaderboard_before
 AS
 WITH
     ifNull((SELECT greatest(toStartOfMinute(t.complete_through), toDateTime(3600, 'UTC')) - INTERVAL 1 HOUR FROM v_complete_through AS t), toDateTime(0, 'UTC')) AS hour_ago
@@ -68,12 +26,12 @@ FROM (
         SELECT
             corp_id, business_date, region_id, store_id, staff_id, adds, deletes_by_customer, deletes_by_staff,
             toUInt64(0) AS closed_adds, toUInt64(0) AS closed_qualified,
-            (corp_id, business_date) IN (SELECT corp_id, business_date FROM closings) AS closed
+            (corp_id, business_date) IN (SELECT corp_id, business_date FROM v_closings) AS closed
         FROM v_counts_1d
         UNION ALL
         SELECT corp_id, business_date, region_id, store_id, staff_id, 0, 0, 0, adds, qualified_adds, 1
         FROM closed_rows FINAL
-        WHERE (corp_id, business_date, run) IN (SELECT corp_id, business_date, argMin(l.run, (l.closed_at, l.run)) FROM closings AS l GROUP BY corp_id, business_date)
+        WHERE (corp_id, business_date, run) IN (SELECT corp_id, business_date, run FROM v_closings)
     ) AS c
     ARRAY JOIN [('region', toString(region_id)), ('store', toString(store_id)), ('staff', staff_id)] AS place
     WHERE place.2 != ''
@@ -129,4 +87,3 @@ LEFT JOIN (
     GROUP BY corp_id, business_date, level, id
     HAVING NOT argMax(g.removed, (g.published_at, g.src_offset))
 ) AS t ON t.corp_id = b.corp_id AND t.business_date = b.business_date AND t.level = b.level AND t.id = b.id
-COMMENT 'ADS 日榜：大区、门店、员工 / leaderboard of the day by region, store and staff';

@@ -1,6 +1,6 @@
--- What is asked by day and without channel reads the rows for boards (ADS).
+-- Leaderboards and targets (ADS): asked by day and without channel, they read the rows for boards.
 
-CREATE OR REPLACE VIEW v_leaderboard_1d (
+CREATE VIEW v_leaderboard_1d (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
     business_date Date COMMENT '业务日期（企业所在时区） / calendar day of the event in the zone of the corp',
     level LowCardinality(String) COMMENT '层级 region/store/staff / level: region, store or staff',
@@ -50,12 +50,12 @@ FROM (
         SELECT
             corp_id, business_date, region_id, store_id, staff_id, adds, deletes_by_customer, deletes_by_staff,
             toUInt64(0) AS closed_adds, toUInt64(0) AS closed_qualified,
-            (corp_id, business_date) IN (SELECT corp_id, business_date FROM closings) AS closed, last_add_at
+            (corp_id, business_date) IN (SELECT corp_id, business_date FROM v_closings) AS closed, last_add_at
         FROM v_counts_1d_staff
         UNION ALL
         SELECT corp_id, business_date, region_id, store_id, staff_id, 0, 0, 0, adds, qualified_adds, 1, toDateTime64(0, 3, 'UTC')
         FROM closed_rows FINAL
-        WHERE (corp_id, business_date, run) IN (SELECT corp_id, business_date, argMin(l.run, (l.closed_at, l.run)) FROM closings AS l GROUP BY corp_id, business_date)
+        WHERE (corp_id, business_date, run) IN (SELECT corp_id, business_date, run FROM v_closings)
     ) AS c
     ARRAY JOIN [('region', toString(region_id)), ('store', toString(store_id)), ('staff', staff_id)] AS place
     WHERE place.2 != ''
@@ -105,7 +105,7 @@ LEFT JOIN (
 LEFT JOIN (SELECT corp_id, business_date, level, id, target FROM dim_target WHERE metric = 'adds') AS t ON t.corp_id = b.corp_id AND t.business_date = b.business_date AND t.level = b.level AND t.id = b.id
 COMMENT 'ADS 日榜：大区、门店、员工 / leaderboard of the day by region, store and staff';
 
-CREATE OR REPLACE VIEW v_targets (
+CREATE VIEW v_targets (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
     business_date Date COMMENT '业务日期（企业所在时区） / calendar day of the event in the zone of the corp',
     level LowCardinality(String) COMMENT '层级 staff/store/region/corp / level: staff, store, region or corp',
