@@ -78,6 +78,16 @@ test('the API withdraws the same as the pages while figures are stale', async ()
   await until('live again', async () => (await api('leaderboard')).freshness.state === 'live');
 });
 
+test('the chart of a day with none before it to compare with names no yesterday', () =>
+  visit({}, async (page) => {
+    await page.goto(address());
+    await untilState(page, 'live');
+    await until('the trend', () => page.locator('#trend .plot').count());
+    assert.match(await seen(page, '#trend .cap .w'), /昨日/);
+    await page.evaluate(() => { document.querySelector('#trend .plot').dataset.before = ''; });
+    assert.equal(await seen(page, '#trend .w'), '');
+  }));
+
 test('7. with the stream cut the page polls within 10 s, with both cut it says offline within 15 s, and it recovers', () =>
   visit({}, async (page) => {
     await page.goto(address());
