@@ -15,7 +15,7 @@ use yinliu::{
 
 use crate::support::{
     engine::Engine,
-    kafka,
+    kafka, poll,
     refreshed::{Happening, Kind, Refreshed, instant},
     stage::{SOON, Stage},
     told::now_ms,
@@ -180,6 +180,14 @@ async fn the_page_tells_the_answers_of_the_generated_week() {
     config["refresh"] = json!({ "interval": "1h" });
     let pipeline = Yinliu::start(&config);
     generate_days(&stage, &config, 10..=14).await;
+    // They come by a topic of their own, for which nobody waits who counts.
+    let told =
+        "SELECT countDistinct(business_date) FROM v_targets WHERE level = 'staff' AND metric = 'adds' GROUP BY id";
+    poll::until("targets of five days for each member of staff", SOON, async || {
+        let days: Vec<u64> = stage.client().query_raw(told).fetch_all().await.map_err(|error| error.to_string())?;
+        (days == [5; 48]).then_some(()).ok_or(format!("{days:?}"))
+    })
+    .await;
     // The generator hopes for adds; what the first question compares is what rewards hang on.
     let targets = "INSERT INTO target_log (corp_id, level, id, business_date, metric, target, published_at) \
                    SELECT corp_id, 'store', id, business_date, 'qualified_adds', intDiv(t.target, 2), now64(3) \
