@@ -1,13 +1,15 @@
 //! Everything in one process: broker, ClickHouse engine, generator, pipeline, board, port for operators.
 //!
-//! Invariant: the pipeline is the one of `yinliu run`; only the addresses are others.
+//! Invariant: the pipeline is the one of `yinliu run`; only the addresses are others, and the refresh comes sooner.
 
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use clickhouse::Client;
+use jiff::{ToSpan as _, civil::Date};
 use rdkafka::mocking::MockCluster;
 use tokio_util::sync::CancellationToken;
 
@@ -25,11 +27,25 @@ use crate::{
 mod folder;
 mod show;
 
-/// The mock broker keeps 5 MiB of each partition: with this many the day so far fits several times over.
-const PARTITIONS: i32 = 6;
+/// The mock broker keeps 5 MiB of each partition: with this many what is told before the pipeline starts fits twice.
+const PARTITIONS: i32 = 10;
 
-/// Events of the day so far: told within seconds, and enough for every staff member to have some.
-const STORY_EVENTS: u64 = 60_000;
+/// A request that comes while the mock broker ends another may not wake it (librdkafka 2.12), and it sleeps for a second.
+const BETWEEN_TOPICS: Duration = Duration::from_millis(2);
+
+/// Records of a whole day like today, of which those until now are told: all within seconds, days back included, on a slow
+/// machine too.
+const DAY: u64 = 20_000;
+/// However early it is, so many: what a leaderboard is made of.
+const DAY_MIN: u64 = 2_000;
+/// Days before today that are told whole, and records of each: yesterday, and the weekdays like today by which its end is
+/// foreseen, of which the first is not believed to be counted whole. No two are alike.
+const DAYS_BACK: [(i64, u64); 5] = [(28, 16_000), (21, 17_500), (14, 19_500), (7, 21_000), (1, 16_500)];
+/// Nobody waits a minute for the first cohort figures; by then all that was told at the start is counted, so that no day is
+/// closed on a part of it.
+const REFRESH: Duration = Duration::from_secs(20);
+/// A tenth more than such days bring.
+const TARGET_PER_HEAD: usize = 10;
 
 /// `yinliu demo`.
 #[derive(Clone, Debug, clap::Args)]
@@ -38,7 +54,7 @@ pub struct Settings {
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Events per second
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 10)]
     pub rate: u32,
     /// The same seed makes the same brand
     #[arg(long, default_value_t = 1)]
@@ -80,11 +96,11 @@ pub async fn run(
     let engine = engine(data).await?;
     let broker = MockCluster::new(1).map_err(Error::Broker)?;
     let topics = &config.kafka.topics;
-    for topic in topics.input.iter().chain([&topics.dead_letter]) {
-        broker.create_topic(topic, PARTITIONS, 1).map_err(Error::Broker)?;
-    }
-    for topic in [&topics.org, &topics.channel, &topics.target, &topics.contest] {
-        broker.create_topic(topic, 1, 1).map_err(Error::Broker)?;
+    let of_events = topics.input.iter().chain([&topics.dead_letter]).map(|topic| (topic, PARTITIONS));
+    let of_rows = [&topics.org, &topics.channel, &topics.target, &topics.contest].map(|topic| (topic, 1));
+    for (topic, partitions) in of_events.chain(of_rows) {
+        broker.create_topic(topic, partitions, 1).map_err(Error::Broker)?;
+        tokio::time::sleep(BETWEEN_TOPICS).await;
     }
     config.kafka.brokers = vec![broker.bootstrap_servers()];
     config.clickhouse = sink::Config { url: format!("http://{}", engine.address()), ..sink::Config::default() };
@@ -92,21 +108,23 @@ pub async fn run(
     migrate::run(&config.clickhouse, &config.chunk).await?;
     let client = sink::client(&config.clickhouse);
     begin_anew(&client, &config).await?;
-    let told = is_told(&client).await?;
+    let (past, today) = days(&settings, &told(&client).await?, wall_ms())?;
     let ports = Ports::bind_near(&config).await?;
     show::addresses(&ports, &config);
 
-    let generator = generator(&settings, told, config.clone(), wall_ms, shutdown.clone());
+    config.refresh.interval = REFRESH;
+    let generators = [vec![today], past].map(|days| generator(days, config.clone(), wall_ms, shutdown.clone()));
     let line = tokio::spawn(show::rates(client, shutdown.clone()));
     let service = service::run(&config, None, ports, wall_ms, shutdown.clone()).await;
     shutdown.cancel();
     let _ = line.await;
-    let generated = generator.await;
+    let generated = futures_util::future::join_all(generators).await;
     engine.stop().await?;
     drop(broker);
     service?;
-    // The generator's thread is not cancelled: it returns or panics, and a panic is in the log.
-    generated.map_or(Ok(()), |generated| generated.map(drop).map_err(Error::from))
+    // A generator's thread is not cancelled: it returns or panics, and a panic is in the log.
+    let generated: Result<Vec<()>, _> = generated.into_iter().map(|told| told.unwrap_or(Ok(()))).collect();
+    Ok(generated.map(drop)?)
 }
 
 async fn engine(data: &Path) -> Result<Engine, Error> {
@@ -133,37 +151,60 @@ async fn begin_anew(client: &Client, config: &Config) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether the folder holds today's story so far.
-async fn is_told(client: &Client) -> Result<bool, Error> {
-    let sql = "SELECT count() FROM counts_1d_registers WHERE business_date = toDate(now('Asia/Shanghai'))";
-    let rows = client.query(sql).fetch_one::<u64>().await;
-    Ok(rows.map_err(|source| sink::Error::new("look for today's figures", source))? > 0)
+/// Days of which the folder holds more than what came late.
+async fn told(client: &Client) -> Result<Vec<Date>, Error> {
+    let sql =
+        "SELECT toString(business_date) FROM v_counts_1d GROUP BY business_date HAVING sum(adds) > sum(late_adds)";
+    let rows = client.query(sql).fetch_all::<String>().await;
+    let rows = rows.map_err(|source| sink::Error::new("look for the days that are told", source))?;
+    Ok(rows.iter().filter_map(|date| date.parse().ok()).collect())
 }
 
-fn generator(
+/// What is to be told: the days back that are not told yet, and today, which goes on live.
+fn days(
     settings: &Settings,
-    told: bool,
+    told: &[Date],
+    now_ms: i64,
+) -> Result<(Vec<generate::Settings>, generate::Settings), generate::Error> {
+    let of_all = generate::Settings {
+        destination: Destination::Kafka,
+        seed: settings.seed,
+        target_per_head: TARGET_PER_HEAD,
+        telling: Telling::Nothing,
+        ..generate::Settings::default()
+    };
+    let (today, so_far) = generate::so_far(&of_all, DAY, now_ms)?;
+    let mut past = Vec::new();
+    for (back, count) in DAYS_BACK {
+        let date = today.checked_sub(back.days()).map_err(generate::Error::Calendar)?;
+        if !told.contains(&date) {
+            past.push(generate::Settings { day: Day::Past(date), count, plot: Plot::Prologue, ..of_all.clone() });
+        }
+    }
+    let count = if told.contains(&today) { 0 } else { so_far.max(DAY_MIN) };
+    let today =
+        generate::Settings { day: Day::Today, count, live: true, rate: settings.rate, plot: Plot::Story, ..of_all };
+    Ok((past, today))
+}
+
+/// Tells days, one after the other.
+fn generator(
+    days: Vec<generate::Settings>,
     config: Config,
     wall_ms: fn() -> i64,
     shutdown: CancellationToken,
-) -> tokio::task::JoinHandle<Result<generate::Summary, generate::Error>> {
-    let story = generate::Settings {
-        destination: Destination::Kafka,
-        day: Day::Today,
-        count: if told { 0 } else { STORY_EVENTS },
-        live: true,
-        rate: settings.rate,
-        seed: settings.seed,
-        telling: Telling::Nothing,
-        plot: Plot::Story,
-        ..generate::Settings::default()
-    };
+) -> tokio::task::JoinHandle<Result<(), generate::Error>> {
     tokio::task::spawn_blocking(move || {
-        let generated = generate::run(&story, &config.kafka, &wall_ms, &shutdown);
-        if let Err(error) = &generated {
-            tracing::error!(error = %crate::log::chain(error), "the generator cannot go on");
-            shutdown.cancel();
+        for day in days.iter().take_while(|_| !shutdown.is_cancelled()) {
+            if let Err(error) = generate::run(day, &config.kafka, &wall_ms, &shutdown) {
+                tracing::error!(error = %crate::log::chain(&error), "the generator cannot go on");
+                shutdown.cancel();
+                return Err(error);
+            }
         }
-        generated
+        Ok(())
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use jiff::civil::Date;
 
-pub use drive::run;
+pub use drive::{run, so_far};
 pub use model::{Model, Tally};
 pub use planned::Planned;
 
@@ -86,6 +86,9 @@ impl FromStr for Day {
     }
 }
 
+/// Three quarters of what the default of `count` makes of a head.
+const TARGET_PER_HEAD: usize = 30;
+
 /// What to generate. The texts below are those of `--help`.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct Settings {
@@ -127,18 +130,23 @@ pub struct Settings {
     // Ten a store: what fits a screen of the board and still has a long tail.
     #[arg(long, default_value_t = 240)]
     pub staff: u32,
+    /// Adds that the brand asks of everybody a day.
+    #[arg(skip = TARGET_PER_HEAD)]
+    pub target_per_head: usize,
     #[arg(skip)]
     pub telling: Telling,
     #[arg(skip)]
     pub plot: Plot,
 }
 
-/// What decides what happens once a stream is live.
+/// What decides what happens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Plot {
     #[default]
     Chance,
-    /// Chance, and the scenes that a demonstration shows within two minutes.
+    /// Chance, on a day before a story: a code that it is about is not out yet.
+    Prologue,
+    /// Chance, and the scenes that a demonstration shows within two minutes once the stream is live.
     Story,
 }
 
@@ -158,6 +166,7 @@ impl Default for Settings {
             regions: 4,
             stores: 24,
             staff: 240,
+            target_per_head: TARGET_PER_HEAD,
             telling: Telling::Progress,
             plot: Plot::Chance,
         }

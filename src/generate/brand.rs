@@ -64,6 +64,8 @@ pub struct Brand {
     pub stores: Vec<Store>,
     pub staff: Vec<Staff>,
     pub codes: Vec<Code>,
+    /// Adds that the brand asks of everybody a day, however diligent.
+    pub target_per_head: usize,
     mixes: Vec<Mix>,
     diligence: Weighted,
     /// Per channel the codes of every store: store by store, each this many.
@@ -98,6 +100,7 @@ impl Brand {
             stores,
             staff,
             codes: Vec::new(),
+            target_per_head: settings.target_per_head,
             store_channels,
             shared_codes: vec![Vec::new(); CHANNELS.len()],
         };

@@ -17,7 +17,7 @@ use super::{
     brand::Brand,
     outlet::{Kafka, Lines, Names, Outlet},
     reference,
-    rhythm::Span,
+    rhythm::{self, DAY_MS, Span},
 };
 use crate::{progress::Progress, source};
 
@@ -80,6 +80,7 @@ fn tell(
     let mut model = Model::new(Arc::clone(&brand), span.start_ms, span.midnight_ms);
     match settings.plot {
         Plot::Chance => {}
+        Plot::Prologue => model.keep_code(),
         Plot::Story => model.tell_story(span.end_ms),
     }
     let rows = reference::rows(&brand, date, span.start_ms).map_err(Error::Calendar)?;
@@ -101,6 +102,18 @@ fn tell(
         elapsed,
         planned: model.into_planned(),
     })
+}
+
+/// Today in the brand's zone, and of so many records of a whole day those until now, by the rhythm of a day.
+///
+/// # Errors
+/// A time zone that nobody knows, a date that no calendar has.
+pub fn so_far(settings: &Settings, whole: u64, now_ms: i64) -> Result<(Date, u64), Error> {
+    let (span, date) = span(&Settings { day: Day::Today, ..settings.clone() }, &Brand::new(settings)?, now_ms)?;
+    let day = Span { end_ms: span.start_ms + DAY_MS, ..span };
+    let part = |work: i64| u128::from(work.unsigned_abs());
+    let records = u128::from(whole) * part(rhythm::work(&span)) / part(rhythm::work(&day)).max(1);
+    Ok((date, u64::try_from(records).unwrap_or(whole)))
 }
 
 /// The brand, the day to tell and its date.

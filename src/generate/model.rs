@@ -117,6 +117,11 @@ impl Model {
         }
     }
 
+    /// Keeps the code of the story from everybody; before [`Self::day`].
+    pub fn keep_code(&mut self) {
+        self.world.keep_code();
+    }
+
     /// Tells the story of a demonstration around the instant at which the stream goes live; before [`Self::day`].
     pub fn tell_story(&mut self, live_ms: i64) {
         self.world.tell_story(live_ms);

@@ -55,27 +55,26 @@ pub fn rows(brand: &Brand, date: Date, timestamp_ms: i64) -> Result<Vec<Delivery
 
 /// Adds that are hoped for: so many per head, summed up the hierarchy.
 fn targets(brand: &Brand) -> Vec<(&'static str, String, usize)> {
-    /// What a brand asks of everybody a day, however diligent.
-    const PER_HEAD: usize = 30;
-    let mut targets = vec![("corp", brand.corp_id.clone(), brand.staff.len() * PER_HEAD)];
+    let per_head = brand.target_per_head;
+    let mut targets = vec![("corp", brand.corp_id.clone(), brand.staff.len() * per_head)];
     for (at, region) in brand.regions.iter().enumerate() {
         let heads: usize = brand.stores.iter().filter(|store| store.region == at).map(|store| store.staff.len()).sum();
-        targets.push(("region", region.id.clone(), heads * PER_HEAD));
+        targets.push(("region", region.id.clone(), heads * per_head));
     }
-    targets.extend(brand.stores.iter().map(|store| ("store", store.id.clone(), store.staff.len() * PER_HEAD)));
-    targets.extend(brand.staff.iter().map(|member| ("staff", member.id.clone(), PER_HEAD)));
+    targets.extend(brand.stores.iter().map(|store| ("store", store.id.clone(), store.staff.len() * per_head)));
+    targets.extend(brand.staff.iter().map(|member| ("staff", member.id.clone(), per_head)));
     targets
 }
 
-/// Two contests that run from yesterday to the day after tomorrow: regions per head, and the first stores in total.
+/// Two contests of the week of this date: regions per head, and the first stores in total.
 fn contests(brand: &Brand, date: Date) -> Result<[(String, Value); 2], jiff::Error> {
     let midnight = |date: Date| -> Result<i64, jiff::Error> {
         Ok(date.to_zoned(brand.time_zone.clone())?.timestamp().as_millisecond())
     };
-    let starts_at = midnight(date.checked_sub(1.day())?)?;
-    let ends_at = midnight(date.checked_add(3.days())?)?;
+    let monday = date.checked_sub(i64::from(date.weekday().to_monday_zero_offset()).days())?;
+    let (starts_at, ends_at) = (midnight(monday)?, midnight(monday.checked_add(7.days())?)?);
     let contest = |id: &str, name: &str, (level, basis): (&str, &str), ids: Vec<&str>| {
-        let id = format!("{id}-{date}");
+        let id = format!("{id}-{monday}");
         let body = json!({
             "corp_id": brand.corp_id, "contest_id": id, "name": name, "level": level, "ids": ids,
             "metric": "adds", "basis": basis, "starts_at": starts_at, "ends_at": ends_at,

@@ -53,6 +53,15 @@ fn generate(settings: &Settings, shelf: &mut Shelf) -> Result<Summary, Error> {
 }
 
 #[test]
+fn so_far_grows_with_the_rhythm_of_the_day() {
+    let at = |hours: i64| so_far(&quiet(), 30_000, MIDNIGHT_MS + hours * 3_600_000).unwrap();
+    assert_eq!(at(0), (Date::constant(2026, 11, 11), 0));
+    let records: Vec<_> = [8, 12, 16, 20, 23].map(|hours| at(hours).1).into();
+    assert!(records.is_sorted() && records[0] < 3_000 && records[4] > 28_000, "{records:?}");
+    assert_eq!(at(24), (Date::constant(2026, 11, 12), 0));
+}
+
+#[test]
 fn today_is_told_from_midnight_until_now() {
     let mut shelf = Shelf::default();
     let summary = generate(&Settings { count: 2_000, ..quiet() }, &mut shelf).unwrap();

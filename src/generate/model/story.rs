@@ -7,12 +7,10 @@ use serde_json::Value;
 use super::*;
 use crate::generate::{Settings, reference, rhythm::HOUR_MS, world::story::WITHIN_MS};
 
-/// 2026-11-11 in Shanghai, live from 15:00 on.
+/// 2026-11-11 in Shanghai.
 const MIDNIGHT_MS: i64 = 1_794_326_400_000;
-const LIVE_MS: i64 = MIDNIGHT_MS + 15 * HOUR_MS;
-/// As many records as a demonstration has of the day so far, and a second.
-const RECORDS: u64 = 60_000;
-const RATE: i64 = 50;
+/// Records per second of a demonstration.
+const RATE: i64 = 10;
 
 /// An event as the board's sources have it.
 struct Told {
@@ -42,18 +40,18 @@ impl Told {
     }
 }
 
-/// The day so far, and the two minutes after it.
-fn told() -> (Arc<Brand>, Vec<Told>, Vec<Told>) {
+/// The day so far of so many records, and the two minutes after it.
+fn told(live_ms: i64, records: u64) -> (Arc<Brand>, Vec<Told>, Vec<Told>) {
     let brand = Arc::new(Brand::new(&Settings::default()).unwrap());
     let mut model = Model::new(Arc::clone(&brand), MIDNIGHT_MS, MIDNIGHT_MS);
-    model.tell_story(LIVE_MS);
+    model.tell_story(live_ms);
     let told = |delivery: Delivery| {
         let value = serde_json::from_slice(&delivery.value).unwrap_or_default();
         Told { at_ms: delivery.timestamp_ms, value }
     };
-    let span = Span { start_ms: MIDNIGHT_MS, end_ms: LIVE_MS, midnight_ms: MIDNIGHT_MS };
-    let before = model.day(span, RECORDS).map(told).collect();
-    let live = (0..WITHIN_MS / 1_000 * RATE).map(|n| told(model.now(LIVE_MS + n * 1_000 / RATE))).collect();
+    let span = Span { start_ms: MIDNIGHT_MS, end_ms: live_ms, midnight_ms: MIDNIGHT_MS };
+    let before = model.day(span, records).map(told).collect();
+    let live = (0..WITHIN_MS / 1_000 * RATE).map(|n| told(model.now(live_ms + n * 1_000 / RATE))).collect();
     (brand, before, live)
 }
 
@@ -71,15 +69,41 @@ fn adds_by_store(brand: &Brand, events: &[&[Told]]) -> BTreeMap<usize, u64> {
     adds
 }
 
-#[test]
-fn every_scene_of_the_story_happens_within_two_minutes() {
-    let (brand, before, live) = told();
-    assert_eq!(before.last().unwrap().at_ms / 60_000, LIVE_MS / 60_000 - 1, "the day so far ends when it goes live");
+fn check(live_ms: i64, records: u64) {
+    let (brand, before, live) = told(live_ms, records);
+    assert_eq!(before.last().unwrap().at_ms / 60_000, live_ms / 60_000 - 1, "the day so far ends when it goes live");
     assert_eq!(overtaking(&brand, &before, &live), Some(true), "a store overtakes another");
-    assert_eq!(silent_codes(&before, &live), 1, "a code with an add every ten seconds has none any more");
+    assert_eq!(silent_codes(live_ms, &before, &live), 1, "a code with an add every ten seconds has none any more");
     assert!(leaving(&live) >= 10, "{} left after the broadcast", leaving(&live));
     assert!(late(&live) >= 10, "{} came late", late(&live));
-    assert!(contests(&brand).iter().any(|bounds| bounds.contains(&LIVE_MS)), "a contest runs");
+    assert!(contests(&brand).iter().any(|bounds| bounds.contains(&live_ms)), "a contest runs");
+}
+
+#[test]
+fn every_scene_of_the_story_happens_within_two_minutes() {
+    check(MIDNIGHT_MS + 15 * HOUR_MS, 15_000);
+    check(MIDNIGHT_MS + 23 * HOUR_MS, 29_000);
+}
+
+#[test]
+fn the_code_of_the_story_is_not_out_before() {
+    let brand = Arc::new(Brand::new(&Settings::default()).unwrap());
+    let code = brand.codes.last().unwrap().state.clone();
+    let span = Span { start_ms: MIDNIGHT_MS, end_ms: MIDNIGHT_MS + 24 * HOUR_MS, midnight_ms: MIDNIGHT_MS };
+    let with = |kept: bool| {
+        let mut model = Model::new(Arc::clone(&brand), MIDNIGHT_MS, MIDNIGHT_MS);
+        if kept {
+            model.keep_code();
+        }
+        model.day(span, 20_000).filter(|delivery| String::from_utf8_lossy(&delivery.value).contains(&code)).count()
+    };
+    assert!(with(true) == 0 && with(false) > 0, "{} and {}", with(true), with(false));
+}
+
+/// Fewer a demonstration does not tell, however early it is.
+#[test]
+fn so_it_does_of_the_shortest_day() {
+    check(MIDNIGHT_MS + HOUR_MS, 2_000);
 }
 
 /// Whether one of the first eight stores is at least three ahead of one that was ahead of it.
@@ -95,13 +119,14 @@ fn overtaking(brand: &Brand, before: &[Told], live: &[Told]) -> Option<bool> {
 }
 
 /// Codes with ten adds in the last ten minutes of the day so far, no two of them more than half a minute apart, and none since.
-fn silent_codes(before: &[Told], live: &[Told]) -> usize {
+fn silent_codes(live_ms: i64, before: &[Told], live: &[Told]) -> usize {
     let mut times: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-    for event in before.iter().filter(|event| event.is("friend.added") && event.at_ms >= LIVE_MS - 600_000) {
+    for event in before.iter().filter(|event| event.is("friend.added") && event.at_ms >= live_ms - 600_000) {
         times.entry(event.text("state")).or_default().push(event.at_ms);
     }
     let is_dense = |times: &[i64]| times.len() >= 10 && times.windows(2).all(|pair| pair[1] - pair[0] <= 30_000);
-    let since = |code: &str| live.iter().any(|event| event.is("friend.added") && event.text("state") == code);
+    let happens = |event: &&Told| event.is("friend.added") && event.occurred_ms() >= live_ms;
+    let since = |code: &str| live.iter().filter(happens).any(|event| event.text("state") == code);
     times.iter().filter(|(code, times)| !code.is_empty() && is_dense(times) && !since(code)).count()
 }
 

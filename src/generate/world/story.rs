@@ -46,10 +46,15 @@ pub(super) struct Story {
 }
 
 impl World {
+    /// Keeps the code of the story, the last one, from everybody.
+    pub(in crate::generate) fn keep_code(&mut self) {
+        self.story.code = self.brand.codes.len().checked_sub(1).and_then(|last| u32::try_from(last).ok());
+    }
+
     /// Plans the scenes around the instant at which the stream goes live.
     pub(in crate::generate) fn tell_story(&mut self, live_ms: i64) {
-        if let Some(code) = self.brand.codes.len().checked_sub(1).and_then(|last| u32::try_from(last).ok()) {
-            self.story.code = Some(code);
+        self.keep_code();
+        if let Some(code) = self.story.code {
             let given = Given { channel: self.brand.codes[self.brand.codes.len() - 1].channel, via: Via::Code(code) };
             for n in 1..=CODE_ADDS {
                 let place = Place { staff: self.anyone(), slot: 0 };
