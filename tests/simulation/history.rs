@@ -35,8 +35,9 @@ pub(super) struct History {
 /// A process that does not answer for so long is no member any more.
 const SESSION_MS: i64 = 2_000;
 
-/// Healed and drained within this time, or never: a held partition is looked at again after 10 s.
-const HEAL_MS: i64 = 120_000;
+/// Healed and drained within this time, or never: a held partition is looked at again after 10 s, and where one alone takes
+/// the memory of all, each has a turn of as long once a minute.
+const HEAL_MS: i64 = 600_000;
 
 impl History {
     pub(super) fn new(dice: Dice, trace: Trace, metrics: &Arc<Metrics>) -> Self {
