@@ -123,8 +123,7 @@ pub async fn run(
     drop(broker);
     service?;
     // A generator's thread is not cancelled: it returns or panics, and a panic is in the log.
-    let generated: Result<Vec<()>, _> = generated.into_iter().map(|told| told.unwrap_or(Ok(()))).collect();
-    Ok(generated.map(drop)?)
+    Ok(generated.into_iter().try_for_each(|told| told.unwrap_or(Ok(())))?)
 }
 
 async fn engine(data: &Path) -> Result<Engine, Error> {
@@ -153,8 +152,8 @@ async fn begin_anew(client: &Client, config: &Config) -> Result<(), Error> {
 
 /// Days of which the folder holds more than what came late.
 async fn told(client: &Client) -> Result<Vec<Date>, Error> {
-    let sql =
-        "SELECT toString(business_date) FROM v_counts_1d GROUP BY business_date HAVING sum(adds) > sum(late_adds)";
+    let sql = "SELECT toString(business_date) FROM v_counts_1d_channel \
+               GROUP BY business_date HAVING sum(adds) > sum(late_adds)";
     let rows = client.query(sql).fetch_all::<String>().await;
     let rows = rows.map_err(|source| sink::Error::new("look for the days that are told", source))?;
     Ok(rows.iter().filter_map(|date| date.parse().ok()).collect())
