@@ -70,6 +70,7 @@ simulate:
 
 # Whether the simulation finds each of the bugs that are planted on purpose.
 mutants:
+	deploy/fetch-engine.sh
 	cargo test --release --locked --features mutants --test integration -- --nocapture simulation::every_planted_bug
 
 bench:

@@ -22,6 +22,7 @@ use yinliu::{
 use super::{
     chance::{Dice, Life, Trace, wall_ms},
     log::Log,
+    plan::{Kind, Plan},
 };
 use crate::warehouse::{Inserted, Warehouse};
 
@@ -56,6 +57,8 @@ pub(super) struct ClickHouse {
     dice: Dice,
     trace: Trace,
     log: Arc<Log>,
+    /// Offsets of a chunk, as a power of two; `None`: what retention took leaves holes in the ledger.
+    whole_bits: Option<u32>,
     state: Mutex<State>,
 }
 
@@ -92,15 +95,18 @@ impl State {
 }
 
 impl ClickHouse {
-    pub(super) fn new(dice: Dice, trace: Trace, log: Arc<Log>) -> Arc<Self> {
-        Arc::new(Self { dice, trace, log, state: Mutex::default() })
+    pub(super) fn new(dice: Dice, trace: Trace, log: Arc<Log>, plan: &Plan) -> Arc<Self> {
+        let whole_bits = (plan.kind != Kind::Outage).then_some(plan.settings.partition.chunk.bits);
+        let server = Self { dice, trace, log, whole_bits, state: Mutex::default() };
+        server.set_weather(plan.weather);
+        Arc::new(server)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
-    pub(super) fn set_weather(&self, weather: Weather) {
+    fn set_weather(&self, weather: Weather) {
         self.state().weather = weather;
     }
 
@@ -228,6 +234,7 @@ impl ClickHouse {
         if life.is_cut() {
             return;
         }
+        let mut labels = BTreeSet::new();
         for row in rows {
             self.check(&state, &row);
             if let Inserted::Fact(origin, fact) = &row
@@ -240,11 +247,15 @@ impl ClickHouse {
             let entered = matches!(row, Inserted::Ledger(_));
             if let Inserted::Ledger(entry) = &row {
                 self.log.enter(&entry.origin, entry.next_offset);
+                labels.insert(entry.origin.clone());
             }
             state.now.take(row);
             if entered && state.weather.replaced > 0 {
                 state.standby = Some(state.now.clone());
             }
+        }
+        for label in labels {
+            self.check_whole(&state.now, &label);
         }
     }
 
@@ -274,6 +285,21 @@ impl ClickHouse {
                 );
             }
             Inserted::Fact(..) | Inserted::Register(..) | Inserted::Letter(..) => {}
+        }
+    }
+
+    /// A start begins at the furthest ledger row, and trusts that the chunks before it are read to their ends.
+    fn check_whole(&self, now: &Warehouse, label: &Origin) {
+        let Some(bits) = self.whole_bits else { return };
+        let rows = now.ledger.range((label.clone(), 0)..=(label.clone(), u64::MAX));
+        let rows: Vec<_> = rows.map(|((_, chunk), (next_offset, _))| (*chunk, *next_offset)).collect();
+        for pair in rows.windows(2) {
+            let [(chunk, next_offset), (next_chunk, _)] = pair else { unreachable!() };
+            let passed_over = self.log.first_record_in(label, *next_offset..next_chunk << bits);
+            assert!(
+                passed_over.is_none(),
+                "{label:?}: chunk {chunk} is entered to {next_offset}, before {next_chunk}, and passes over {passed_over:?}"
+            );
         }
     }
 }

@@ -44,8 +44,7 @@ impl History {
         let plan = Plan::draw(&dice, metrics);
         trace.say(format_args!("{plan:?}"));
         let log = Log::new(dice.clone(), trace, &plan);
-        let server = ClickHouse::new(dice.clone(), trace, Arc::clone(&log));
-        server.set_weather(plan.weather);
+        let server = ClickHouse::new(dice.clone(), trace, Arc::clone(&log), &plan);
         let producer = Producer::new(dice.clone(), plan.habits.clone());
         Self {
             plan,

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the records of the former topic are kept for the recount alone; nobody can read them any more.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use yinliu::{batch::Origin, source::Signal};
 
@@ -79,6 +79,15 @@ impl Log {
             records.iter().map(|record| Stored { topic: topic.clone(), ..(**record).clone() }).collect::<Vec<_>>()
         };
         former.chain(current).flat_map(labelled).collect()
+    }
+
+    /// The first offset of a record among these, of a partition by its name in the tables; retention hides nothing.
+    pub(in super::super) fn first_record_in(&self, label: &Origin, offsets: Range<u64>) -> Option<u64> {
+        let state = self.state();
+        let former = state.former.iter().find(|former| former.label == *label).map(|former| &former.records);
+        let records = former.unwrap_or_else(|| &state.partitions[&label.broker()].records);
+        let at = records.partition_point(|record| record.offset < offsets.start);
+        records.get(at).map(|record| record.offset).filter(|offset| offsets.contains(offset))
     }
 
     /// The end of a partition by its name in the tables.
