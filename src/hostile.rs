@@ -36,7 +36,7 @@ pub const DOORS: [Door; 4] =
 const TIMESTAMP_MS: i64 = 1_741_572_000_500;
 
 /// Header lines `name: value` between a first line `#` and an empty one; without the `#` all is the value.
-fn headers(bytes: &[u8]) -> (Vec<Header<'_>>, &[u8]) {
+pub(crate) fn headers(bytes: &[u8]) -> (Vec<Header<'_>>, &[u8]) {
     let Some(mut rest) = bytes.strip_prefix(b"#\n") else { return (Vec::new(), bytes) };
     let mut headers = Vec::new();
     while let Some(end) = memchr::memchr(b'\n', rest) {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: takes any bytes, and returns.
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 
 use super::{
@@ -12,11 +12,16 @@ use super::{
     statement::{self, Statement},
 };
 
-/// The first line is the address, the rest the body: plain, packed, a form and a statement, each in turn.
+/// Header lines, the address in a line, and the body: plain, packed, a form and a statement, each in turn.
 ///
 /// # Panics
 /// A statement is not the bytes that were sent.
 pub(crate) fn hostile(bytes: &[u8]) {
+    let (lines, bytes) = crate::hostile::headers(bytes);
+    let header = |line: &crate::event::Header<'_>| {
+        Some((HeaderName::try_from(line.name).ok()?, HeaderValue::from_bytes(line.value).ok()?))
+    };
+    let headers: HeaderMap = lines.iter().filter_map(header).collect();
     let (address, body) = bytes.split_at(memchr::memchr(b'\n', bytes).unwrap_or(0));
     let pairs = address.split(|byte| *byte == b'&').map(|pair| {
         let text = String::from_utf8_lossy(pair);
@@ -24,7 +29,7 @@ pub(crate) fn hostile(bytes: &[u8]) {
         (name.to_owned(), value.to_owned())
     });
     // Refused or not: both are answers.
-    let _ = Request::read(pairs.collect(), &HeaderMap::new());
+    let _ = Request::read(pairs.collect(), &headers);
     let body = body.strip_prefix(b"\n").unwrap_or(body);
     for input in [Input::Blocks, Input::Frame] {
         let mut unpacker = Unpacker::new(input);

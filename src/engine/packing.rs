@@ -58,21 +58,21 @@ impl Unpacker {
         match self {
             Self::Plain => Ok(Bytes::new()),
             Self::Blocks(decoder) => decoder.finish().map(|()| Bytes::new()).map_err(|error| broken(&error)),
-            Self::Frame(frames) => unpack_frames(&frames),
+            Self::Frame(frames) => unpack_frames(&frames, FRAME_BYTES_MAX),
         }
     }
 }
 
 /// A body may be several frames, one after another: the Python client makes one of each block.
-fn unpack_frames(frames: &[u8]) -> Result<Bytes, Exception> {
-    let limit = u64::try_from(FRAME_BYTES_MAX).expect("256 MiB fits").saturating_add(1);
+fn unpack_frames(frames: &[u8], bytes_max: usize) -> Result<Bytes, Exception> {
     let mut rest = Rest(frames);
     let mut raw = Vec::new();
     while !rest.0.is_empty() {
         // One more than allowed, to see that there is more.
-        FrameDecoder::new(&mut rest).take(limit).read_to_end(&mut raw).map_err(|error| broken(&error))?;
-        if raw.len() > FRAME_BYTES_MAX {
-            let detail = format!("The body is larger than {FRAME_BYTES_MAX} bytes");
+        let room = u64::try_from(bytes_max + 1 - raw.len()).unwrap_or(u64::MAX);
+        FrameDecoder::new(&mut rest).take(room).read_to_end(&mut raw).map_err(|error| broken(&error))?;
+        if raw.len() > bytes_max {
+            let detail = format!("The body is larger than {bytes_max} bytes");
             return Err(Exception::of_request(Fault::TooLarge, &detail));
         }
     }
@@ -131,6 +131,17 @@ mod tests {
     fn frames() -> Vec<u8> {
         let long = "long ".repeat(100_000);
         [b"one ".as_slice(), b"two ", long.as_bytes()].into_iter().flat_map(|raw| pack_frame(raw).unwrap()).collect()
+    }
+
+    #[test]
+    fn frames_that_hold_more_than_allowed_are_refused_before_they_are_unpacked() {
+        let bomb = pack_frame(&vec![0; 1 << 20]).unwrap();
+        assert!(bomb.len() < 1 << 14, "{} bytes", bomb.len());
+        let allowed = |count: usize| unpack_frames(&bomb.repeat(count), 3 << 20).map(|raw| raw.len());
+        assert_eq!(allowed(3), Ok(3 << 20));
+        for count in [4, 100] {
+            assert!(allowed(count).is_err_and(|exception| format!("{exception:?}").contains("TooLarge")), "{count}");
+        }
     }
 
     fn unpack(body: &[u8]) -> Result<Bytes, Exception> {
