@@ -97,7 +97,7 @@ pub async fn run(settings: &Settings, config: &config::Config) -> Result<Report,
     let Settings { corp, customer } = settings;
     let count = "SELECT count() FROM facts FINAL WHERE corp_id = ? AND customer_id = ?";
     let facts = client.query(count).bind(corp).bind(customer).fetch_one::<u64>().await;
-    let facts = facts.map_err(|source| failed("count the facts of a customer", source))?;
+    let facts = facts.map_err(|source| sink::Error::unquoted("count the facts of a customer", source))?;
     rename(&client, settings).await?;
     let mut deleted = Vec::new();
     for (table, condition) in TABLES {
@@ -113,7 +113,7 @@ async fn rename(client: &Client, settings: &Settings) -> Result<(), sink::Error>
     let name = format!("forgotten-{:032x}", rand::rng().random::<u128>());
     let Settings { corp, customer } = settings;
     let written = client.query(RENAME).bind(name).bind(corp).bind(customer).execute().await;
-    written.map_err(|source| failed("write the facts of a customer under another name", source))
+    written.map_err(|source| sink::Error::unquoted("write the facts of a customer under another name", source))
 }
 
 /// The facts of a customer under another name. On a cluster what a condition looks up lies on other shards too.
@@ -127,16 +127,6 @@ const RENAME: &str = "INSERT INTO facts WITH ? AS other, ? AS corp, ? AS custome
      if(position(f.campaign_id, customer) = 0, f.campaign_id, '') AS campaign_id, \
      now64(3) AS ingested_at, f.version + 1 AS version) FROM facts AS f FINAL \
      WHERE f.corp_id = corp AND f.customer_id = customer SETTINGS distributed_product_mode = 'global'";
-
-/// The error without the words of ClickHouse, which quote the statement and with it the customer: its number and name.
-fn failed(doing: &'static str, source: clickhouse::error::Error) -> sink::Error {
-    let clickhouse::error::Error::BadResponse(text) = source else { return sink::Error::new(doing, source) };
-    let number = text.split_once("Code: ").map_or("", |(_, rest)| rest.split('.').next().unwrap_or_default());
-    let number = if number.bytes().all(|byte| byte.is_ascii_digit()) { number } else { "" };
-    let is_name = |word: &&str| word.len() > 3 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
-    let name = text.split(['(', ')']).rfind(is_name).unwrap_or("an error without a name");
-    sink::Error::new(doing, clickhouse::error::Error::BadResponse(format!("Code: {number}. {name}")))
-}
 
 /// Deletes rows, older versions too, and waits until they are gone from the disk; the answer is how many there were.
 async fn delete(
@@ -152,13 +142,13 @@ async fn delete(
     };
     let count = format!("SELECT count() FROM {table} WHERE {of_corp}{condition}");
     let count = bind(client.query(&count)).fetch_one::<u64>().await;
-    let count = count.map_err(|source| failed("count the rows of a customer", source))?;
+    let count = count.map_err(|source| sink::Error::unquoted("count the rows of a customer", source))?;
     let cluster = &config.clickhouse.cluster;
     let place = if cluster.is_empty() { table.to_owned() } else { format!("{table}_local ON CLUSTER '{cluster}'") };
     if count > 0 {
         let sql = format!("ALTER TABLE {place} DELETE WHERE {of_corp}{condition} SETTINGS mutations_sync = 2");
         let deleted = bind(client.query(&sql)).execute().await;
-        deleted.map_err(|source| failed("delete the rows of a customer", source))?;
+        deleted.map_err(|source| sink::Error::unquoted("delete the rows of a customer", source))?;
     }
     Ok(count)
 }
@@ -193,15 +183,5 @@ mod tests {
         }
         let known: BTreeSet<_> = TABLES.iter().chain(&OTHERS).map(|(table, _)| *table).collect();
         assert_eq!(found, known);
-    }
-
-    #[test]
-    fn error_of_clickhouse_is_told_without_its_words() {
-        let text = "Code: 60. DB::Exception: Unknown table expression identifier 'facts' in scope SELECT count() FROM facts \
-                    WHERE customer_id = 'somebody'. (UNKNOWN_TABLE) (version 26.7.1)";
-        let error = failed("count", clickhouse::error::Error::BadResponse(text.to_owned()));
-        let told = crate::log::chain(&error);
-        assert!(told.contains("60") && told.contains("UNKNOWN_TABLE") && !told.contains("somebody"), "{told}");
-        assert!(matches!(error, sink::Error::Final { .. }), "{told}");
     }
 }

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tracing::Metadata;
 use tracing_subscriber::{Layer as _, filter, fmt, layer::SubscriberExt as _, registry, util::SubscriberInitExt as _};
 
 /// The shape of a line.
@@ -55,7 +56,15 @@ pub fn init(format: Format, filter: &Filter) -> Result<(), Error> {
         Format::Text => lines.boxed(),
         Format::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
     };
-    registry().with(lines.with_filter(filter.0.clone())).try_init().map_err(|error| Error(error.into()))
+    registry()
+        .with(lines.with_filter(filter.0.clone()).with_filter(filter::filter_fn(is_ours_to_tell)))
+        .try_init()
+        .map_err(|error| Error(error.into()))
+}
+
+/// What ClickHouse answers may quote rows; its client returns an error, and logs it besides, which is left out.
+fn is_ours_to_tell(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() || !metadata.target().starts_with("clickhouse") || metadata.fields().field("error").is_none()
 }
 
 /// The error and its sources on one line, from the outermost to the root: `insert rows: connect to …: refused`.

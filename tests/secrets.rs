@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::support::{
+    board::Board,
     engine::Engine,
     kafka,
     proxy::{Failure, Mode, Proxy},
@@ -157,14 +158,17 @@ async fn no_line_metric_answer_or_detail_holds_a_customer_a_body_or_a_secret() {
     records::send(&producer, sent.into_iter().map(|record| Stored { topic: stage.topic("friend"), ..record })).await;
     stage.until_in(SOON).await;
     // What an outage makes it say, with marked records in hand.
-    proxy.set(Mode::Fail("", SHUT));
-    records::send(&producer, [Stored { topic: stage.topic("friend"), ..marked().swap_remove(0) }]).await;
-    yinliu.until_ready_is(503, "ClickHouse", SOON).await;
-    for page in ["/metrics", "/readyz", "/livez"] {
-        let (_, answer) = yinliu.get(page).unwrap();
-        assert_unmarked(page, &answer);
+    for (statement, failure) in [("", SHUT), ("INSERT", QUOTING)] {
+        proxy.set(Mode::Fail(statement, failure));
+        records::send(&producer, [Stored { topic: stage.topic("friend"), ..marked().swap_remove(0) }]).await;
+        yinliu.until_ready_is(503, "ClickHouse", SOON).await;
+        for page in ["/metrics", "/readyz", "/livez"] {
+            let (_, answer) = yinliu.get(page).unwrap();
+            assert_unmarked(page, &answer);
+        }
+        proxy.set(Mode::Pass);
+        yinliu.until_ready_is(200, "ok", SOON).await;
     }
-    proxy.set(Mode::Pass);
     stage.until_in(SOON).await;
     assert!((yinliu.metric("events_conflicting_total").unwrap() - 1.0).abs() < 0.5);
     let asked = stage.client().query("SELECT src_offset, reason, detail FROM dead_letters");
@@ -178,17 +182,55 @@ async fn no_line_metric_answer_or_detail_holds_a_customer_a_body_or_a_secret() {
         assert!(!said.is_empty(), "{what} says something");
         assert_unmarked(what, &said);
     }
+    no_answer_or_line_of_a_board_holds_a_mark(&stage);
     yinliu.stop();
     let log = yinliu.whole_log();
     assert!(log.contains("TRACE") && log.len() > 10_000, "it says what it does: {} bytes", log.len());
     assert_unmarked("the log", &log);
 }
 
-/// As a server that refuses a password tells it.
+/// Asked for pages, for data, and for what is not there.
+fn no_answer_or_line_of_a_board_holds_a_mark(stage: &Stage<'_>) {
+    let mut config = config(stage, &stage.clickhouse().url);
+    config["board"] = json!({ "access": { "keys": { "k1": SECRET.repeat(4) } } });
+    let board = Board::start_with(&config, &["--log", "trace"]);
+    let link = board.link(&["--scope", "corp", "--role", "owner", "--corp", "c"]);
+    let token = link.split_once("token=").expect("a link with a token").1;
+    let cookie = format!("Cookie: yinliu_board={token}\r\n");
+    let pages = ["/", "/me", "/wall", "/?view=rank", "/?view=channels", "/?day=2025-03-10", "/?scope=staff:s", "/none"];
+    let data = ["summary", "leaderboard", "channels", "losses", "attention", "me/adds?scope=staff:s", "summary?day=x"];
+    let paths = pages.map(str::to_owned).into_iter().chain(data.map(|path| format!("/api/v1/{path}")));
+    for path in paths {
+        let (status, answer) = board.get(&path, &cookie).unwrap();
+        assert!((200..500).contains(&status), "{path}: {answer}");
+        assert_unmarked(&path, &answer);
+        let (status, answer) = board.get(&path, "").unwrap();
+        assert!([401, 404].contains(&status), "{path}: {answer}");
+        assert_unmarked(&path, &answer);
+    }
+    let (status, _) = board.get(&format!("/?token={token}"), "").unwrap();
+    assert_eq!(status, 303, "the token goes into a cookie");
+    let (_, metrics) = board.admin("/metrics").unwrap();
+    assert_unmarked("/metrics of a board", &metrics);
+    let said = board.log();
+    assert!(said.contains("TRACE") && said.len() > 10_000, "{} bytes", said.len());
+    assert_unmarked("the log of a board", &said);
+    assert!(!said.contains(&token[..token.len() - 1]), "a token stands in the log of a board");
+}
+
+/// As a server in front of another one tells it.
 const SHUT: Failure = Failure {
     status: 403,
     code: Some(209),
     text: "Code: 209. DB::NetException: Timeout exceeded while reading from socket. (SOCKET_TIMEOUT)",
+};
+
+/// As a server tells of rows that a constraint of somebody's own refuses.
+const QUOTING: Failure = Failure {
+    status: 500,
+    code: Some(469),
+    text: "Code: 469. DB::Exception: Constraint `c` for table yinliu.facts is violated at row 1. Column values: customer_id = \
+           'kehu-q7x2', state = 'neirong-w4p9'. (VIOLATED_CONSTRAINT) (version 26.3.1.1 (official build))",
 };
 
 /// Where customers do stand, for whoever asked.

@@ -115,14 +115,14 @@ impl Sink for ClickHouse {
     async fn insert(&self, table: Table, rows: &Rows) -> Result<(), Error> {
         let sql = format!("INSERT INTO {} ({}) FORMAT RowBinary", table.name(), table.columns());
         let bytes = Bytes::copy_from_slice(&rows.bytes);
-        limited("insert rows", async {
+        let inserted = answered(async {
             let mut insert = self.client.insert_formatted_with(sql).with_timeouts(Some(SEND_LIMIT), Some(ANSWER_LIMIT));
             for start in (0..bytes.len()).step_by(PIECE_BYTES) {
                 insert.send(bytes.slice(start..bytes.len().min(start + PIECE_BYTES))).await?;
             }
             insert.end().await
-        })
-        .await
+        });
+        inserted.await.map_err(|source| Error::of_rows("insert rows", source))
     }
 
     async fn positions(&self, origins: &[Origin]) -> Result<FxHashMap<Origin, u64>, Error> {
@@ -164,8 +164,14 @@ async fn limited<T>(
     doing: &'static str,
     request: impl Future<Output = Result<T, clickhouse::error::Error>>,
 ) -> Result<T, Error> {
+    answered(request).await.map_err(|source| Error::new(doing, source))
+}
+
+async fn answered<T>(
+    request: impl Future<Output = Result<T, clickhouse::error::Error>>,
+) -> Result<T, clickhouse::error::Error> {
     let answer = tokio::time::timeout(CONNECT_LIMIT + SEND_LIMIT + ANSWER_LIMIT, request).await;
-    answer.unwrap_or(Err(clickhouse::error::Error::TimedOut)).map_err(|source| Error::new(doing, source))
+    answer.unwrap_or(Err(clickhouse::error::Error::TimedOut))
 }
 
 #[cfg(test)]

@@ -54,6 +54,33 @@ impl Error {
             Kind::Final(remedy) => Self::Final { doing, remedy, source },
         }
     }
+
+    /// Of a request that carries rows: a text that no reaction is known for may quote them, and is told by its name alone.
+    pub(crate) fn of_rows(doing: &'static str, source: clickhouse::error::Error) -> Self {
+        match kind(&source) {
+            Kind::Retry(Class::Other) => Self::unquoted(doing, source),
+            _ => Self::new(doing, source),
+        }
+    }
+
+    /// Without the words of ClickHouse, which may quote the statement and its rows: its number and name.
+    pub(crate) fn unquoted(doing: &'static str, source: clickhouse::error::Error) -> Self {
+        let source = match source {
+            clickhouse::error::Error::BadResponse(text) if code(&text).is_some() => {
+                clickhouse::error::Error::BadResponse(name(&text))
+            }
+            source => source,
+        };
+        Self::new(doing, source)
+    }
+}
+
+/// `Code: 60. UNKNOWN_TABLE` of what ClickHouse says.
+fn name(text: &str) -> String {
+    let number = code(text).unwrap_or_default();
+    let is_name = |word: &&str| word.len() > 3 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    let name = text.split(['(', ')']).rfind(is_name).unwrap_or("an error without a name");
+    format!("Code: {number}. {name} (its text may quote rows, and stands in system.query_log)")
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -107,6 +134,31 @@ mod tests {
 
     fn check(text: &str, expected: &Kind) {
         assert_eq!(kind(&clickhouse::error::Error::BadResponse(text.to_owned())), *expected, "{text}");
+    }
+
+    #[test]
+    fn error_is_told_by_its_number_and_name_where_its_text_may_quote_rows() {
+        let said = |text: &str| {
+            let error = Error::of_rows("insert rows", clickhouse::error::Error::BadResponse(text.to_owned()));
+            std::error::Error::source(&error).unwrap().to_string()
+        };
+        let quoting = "Code: 469. DB::Exception: Constraint `c` is violated. Column values: customer_id = 'HE_SAID (IT)'. \
+                       (VIOLATED_CONSTRAINT) (version 26.3.1.1 (official build))";
+        let told = said(quoting);
+        assert!(told.contains("Code: 469. VIOLATED_CONSTRAINT") && !told.contains("IT)"), "{told}");
+        let known = "Code: 252. DB::Exception: Too many parts (3000). (TOO_MANY_PARTS)";
+        assert!(said(known).contains(known), "what to do about it stands there");
+        assert!(said("<html>502 Bad Gateway</html>").contains("502"), "not of ClickHouse");
+    }
+
+    #[test]
+    fn error_without_words_is_of_the_same_kind() {
+        let text = "Code: 60. DB::Exception: Unknown table expression identifier 'facts' in scope SELECT count() FROM facts \
+                    WHERE customer_id = 'somebody'. (UNKNOWN_TABLE) (version 26.7.1)";
+        let error = Error::unquoted("count", clickhouse::error::Error::BadResponse(text.to_owned()));
+        let told = crate::log::chain(&error);
+        assert!(told.contains("60") && told.contains("UNKNOWN_TABLE") && !told.contains("somebody"), "{told}");
+        assert!(matches!(error, Error::Final { .. }), "{told}");
     }
 
     #[test]

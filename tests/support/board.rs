@@ -16,7 +16,11 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{port, process::Process, stage::SOON};
+use super::{
+    port,
+    process::{LOGGED, Process},
+    stage::SOON,
+};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_yinliu");
 
@@ -31,6 +35,11 @@ pub(crate) struct Board {
 impl Board {
     /// Starts a board by these settings, to which its addresses are added.
     pub(crate) fn start(config: &Value) -> Self {
+        Self::start_with(config, &[])
+    }
+
+    /// The same with more words.
+    pub(crate) fn start_with(config: &Value, more: &[&str]) -> Self {
         // Removed by the guard of the process, which also sees the test binary die.
         let folder = TempDir::new().unwrap().keep();
         let [address, admin] = [(); 2].map(|()| port::free());
@@ -40,9 +49,11 @@ impl Board {
         config["board"]["listen"] = json!(address);
         let file = folder.join("yinliu.toml");
         fs::write(&file, toml::to_string(&config).unwrap()).unwrap();
-        let words: [&OsStr; 5] =
-            ["run".as_ref(), "--only".as_ref(), "board".as_ref(), "--config".as_ref(), file.as_ref()];
-        let (process, mut output) = Process::start(OsStr::new(PROGRAM), words, &folder);
+        let log = folder.join("log");
+        let shell = ["-c", LOGGED, "board"].map(OsStr::new).into_iter().chain([log.as_os_str(), OsStr::new(PROGRAM)]);
+        let words = ["run", "--only", "board", "--config"].map(OsStr::new).into_iter().chain([file.as_os_str()]);
+        let words = shell.chain(words).chain(more.iter().map(OsStr::new));
+        let (process, mut output) = Process::start(OsStr::new("sh"), words, &folder);
         // It must not stop for a full pipe.
         thread::spawn(move || output.read_to_end(&mut Vec::new()));
         let board = Self { _process: process, folder, address, admin };
@@ -52,6 +63,11 @@ impl Board {
             thread::sleep(Duration::from_millis(50));
         }
         board
+    }
+
+    /// What it logged so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap()
     }
 
     pub(crate) fn url(&self) -> String {

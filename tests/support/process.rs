@@ -34,6 +34,9 @@ wait $child
 rm -rf "$folder"
 "#;
 
+/// For `sh -c`: standard error goes to a file, so that it is shown where a test fails and nowhere else.
+pub(crate) const LOGGED: &str = r#"log=$1; shift; exec "$@" 2>>"$log""#;
+
 /// What a process is told.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Signal {

@@ -19,14 +19,11 @@ use tempfile::TempDir;
 
 use super::{
     poll, port,
-    process::{Process, Signal},
+    process::{LOGGED, Process, Signal},
     stage::SOON,
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_yinliu");
-
-/// Standard error goes to a file, so that it is shown where a test fails and nowhere else.
-const LOGGED: &str = r#"log=$1; shift; exec "$@" 2>>"$log""#;
 
 #[derive(Debug)]
 pub(crate) struct Yinliu {
