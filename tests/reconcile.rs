@@ -132,6 +132,24 @@ async fn event_that_was_counted_in_two_chunks_counts_once_and_verify_agrees() {
 }
 
 #[tokio::test]
+async fn event_that_was_first_counted_weeks_before_the_asked_day_counts_there_alone() {
+    const WEEKS_MS: i64 = 21 * 86_400_000;
+    let mut counting = counting("weeks").await;
+    let (at, text) = add(0, r#""store_id":"m","region_id":"r","#);
+    let earlier = text.replace(&NOW_MS.to_string(), &(NOW_MS - WEEKS_MS).to_string());
+    assert_ne!(text, earlier);
+    counting.count(FRIEND, 0, &[(at - WEEKS_MS, earlier)]).await;
+    counting.count(FRIEND, 0, &adds(1..CHUNK)).await;
+    counting.count(ORDER, 1, &[(at, text)]).await;
+    counting.count(ORDER, 1, &adds(100..100 + CHUNK)).await;
+    let (code, said) = reconcile(&counting, &[]);
+    assert!(code == Some(0) && said.contains("1 duplicate"), "{said}");
+    let sql = "SELECT concat(toString(business_date), ' ', src_topic) FROM events WHERE event_id = 'e0'";
+    assert_eq!(counting.texts(sql).await, [format!("2025-02-17 {FRIEND}")], "the first one counts");
+    assert_verified(&counting).await;
+}
+
+#[tokio::test]
 async fn what_is_changed_is_told_and_stored_with_its_reason() {
     let counting = repeated("told").await;
     let (_, said) = reconcile(&counting, &[]);
