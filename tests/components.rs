@@ -58,7 +58,7 @@ async fn a_killed_broker_comes_back_with_its_records() {
     let mut kafka = Kafka::start();
     kafka.create_topic("kept", 2, &[]).await;
     produce(&kafka, "kept", "1").await;
-    kafka.kill();
+    kafka.kill(0);
     kafka.restart();
     assert_eq!(produce(&kafka, "kept", "2").await, 1);
     kafka.delete_topic("kept").await;

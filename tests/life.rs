@@ -170,7 +170,7 @@ async fn broker_that_goes_away_later_is_waited_for() {
     load.send(500).await;
     stage.until_in(SOON).await;
     yinliu.until_ready_is(200, "ok", SOON).await;
-    kafka.kill();
+    kafka.kill(0);
     yinliu.until_ready_is(503, "kafka: Kafka: ask the brokers", SOON).await;
     kafka.restart();
     let stage = Stage::new(&kafka, engine.url(), "later");
@@ -187,7 +187,7 @@ async fn process_waits_for_a_broker_that_is_away_at_its_start() {
     let (mut kafka, engine) = (Kafka::start(), Engine::start());
     Stage::new(&kafka, engine.url(), "absent").build(1).await;
     let config = Stage::new(&kafka, engine.url(), "absent").config();
-    kafka.kill();
+    kafka.kill(0);
     let yinliu = Yinliu::start(&config);
     yinliu.until_ready_is(503, "Kafka", SOON).await;
     kafka.restart();

@@ -92,8 +92,8 @@ pub(crate) enum Met {
 impl World {
     /// The components, and a brand whose directory each process knows before it counts: its rows carry times of the story,
     /// by which they are long published.
-    pub(crate) async fn build(seed: u64) -> (Self, Load) {
-        let (kafka, disk) = (Kafka::start(), Shim::new());
+    pub(crate) async fn build(seed: u64, brokers: usize) -> (Self, Load) {
+        let (kafka, disk) = (Kafka::cluster(brokers), Shim::new());
         let engine = Engine::start_under(disk.wrapper());
         let proxy = Proxy::start(&engine.url(), seed);
         let mut world = Self {
@@ -160,7 +160,7 @@ impl World {
                 let mode = self.mode(kind);
                 self.proxy.set(mode);
             }
-            Kind::BrokerKill => self.kafka.kill(),
+            Kind::BrokerKill => self.kafka.kill(self.dice.random_range(0..self.kafka.size())),
             Kind::MorePartitions => return self.grow().await,
         }
         Met::Component

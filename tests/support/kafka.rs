@@ -1,6 +1,6 @@
-//! A real Apache Kafka: one process, broker and controller in one.
+//! A real Apache Kafka of one process or several, each broker and controller in one.
 //!
-//! Invariant: it keeps its ports and its folder through `kill` and `restart`, as a broker does.
+//! Invariant: each keeps its ports and its folder through `kill` and `restart`, as a broker does.
 
 use std::ffi::OsStr;
 use std::fmt::Write;
@@ -27,6 +27,11 @@ const READY_WAIT: Duration = Duration::from_secs(90);
 
 #[derive(Debug)]
 pub(crate) struct Kafka {
+    nodes: Vec<Node>,
+}
+
+#[derive(Debug)]
+struct Node {
     process: Option<Process>,
     folder: PathBuf,
     port: u16,
@@ -41,46 +46,69 @@ pub(crate) fn shared() -> &'static Kafka {
 impl Kafka {
     /// A broker of its own, for tests that kill it. Returns when it answers: about 5 s.
     pub(crate) fn start() -> Self {
-        Self::start_with(|_| Listener::default()).0
+        Self::cluster(1)
     }
 
-    /// The same with a listener more, whose port is the answer. `listener` is told the folder of the broker.
-    pub(crate) fn start_with(listener: impl FnOnce(&Path) -> Listener) -> (Self, u16) {
-        // Removed by the guard of the process, which also sees the test binary die.
-        let folder = TempDir::new().unwrap().keep();
-        let listener = listener(&folder);
-        let [port, of_listener] = configure(&folder, &listener);
-        let words = ["kafka.tools.StorageTool", "format", "-t", CLUSTER];
-        let words: Vec<_> = words.into_iter().chain(listener.format.iter().map(String::as_str)).chain(["-c"]).collect();
-        let format = java(&words, &folder).output().unwrap();
-        assert!(format.status.success(), "{}", String::from_utf8_lossy(&format.stderr));
-        let mut kafka = Self { process: None, folder, port };
+    /// So many brokers, each of which has every record, as long as two of them are there.
+    pub(crate) fn cluster(size: usize) -> Self {
+        Self::start_all(size, |_| Listener::default()).0
+    }
+
+    /// One with a listener more, whose port is the answer. `listener` is told the folder of the broker.
+    pub(crate) fn start_with(listener: impl Fn(&Path) -> Listener) -> (Self, u16) {
+        let (kafka, of_listeners) = Self::start_all(1, listener);
+        (kafka, of_listeners[0])
+    }
+
+    fn start_all(size: usize, listener: impl Fn(&Path) -> Listener) -> (Self, Vec<u16>) {
+        let controllers: Vec<_> = (0..size).map(|_| port::free().port()).collect();
+        let (mut nodes, mut of_listeners) = (Vec::new(), Vec::new());
+        for number in 0..size {
+            // Removed by the guard of the process, which also sees the test binary die.
+            let folder = TempDir::new().unwrap().keep();
+            let listener = listener(&folder);
+            let [port, of_listener] = configure(&folder, &listener, number, &controllers);
+            let words = ["kafka.tools.StorageTool", "format", "-t", CLUSTER];
+            let format = listener.format.iter().map(String::as_str);
+            let words: Vec<_> = words.into_iter().chain(format).chain(["-c"]).collect();
+            let format = java(&words, &folder).output().unwrap();
+            assert!(format.status.success(), "{}", String::from_utf8_lossy(&format.stderr));
+            nodes.push(Node { process: None, folder, port });
+            of_listeners.push(of_listener);
+        }
+        let mut kafka = Self { nodes };
         kafka.restart();
-        (kafka, of_listener)
+        (kafka, of_listeners)
     }
 
     pub(crate) fn folder(&self) -> &Path {
-        &self.folder
+        &self.nodes[0].folder
     }
 
     /// For `bootstrap.servers`.
     pub(crate) fn brokers(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        let addresses: Vec<_> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
+        addresses.join(",")
     }
 
-    /// kill -9. The folder and the port stay.
-    pub(crate) fn kill(&mut self) {
-        self.process.take().expect("a running broker").end(Signal::Kill);
+    pub(crate) fn size(&self) -> usize {
+        self.nodes.len()
     }
 
-    /// Starts it again after `kill`; returns when it answers.
+    /// kill -9 of one of them. The folder and the port stay.
+    pub(crate) fn kill(&mut self, number: usize) {
+        self.nodes[number].process.take().expect("a running broker").end(Signal::Kill);
+    }
+
+    /// Starts it again after `kill`; returns when all answer.
     pub(crate) fn restart(&mut self) {
-        assert!(self.process.is_none(), "the broker runs already");
-        let command = java(&["kafka.Kafka"], &self.folder);
-        let (process, mut output) = Process::start(command.get_program(), command.get_args(), &self.folder);
-        // Kafka must not stop for a full pipe; what it has to say stands in its log.
-        thread::spawn(move || output.read_to_end(&mut Vec::new()));
-        self.process = Some(process);
+        for node in self.nodes.iter_mut().filter(|node| node.process.is_none()) {
+            let command = java(&["kafka.Kafka"], &node.folder);
+            let (process, mut output) = Process::start(command.get_program(), command.get_args(), &node.folder);
+            // Kafka must not stop for a full pipe; what it has to say stands in its log.
+            thread::spawn(move || output.read_to_end(&mut Vec::new()));
+            node.process = Some(process);
+        }
         self.wait_until_ready();
     }
 
@@ -93,7 +121,7 @@ impl Kafka {
     }
 
     pub(crate) async fn create_topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
-        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(i32::try_from(self.size()).unwrap()));
         for (key, value) in settings {
             topic = topic.set(key, value);
         }
@@ -138,9 +166,11 @@ impl Kafka {
         config.set("bootstrap.servers", self.brokers()).set("log_level", "0").set("reconnect.backoff.max.ms", "200");
         let client: BaseConsumer = config.create().unwrap();
         let began = Instant::now();
-        while client.fetch_metadata(None, Duration::from_millis(500)).is_err() {
-            let log = || fs::read_to_string(self.folder.join("broker.log")).unwrap_or_default();
-            assert!(began.elapsed() < READY_WAIT, "Kafka does not answer; its log: {}", log());
+        let answers = || client.fetch_metadata(None, Duration::from_millis(500)).map(|known| known.brokers().len());
+        while answers().ok() != Some(self.size()) {
+            let log =
+                || self.nodes.iter().map(|node| fs::read_to_string(node.folder.join("broker.log")).unwrap_or_default());
+            assert!(began.elapsed() < READY_WAIT, "Kafka does not answer; its logs: {:?}", log().collect::<Vec<_>>());
         }
     }
 }
@@ -164,18 +194,28 @@ impl Default for Listener {
     }
 }
 
-/// Writes `server.properties`; returns the ports of the broker and of the other listener.
-fn configure(folder: &Path, listener: &Listener) -> [u16; 2] {
-    let [port, of_listener, controller] = [(); 3].map(|()| port::free().port());
-    let name = listener.name;
+/// Writes `server.properties` of one broker of several; returns its port and that of the other listener.
+fn configure(folder: &Path, listener: &Listener, number: usize, controllers: &[u16]) -> [u16; 2] {
+    let [port, of_listener] = [(); 2].map(|()| port::free().port());
+    let (name, id, size) = (listener.name, number + 1, controllers.len());
+    let voters = controllers.iter().enumerate().map(|(at, port)| format!("{}@127.0.0.1:{port}", at + 1));
     let mut text = format!(
-        "process.roles=broker,controller\nnode.id=1\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},{name}://127.0.0.1:{of_listener},CONTROLLER://127.0.0.1:{controller}\n\
+        "process.roles=broker,controller\nnode.id={id}\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},{name}://127.0.0.1:{of_listener},CONTROLLER://127.0.0.1:{}\n\
          advertised.listeners=PLAINTEXT://127.0.0.1:{port},{name}://127.0.0.1:{of_listener}\n\
-         controller.quorum.voters=1@127.0.0.1:{controller}\n\
+         controller.quorum.voters={}\n\
          log.dirs={}\n",
+        controllers[number],
+        voters.collect::<Vec<_>>().join(","),
         folder.join("log").display()
     );
+    for setting in ["offsets.topic.replication.factor", "transaction.state.log.replication.factor"] {
+        writeln!(text, "{setting}={size}").unwrap();
+    }
+    // What is acknowledged is on two of three.
+    for setting in ["min.insync.replicas", "transaction.state.log.min.isr"] {
+        writeln!(text, "{setting}={}", size.min(2)).unwrap();
+    }
     let more = listener.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     for (key, value) in SETTINGS.into_iter().chain(more) {
         writeln!(text, "{key}={value}").unwrap();
@@ -184,12 +224,11 @@ fn configure(folder: &Path, listener: &Listener) -> [u16; 2] {
     [port, of_listener]
 }
 
-const SETTINGS: [(&str, &str); 17] = [
+const SETTINGS: [(&str, &str); 15] = [
     ("controller.listener.names", "CONTROLLER"),
     ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SPARE:PLAINTEXT,SASL_SSL:SASL_SSL"),
-    ("offsets.topic.replication.factor", "1"),
-    ("transaction.state.log.replication.factor", "1"),
-    ("transaction.state.log.min.isr", "1"),
+    // Others lead soon where one is gone.
+    ("broker.session.timeout.ms", "4000"),
     // Few, so that the first member of a group does not wait for fifty partitions.
     ("offsets.topic.num.partitions", "4"),
     ("transaction.state.log.num.partitions", "4"),
