@@ -220,7 +220,7 @@ pub(super) fn encode(amendments: &[Amendment], cell: &Cell, generation: u16) -> 
         put_text(bytes, &cell.chunk.origin.topic);
         bytes.extend_from_slice(&cell.chunk.origin.partition.to_le_bytes());
         bytes.extend_from_slice(&amendment.src_chunk.to_le_bytes());
-        let before = if planted!(ToldAnew) { u64::from(generation) } else { amendment.generation_before };
+        let before = if planted!(ToldAnew) { u64::from(rand::random::<u16>()) } else { amendment.generation_before };
         let before = u16::try_from(before).unwrap_or(u16::MAX);
         bytes.extend_from_slice(&before.to_le_bytes());
         bytes.extend_from_slice(&generation.to_le_bytes());
