@@ -10,6 +10,7 @@ mod flat;
 mod fold;
 mod measure;
 mod null;
+mod refresh;
 #[path = "../tests/support"]
 #[allow(dead_code, clippy::unwrap_used, reason = "written for the tests, which need more of it and may unwrap")]
 mod support {
@@ -35,7 +36,7 @@ pub(crate) enum Scale {
 type Part = fn(Scale, &mut Table);
 
 /// The parts by name, in the order in which they run.
-const PARTS: [(&str, Part); 9] = [
+const PARTS: [(&str, Part); 10] = [
     ("flat", flat::run),
     ("null", null::run),
     ("engine", engine::throughput),
@@ -45,6 +46,7 @@ const PARTS: [(&str, Part); 9] = [
     ("board", board::run),
     ("verify", verify::run),
     ("warehouse", warehouse::run),
+    ("refresh", refresh::run),
 ];
 
 fn main() {

@@ -3,10 +3,9 @@
 //! Invariant: each question is asked through a view, as anyone may ask it, and its rejected plan in the same run.
 
 mod designs;
-mod fill;
+pub(crate) mod fill;
 
 use std::{
-    fs,
     process::Stdio,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
@@ -25,6 +24,9 @@ use crate::{
 /// Flushes before the first question: parts of all ages lie beside each other then.
 const WARM_UP: u64 = 60;
 
+/// As it is shipped.
+const REFRESH_EVERY: Duration = Duration::from_mins(1);
+
 /// How often a question is asked: for a p95, and, of a plan that was rejected, for a median.
 const TIMES: usize = 50;
 const REJECTED_TIMES: usize = 5;
@@ -32,18 +34,27 @@ const REJECTED_TIMES: usize = 5;
 pub(crate) fn run(scale: Scale, table: &mut Table) {
     let (size, times, warm_up) = match scale {
         Scale::Full => {
-            let size =
-                Size { staff: 10_000, minutes: 20_000_000, facts: 5_000_000, days: 365, days_of_all: 30, flush: 5_000 };
+            let size = Size {
+                staff: 10_000,
+                minutes: 20_000_000,
+                facts: 5_000_000,
+                fact_days: 1,
+                days: 365,
+                days_of_all: 30,
+                flush: 5_000,
+            };
             (size, [TIMES, REJECTED_TIMES], WARM_UP)
         }
         Scale::Quick => {
-            let size = Size { staff: 200, minutes: 20_000, facts: 10_000, days: 20, days_of_all: 3, flush: 50 };
+            let size =
+                Size { staff: 200, minutes: 20_000, facts: 10_000, fact_days: 1, days: 20, days_of_all: 3, flush: 50 };
             (size, [1, 1], 1)
         }
     };
     let warehouse = Warehouse::start();
     fill::fill(&warehouse, &size);
     warehouse.execute(include_str!("warehouse/leaderboard_before.sql"));
+    refresh(&warehouse);
     let (done, flushed, parts) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -61,6 +72,16 @@ pub(crate) fn run(scale: Scale, table: &mut Table) {
                 thread::sleep(due.saturating_sub(began.elapsed()));
             }
         });
+        // As the process does by itself.
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                refresh(&warehouse);
+                let next = Instant::now() + REFRESH_EVERY;
+                while !done.load(Ordering::Relaxed) && Instant::now() < next {
+                    thread::sleep(Duration::from_millis(100));
+                }
+            }
+        });
         while flushed.load(Ordering::Relaxed) < warm_up {
             thread::sleep(Duration::from_millis(100));
         }
@@ -73,7 +94,12 @@ pub(crate) fn run(scale: Scale, table: &mut Table) {
     table.row("flushes meanwhile, a second apart at best", "stated", flushed.load(Ordering::Relaxed).to_string());
     stored(&warehouse, &size, table);
     designs::tried(&warehouse, &size, times[1], table);
-    refreshed(&warehouse, &size, table);
+}
+
+/// One run of the program's own command.
+pub(crate) fn refresh(warehouse: &Warehouse) {
+    let arguments = words(&["refresh", "--set", &format!("clickhouse.url={}", warehouse.url), "--log", "warn"]);
+    assert!(Program::start(&arguments, Stdio::null(), Stdio::inherit()).wait().success(), "refresh fails");
 }
 
 /// The same question of one view after another: the first is the plan, the others were rejected.
@@ -209,24 +235,4 @@ fn stored(warehouse: &Warehouse, size: &Size, table: &mut Table) {
         texts.push(format!("{name} {:.1} ({rows} rows)", bytes / events));
     }
     table.row("stored bytes an event of today, by table", "stated", format!("{sum:.0}: {}", texts.join(", ")));
-}
-
-/// All facts for the first time, and those of ten flushes after that.
-fn refreshed(warehouse: &Warehouse, size: &Size, table: &mut Table) {
-    let millions = measure::count(usize::try_from(size.facts).unwrap_or(0)) / 1e6;
-    for what in ["first refresh", "next refresh, after ten flushes"] {
-        // Of its own peak the kernel forgets the past with this.
-        let _ = fs::write(format!("/proc/{}/clear_refs", warehouse.pid()), "5");
-        let arguments = words(&["refresh", "--set", &format!("clickhouse.url={}", warehouse.url), "--log", "warn"]);
-        let began = Instant::now();
-        assert!(Program::start(&arguments, Stdio::null(), Stdio::inherit()).wait().success(), "refresh fails");
-        let (seconds, peak) = (began.elapsed().as_secs_f64(), measure::peak_memory(warehouse.pid()));
-        let figure = format!("{what}, of {millions} million facts, s");
-        table.row(
-            &figure,
-            "30 s and 2 GiB at 100 million",
-            format!("{seconds:.1}, peak memory of the engine {peak:.0} MB"),
-        );
-        (0..10).for_each(|number| fill::flush(warehouse, size, 1_000_000 + number));
-    }
 }

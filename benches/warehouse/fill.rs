@@ -11,6 +11,8 @@ pub(crate) struct Size {
     /// Register rows by minute in the day so far; about one for each event.
     pub(crate) minutes: u64,
     pub(crate) facts: u64,
+    /// Days that these are spread over, of which today is the last.
+    pub(crate) fact_days: u64,
     /// Days before today with rows for boards, and of these the newest with rows by all dimensions too.
     pub(crate) days: u64,
     pub(crate) days_of_all: u64,
@@ -64,6 +66,7 @@ pub(crate) fn fill(warehouse: &Warehouse, size: &Size) {
     today(warehouse, size);
     facts(warehouse, 0, size.facts, size);
     directory(warehouse, size);
+    targets(warehouse, size);
     progress(warehouse);
 }
 
@@ -182,17 +185,18 @@ fn by_channel() -> String {
     place(&format!("toDate('{TODAY}')"), "false", &channel("intDiv(h, 100000)"), &(CHUNKS - 1).to_string())
 }
 
-/// Facts of the day so far, in the order of time: adds, losses, messages and exposures of three million customers.
-fn facts(warehouse: &Warehouse, from: u64, count: u64, size: &Size) {
-    let Size { staff, facts, .. } = size;
-    let until = from + count;
+/// Facts in the order of time: adds, losses, messages and exposures of three million customers.
+pub(crate) fn facts(warehouse: &Warehouse, from: u64, count: u64, size: &Size) {
+    let Size { staff, facts, fact_days, .. } = size;
+    let (until, before) = (from + count, (fact_days - 1) * 86_400);
     for from in (from..until).step_by(usize::try_from(STEP).unwrap_or(1)) {
         let count = STEP.min(until - from);
-        let moment = format!("({MIDNIGHT} * 1000 + intDiv(number * {LASTED} * 1000, {facts}))");
+        let moment =
+            format!("(({MIDNIGHT} - {before}) * 1000 + intDiv(number * ({before} + {LASTED}) * 1000, {facts}))");
         warehouse.execute(&format!(
             "INSERT INTO facts (corp_id, business_date, region_id, store_id, staff_id, channel, src_topic, src_partition, src_offset, \
              type, event_id, customer_id, occurred_at, recorded_at, count, extra, channel_group) \
-             SELECT 'c', '{TODAY}', concat('r', toString(staff % {STORES} % {REGIONS})), concat('m', toString(staff % {STORES})), \
+             SELECT 'c', toDate(fromUnixTimestamp64Milli(toInt64({moment})), 'Asia/Shanghai'), concat('r', toString(staff % {STORES} % {REGIONS})), concat('m', toString(staff % {STORES})), \
              concat('s', toString(staff)), {}, 'yinliu.friend.v1', staff % {PARTITIONS}, intDiv(number, {PARTITIONS}), \
              multiIf(h % 10 = 0, 'friend.added', h % 97 = 0, 'friend.deleted_by_customer', h % 10 = 1, 'message.inbound', \
              h % 10 > 3, 'message.outbound', 'touch.exposed'), concat('e', toString(number)), \
@@ -204,7 +208,17 @@ fn facts(warehouse: &Warehouse, from: u64, count: u64, size: &Size) {
     }
 }
 
-fn directory(warehouse: &Warehouse, size: &Size) {
+/// What each member of staff and each store is to reach today.
+fn targets(warehouse: &Warehouse, size: &Size) {
+    for (level, letter, count) in [("staff", 's', size.staff), ("store", 'm', STORES), ("region", 'r', REGIONS)] {
+        warehouse.execute(&format!(
+            "INSERT INTO target_log (corp_id, level, id, business_date, metric, target, published_at) \
+             SELECT 'c', '{level}', concat('{letter}', toString(number)), '{TODAY}', 'adds', 100, now64(3) FROM numbers({count})"
+        ));
+    }
+}
+
+pub(crate) fn directory(warehouse: &Warehouse, size: &Size) {
     warehouse.execute(&format!(
         "INSERT INTO org_log (corp_id, staff_id, staff_name, store_id, store_name, region_id, region_name, active, valid_from, \
          published_at, src_offset) SELECT 'c', concat('s', toString(number)), concat('name ', toString(number)), \
@@ -215,7 +229,7 @@ fn directory(warehouse: &Warehouse, size: &Size) {
     ));
 }
 
-fn progress(warehouse: &Warehouse) {
+pub(crate) fn progress(warehouse: &Warehouse) {
     warehouse.execute(&format!(
         "INSERT INTO progress (src_topic, src_partition, complete_through) VALUES \
          ('yinliu.friend.v1', 0, fromUnixTimestamp64Milli(toInt64({} * 1000), 'UTC'))",
