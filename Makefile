@@ -34,7 +34,7 @@ FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 FUZZ := RUSTFLAGS="$(FUZZ_FLAGS)" cargo test --release --locked --features fuzzing --test fuzz \
 	--target $(shell rustc -vV | sed -n 's/^host: //p') --target-dir target/fuzz
 
-.PHONY: demo test check bench chaos pressure browser bench-board bench-verify bench-warehouse simulate mutants fuzz mutated
+.PHONY: demo test check audit bench chaos pressure browser bench-board bench-verify bench-warehouse simulate mutants fuzz mutated
 
 # Everything embedded: broker, ClickHouse engine, generator, pipeline, board.
 demo:
@@ -62,6 +62,13 @@ check:
 	cargo fmt --check
 	cargo clippy --release --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
+
+# Licences, banned crates and sources by cargo-deny; advisories as well, where their data base can be reached.
+audit:
+	cargo install cargo-deny --locked --version 0.20.2 --root target/tools
+	target/tools/bin/cargo-deny check bans licenses sources
+	if target/tools/bin/cargo-deny fetch db; then target/tools/bin/cargo-deny check advisories; \
+		else echo "advisories were not looked at: their data base cannot be reached"; fi
 
 # Whole histories of the pipeline against simulated Kafka and ClickHouse.
 simulate:
@@ -132,7 +139,7 @@ bench-verify:
 	deploy/fetch-engine.sh
 	cargo test --release --locked --bench figures -- verify
 
-# The warehouse alone: what is asked of 20 million register rows of today, a month and a year.
+# The warehouse alone: what is asked of 20 million register rows of today, a month and a year; and refreshes of 100 million facts.
 bench-warehouse:
 	deploy/fetch-engine.sh
-	cargo test --release --locked --bench figures -- warehouse
+	cargo test --release --locked --bench figures -- warehouse refresh
