@@ -112,7 +112,8 @@
 //! held (flushed, and let go of), and each is loaded and read again as soon as there is room, or else when its turn comes
 //! after some seconds: nothing is lost, each partition goes on, and the metric, the log and `/readyz` say what helps.
 //! [`pipeline::bound`] has the reasons against flushing earlier, dropping single registers, and shedding to others. The
-//! metric `memory_bound_bytes` is what the whole process stays below by its settings and the rows of its directory.
+//! metric `memory_bound_bytes` is what the whole process stays below by its settings and the rows of its directory, as long
+//! as no partition alone is larger than the share of its worker: one is read however large, or its records would never be.
 
 pub mod event;
 
