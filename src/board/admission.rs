@@ -52,7 +52,8 @@ impl Asked {
         match (self, view.page) {
             (Self::Part(subject), _) => subject,
             (Self::Page, Page::Rank) => Subject::Ranks,
-            (Self::Page, Page::Today | Page::Channels | Page::Me | Page::Wall) => Subject::Figures,
+            (Self::Page, Page::Wall) => Subject::Wall,
+            (Self::Page, Page::Today | Page::Channels | Page::Me) => Subject::Figures,
         }
     }
 }

@@ -86,6 +86,7 @@ pub(super) fn phone(page: &Context, main: Html, pin: Html) -> Html {
             ("name", Html::text(&name(page))),
             ("size", size),
             ("query", Html::text(&home(page.view).query())),
+            ("wall", wall(page)),
             ("fresh", fresh(page)),
             ("main", main),
             ("foot", page.words.with(Word::Foot, &foot.each_ref().map(String::as_str))),
@@ -104,6 +105,15 @@ pub(super) fn phone(page: &Context, main: Html, pin: Html) -> Html {
             ("tabs", tabs(page.words, page.view)),
         ],
     )
+}
+
+/// The way to the wall of a scope; of one person there is none.
+fn wall(page: &Context) -> Html {
+    let to = home(page.view);
+    if to.watched.scope.level == Level::Staff {
+        return Html::default();
+    }
+    page.fill("<a href=\"wall?{{query}}\">{{:wall}}</a>", &[("query", Html::text(&to.query()))])
 }
 
 /// The name of the scope exactly as given.
