@@ -83,7 +83,7 @@ fn clock() -> Clock {
     }
 }
 
-fn counters(adds: u64, deletes_by_customer: u64) -> Counters {
+pub(super) fn counters(adds: u64, deletes_by_customer: u64) -> Counters {
     let mut values = [0; Counter::ALL.len()];
     values[Counter::Adds.index()] = adds;
     values[Counter::DeletesByCustomer.index()] = deletes_by_customer;
