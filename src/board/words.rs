@@ -93,9 +93,15 @@ words! {
     NoTarget = "no_target", "这一天没有设目标。", "No target is set for this day.";
     Forecast = "forecast", "预计全天", "Forecast";
     ToGo = "to_go", "还差 ", "To go ";
-    NoForecast = "no_forecast", "历史不足，不预计", "too little history for a forecast";
+    NoForecast = "no_forecast", "{}，不预计", "no forecast: {}";
     Usual = "usual", "平时此刻 {}%，", "usual by now {}%, ";
-    NoUsual = "no_usual", "历史不足，不比进度", "too little history to compare the pace";
+    NoUsual = "no_usual", "{}，不比进度", "no pace: {}";
+    WhyPerson = "why_person", "一个人的一天太小", "the day of one person is too small";
+    WhyOver = "why_over", "这一天已经结束", "the day is over";
+    WhyUnread = "why_unread", "往日数据读不到", "earlier days could not be read";
+    WhyFewDays = "why_few_days", "历史不足", "too little history";
+    WhyNoAdds = "why_no_adds", "还没有加粉", "no adds yet";
+    WhyTooEarly = "why_too_early", "还不到平时全天的两成", "less than a fifth of a usual day";
     Ahead = "ahead", "快 {} 个百分点", "{} pts ahead";
     Behindhand = "behindhand", "慢 {} 个百分点", "{} pts behind";
     Attention = "attention", "要留意", "Needs someone";

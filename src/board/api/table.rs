@@ -232,13 +232,15 @@ fn summary(snapshot: &Snapshot, freshness: &Freshness, language: Language) -> Ta
     columns.extend(Counter::ALL.iter().map(|counter| counter.name()));
     columns.push("net_adds");
     columns.extend(COHORT.iter().flat_map(|(figure, seal)| [*figure, *seal]));
-    columns.extend(["target_metric", "target", "usual_numerator", "usual_denominator"]);
-    columns.extend(["forecast_adds", "forecast_low", "forecast_high", "forecast_seal"]);
+    columns.extend(["target_metric", "target", "usual_numerator", "usual_denominator", "usual_unknown"]);
+    columns.extend(["forecast_adds", "forecast_low", "forecast_high", "forecast_seal", "forecast_unknown"]);
     let summary = Summary::new(snapshot, freshness);
     let mut rows = values(&[&summary.figures]);
     for row in &mut rows {
         row["business_date"] = snapshot.day.to_string().into();
         row["until"] = rfc3339(snapshot.instants.now.until).into();
+        row["usual_unknown"] = json!(summary.usual_unknown);
+        row["forecast_unknown"] = json!(summary.forecast_unknown);
         if let Some(target) = &summary.target {
             (row["target_metric"], row["target"]) = (target.metric.into(), target.target.into());
             row["usual_numerator"] = target.usual_numerator.into();

@@ -1,11 +1,12 @@
 //! The target of the day, how much is usual by now, and where the day is likely to end.
 //!
-//! Invariant: what is estimated is hatched and carries its seal; pace and forecast go when the figures are stale.
+//! Invariant: what is estimated is hatched and carries its seal; pace and forecast go when the figures are stale, and where
+//! they are not known the reason stands.
 
 use super::text::{length, share};
 use super::{Context, SEAL_ESTIMATE};
 use crate::board::html::{Html, number, tenths};
-use crate::board::pace::Forecast;
+use crate::board::pace::{Forecast, Unknown};
 use crate::board::summary::Target;
 use crate::board::view::Level;
 use crate::board::words::Word;
@@ -88,7 +89,7 @@ fn hatched(scale: &Scale, forecast: &Forecast) -> Html {
 /// How far the day is ahead of the usual pace, in points of the target.
 fn usual_says(page: &Context, target: &Target) -> Html {
     let Some(usual) = usual(page, target) else {
-        return if page.held() { Html::default() } else { page.words.text(Word::NoUsual) };
+        return unknown(page, Word::NoUsual, page.facts.summary.as_ref().and_then(|summary| summary.usual_unknown));
     };
     let done = page.adds().saturating_mul(1000) / signed(target.target);
     let apart = tenths(i128::from((done - usual).abs()), 10);
@@ -113,12 +114,29 @@ fn to_go(page: &Context, goal: i64) -> Html {
 }
 
 fn forecast(page: &Context, forecast: Option<&Forecast>) -> Html {
-    if page.held() {
-        return Html::default();
-    }
-    let Some(forecast) = forecast else { return page.words.text(Word::NoForecast) };
+    let Some(forecast) = forecast.filter(|_| !page.held()) else {
+        return unknown(
+            page,
+            Word::NoForecast,
+            page.facts.summary.as_ref().and_then(|summary| summary.forecast_unknown),
+        );
+    };
     let adds = Html::text(&page.words.about(signed(forecast.adds)));
     page.fill(&format!("{{{{:forecast}}}} <b class=\"num\">{{{{adds}}}}</b> {SEAL_ESTIMATE}"), &[("adds", adds)])
+}
+
+/// Why something is not told; what is held says so elsewhere.
+fn unknown(page: &Context, says: Word, why: Option<Unknown>) -> Html {
+    let why = match why {
+        Some(Unknown::Held) => return Html::default(),
+        Some(Unknown::Person) => Word::WhyPerson,
+        Some(Unknown::Over) => Word::WhyOver,
+        Some(Unknown::FewDays) => Word::WhyFewDays,
+        Some(Unknown::NoAdds) => Word::WhyNoAdds,
+        Some(Unknown::TooEarly) => Word::WhyTooEarly,
+        Some(Unknown::Unread) | None => Word::WhyUnread,
+    };
+    page.words.with(says, &[why.text(page.words.language)])
 }
 
 fn range_says(page: &Context, forecast: &Forecast) -> Html {
