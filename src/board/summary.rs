@@ -10,10 +10,10 @@ use serde::{Serialize, Serializer};
 use super::attention::NotJudged;
 use super::days::{DayState, Moment};
 use super::details::cohorts::Cohort;
-use super::pace::{self, Forecast, Unknown};
+use super::pace::{self, Forecast, Pace, Unknown};
 use super::reader::{Counters, Minutes};
 use super::snapshot::{Freshness, Snapshot, rfc3339};
-use super::view::{Level, Metric, Scope};
+use super::view::{Level, Scope};
 use crate::event::Counter;
 
 /// What every answer says beside its data (board, section 3).
@@ -182,7 +182,7 @@ impl Figures {
     }
 }
 
-/// The target of the scope for this day.
+/// The target of the scope for this day: in adds where there is one, else in another metric.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Target {
     pub metric: &'static str,
@@ -208,6 +208,9 @@ pub struct Summary {
     #[serde(flatten)]
     pub figures: Figures,
     pub target: Option<Target>,
+    /// The usual share of a day by now, whether or not it has a target. An answer tells it with the target (board, section 3).
+    #[serde(skip)]
+    pub usual: Option<Pace>,
     /// Why there is no usual pace of the day.
     pub usual_unknown: Option<Unknown>,
     pub forecast: Option<Forecast>,
@@ -224,10 +227,9 @@ impl Summary {
     #[must_use]
     pub fn new(snapshot: &Snapshot, freshness: &Freshness) -> Self {
         let scope = &snapshot.watched.scope;
-        let metric = Metric::Adds.name();
         let days = snapshot.usual_days(freshness);
         let pace = days.and_then(pace::usual);
-        let target = snapshot.directory.target(scope.level, &scope.id, metric);
+        let target = snapshot.directory.any_target(scope.level, &scope.id);
         let moments = snapshot.instants.baselines.iter().zip(&snapshot.earlier.baselines);
         let (counted, uncounted): (Vec<_>, Vec<_>) =
             moments.partition(|(moment, _)| snapshot.counted_all_of(moment.day));
@@ -241,12 +243,13 @@ impl Summary {
             Level::Corp | Level::Region | Level::Store => days.and_then(|days| pace::forecast(figures.adds(), days)),
         };
         Self {
-            target: target.map(|target| Target {
-                metric,
+            target: target.map(|(metric, target)| Target {
+                metric: metric.name(),
                 target,
                 usual_numerator: pace.ok().map(|pace| pace.numerator),
                 usual_denominator: pace.ok().map(|pace| pace.denominator),
             }),
+            usual: pace.ok(),
             usual_unknown: pace.err(),
             forecast: forecast.ok(),
             forecast_unknown: forecast.err(),

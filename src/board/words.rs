@@ -92,6 +92,8 @@ words! {
     Progress = "progress", "完成", "done";
     NoTarget = "no_target", "这一天没有设目标。", "No target is set for this day.";
     Forecast = "forecast", "预计全天", "Forecast";
+    ForecastAdds = "forecast_adds", "预计全天加粉", "Forecast of adds";
+    OfMetric = "of_metric", "（{}）", " ({})";
     ToGo = "to_go", "还差 ", "To go ";
     NoForecast = "no_forecast", "{}，不预计", "no forecast: {}";
     Usual = "usual", "平时此刻 {}%，", "usual by now {}%, ";
@@ -245,7 +247,7 @@ words! {
     DefQualified = "def_qualified", "企业新客，加上 24 小时内没有被客户删除，也没有被员工删除。奖励只按这个数发。", "New to the company, and deleted neither by the customer nor by staff within 24 h. Rewards use this figure only.";
     WhenQualified = "when_qualified", "每一位满 24 小时定数；一天的全部在第二天 24:00 前定，结束三天后封账", "each add is final after 24 h; the day closes three days after its end";
     DefOpened = "def_opened", "今天加上、并且今天发来第一条消息的客户。", "Customers added today who sent their first message today.";
-    DefTarget = "def_target", "今天要加到多少。竖线是平时此刻的位置，斜线是预计全天的八成范围。", "How many adds the day should reach. The tick is where it usually stands by now; the hatching is the forecast's 80% range.";
+    DefTarget = "def_target", "今天要加到多少。竖线是平时此刻的位置，斜线是预计全天的八成范围。目标不按加粉设时写明按什么；平时的进度总按加粉算。", "What the day should reach, in adds where nothing else is named. The tick is where adds usually stand by now; the hatching is the forecast's 80% range.";
     WhenTarget = "when_target", "当天；历史不足时不预计", "the same day; no forecast with too little history";
     NotNew = "not_new", "不是企业新客", "Not new to the company";
     LeftAlready = "left_already", "已流失", "Already lost";

@@ -39,7 +39,7 @@ pub(super) fn main(page: &Context) -> Html {
     )
 }
 
-fn metric_word(metric: Metric) -> Word {
+pub(super) fn metric_word(metric: Metric) -> Word {
     match metric {
         Metric::Adds => Word::Adds,
         Metric::NetAdds => Word::NetAdds,

@@ -144,8 +144,7 @@ fn bar(row: &Row, value: i128) -> Html {
 
 /// Where a row usually stands by now, on its bar.
 pub(super) fn tick(page: &Context) -> Html {
-    let usual = page.target().and_then(|target| super::target::usual(page, target));
-    usual
+    super::target::usual(page)
         .map(|usual| {
             Html::fill(
                 "<rect class=\"usual w\" x=\"{{x}}\" y=\"-3\" width=\"2\" height=\"10\"/>",

@@ -87,19 +87,21 @@ fn regions(page: &Context) -> Html {
 }
 
 fn region_item(page: &Context, region: &Region) -> Html {
-    let done = region.target.and_then(|target| share(region.adds, target)).unwrap_or_default();
+    let done = region.target.and_then(|target| share(region.measured(), target)).unwrap_or_default();
+    let metric = region.net_adds.map(|_| Html::join([page.words.text(Word::NetAdds), Html::text(" ")]));
     let name = if region.id.is_empty() { page.words.text(Word::Unassigned) } else { Html::text(&region.name) };
     let bar = region.target.map(|target| {
         Html::fill(
             "<svg class=\"mini\" aria-hidden=\"true\"><rect class=\"fill\" data-f=\"bar\" width=\"{{width}}\" height=\"100%\" rx=\"2\"/>{{tick}}</svg>",
-            &[("width", length(region.adds, target)), ("tick", rows::tick(page))],
+            &[("width", length(region.measured(), target)), ("tick", rows::tick(page))],
         )
     });
     Html::fill(
-        "<li data-region=\"{{id}}\"><span>{{name}} <small class=\"num\" data-f=\"done\">{{done}}</small></span><b class=\"num\" data-f=\"value\">{{adds}}</b>{{bar}}</li>",
+        "<li data-region=\"{{id}}\"><span>{{name}} <small class=\"num\">{{metric}}<span data-f=\"done\">{{done}}</span></small></span><b class=\"num\" data-f=\"value\">{{adds}}</b>{{bar}}</li>",
         &[
             ("id", Html::text(&region.id)),
             ("name", name),
+            ("metric", metric.unwrap_or_default()),
             ("done", Html::text(&done)),
             ("adds", Html::text(&number(region.adds.into()))),
             ("bar", bar.unwrap_or_default()),

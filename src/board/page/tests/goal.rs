@@ -96,3 +96,76 @@ fn the_day_of_one_person_is_not_foreseen_and_says_why() {
     let html = goal(Page::Me, fixture::snapshot_of_person(), &person);
     assert!(html.contains("No target") && html.contains("no forecast: the day of one person is too small"), "{html}");
 }
+
+/// The fixture with these targets alone, all of one metric.
+fn with_targets(metric: &str, targets: &[(Level, &str, u64)]) -> Snapshot {
+    let mut snapshot = fixture::snapshot();
+    let target = |(level, id, target): &(Level, &str, u64)| ((*level, (*id).to_owned(), metric.to_owned()), *target);
+    snapshot.directory.targets = targets.iter().map(target).collect();
+    snapshot
+}
+
+const SEAL: &str = "<span class=\"seal\" title=\"provisional until 24 h have passed\">prov.</span>";
+const HATCHED: &str = "fill=\"url(#hatch)\"";
+
+/// The bar of the target without the range of the forecast.
+fn bar(html: &str) -> &str {
+    html.split("class=\"fill\"").nth(1).unwrap().split("/>").next().unwrap()
+}
+
+#[test]
+fn a_target_in_net_adds_is_measured_by_net_adds_and_named() {
+    let html = goal(Page::Today, with_targets("net_adds", &[(Level::Corp, "", 52)]), &[("lang", "en")]);
+    assert!(html.contains("(Net) <b class=\"num\">52</b>") && html.contains(">50.0%</b>"), "{html}");
+    assert!(!bar(&html).contains(HATCHED) && !html.contains(SEAL), "{html}");
+    assert!(html.contains("Forecast of adds <b class=\"num\">67</b>") && !html.contains("class=\"range"), "{html}");
+}
+
+#[test]
+fn a_target_in_qualified_adds_is_hatched_and_sealed_until_they_are_final() {
+    let mut snapshot = with_targets("qualified_adds", &[(Level::Corp, "", 48)]);
+    let html = goal(Page::Today, snapshot.clone(), &[("lang", "en")]);
+    assert!(html.contains(&format!("(Qualified) <b class=\"num\">48</b> {SEAL}")), "{html}");
+    assert!(html.contains(">50.0%</b>") && bar(&html).contains(HATCHED), "{html}");
+    let mut cohorts = (**snapshot.details.cohorts.as_ref().unwrap()).clone();
+    cohorts.complete_through = i64::MAX / 2;
+    snapshot.details.cohorts = Some(Arc::new(cohorts));
+    let html = goal(Page::Today, snapshot.clone(), &[("lang", "en")]);
+    assert!(!html.contains(SEAL) && !bar(&html).contains(HATCHED), "{html}");
+    snapshot.details.cohorts = None;
+    let html = goal(Page::Today, snapshot, &[("lang", "en")]);
+    assert!(html.contains("width=\"0%\"") && html.contains(">—</b>"), "what is not known is no zero: {html}");
+}
+
+#[test]
+fn of_several_targets_that_in_adds_is_shown_and_needs_no_name() {
+    let mut snapshot = fixture::snapshot();
+    snapshot.directory.targets.insert((Level::Corp, String::new(), "qualified_adds".to_owned()), 7);
+    let html = goal(Page::Today, snapshot, &[("lang", "en")]);
+    assert!(html.contains("Target</button> <b class=\"num\">100</b>") && html.contains(">30.0%</b>"), "{html}");
+}
+
+#[test]
+fn rows_have_the_tick_of_the_usual_pace_where_they_alone_have_targets() {
+    let snapshot = with_targets("adds", &[(Level::Store, "S1", 40)]);
+    let html = page(&fixture::view(&[]), &snapshot, Duration::ZERO, None);
+    let row = html.split("<li data-id=\"S1\">").nth(1).unwrap().split("</li>").next().unwrap();
+    assert!(row.contains("<rect class=\"usual w\" x=\"45%\""), "{row}");
+}
+
+#[test]
+fn a_region_shows_how_far_it_is_by_the_metric_of_its_target() {
+    let wall = View { page: Page::Wall, ..fixture::view(&[("lang", "en")]) };
+    let item = |metric: &str| {
+        let snapshot = with_targets(metric, &[(Level::Region, "R1", 28)]);
+        let html = page(&wall, &snapshot, Duration::ZERO, None);
+        html.split("<li data-region=\"R1\">").nth(1).unwrap().split("</li>").next().unwrap().to_owned()
+    };
+    let net = item("net_adds");
+    assert!(net.contains("Net <span data-f=\"done\">50.0%</span>") && net.contains("width=\"50%\""), "{net}");
+    assert!(net.contains("data-f=\"value\">18</b>"), "its figure stays adds: {net}");
+    let adds = item("adds");
+    assert!(adds.contains("num\"><span data-f=\"done\">64.3%</span>"), "{adds}");
+    let qualified = item("qualified_adds");
+    assert!(!qualified.contains('%') && !qualified.contains("<svg"), "not known of regions: {qualified}");
+}
