@@ -4,7 +4,6 @@
 import { age, heard, learn, paintFreshness, silentFor, stateOf } from './fresh.js';
 import { forget, paint, take } from './paint.js';
 import { become, takePage } from './refresh.js';
-import { listen } from './sheets.js';
 import { flushSoon, onSettled } from './write.js';
 
 const SILENT_MS = 8_000; // The stream sends once a second; this long without is a cut that nobody told us of.
@@ -39,7 +38,7 @@ function receive(picture, whole) {
   if (paint() || paintFreshness()) anew();
 }
 
-async function anew() {
+export async function anew() {
   if (taking) return;
   taking = true;
   takenAt = performance.now();
@@ -106,8 +105,5 @@ addEventListener('visibilitychange', () => {
   follow();
 });
 onSettled(() => { body.painted = painted; });
-listen(anew);
-// Of no use to a phone.
-if (page.dataset.page === 'wall') import('./wall.js').then(({ start }) => start());
 if (age() != null) paintFreshness();
 follow();

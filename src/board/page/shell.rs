@@ -40,12 +40,15 @@ fn frame(words: Words, view: &View) -> Values {
         Theme::Dark => "<link rel=\"stylesheet\" href=\"assets/dark.css\">",
         Theme::System => "<link rel=\"stylesheet\" href=\"assets/dark.css\" media=\"(prefers-color-scheme: dark)\">",
     };
-    let sheet = if view.page == Page::Wall { "wall" } else { "phone" };
+    // Nobody touches a wall, and nothing turns on a phone: neither loads what only the other needs.
+    let (sheet, script) = if view.page == Page::Wall { ("wall", "wall") } else { ("phone", "sheets") };
     let sheet = format!("<link rel=\"stylesheet\" href=\"assets/{sheet}.css\">");
+    let script = format!("<script type=\"module\" src=\"assets/{script}.js\"></script>");
     vec![
         ("html_lang", Html::text(words.language.code())),
         ("page", Html::text(view.page.name())),
         ("styles", Html::join([sheet.as_str(), dark].map(|link| Html::fill(link, &[])))),
+        ("script", Html::fill(&script, &[])),
         ("words", Html::text(&Word::json(words.language))),
         ("query", Html::text(&followed(view))),
         ("metric", Html::text(view.metric.name())),
