@@ -1,7 +1,7 @@
 // Keeps the page live: figures from the event stream; where that fails, the page anew every few seconds.
 // Invariant: whatever fails, the page says how old its figures are.
 
-import { age, heard, learn, paintFreshness, silentFor, stateOf } from './fresh.js';
+import { age, doubt, heard, learn, paintFreshness, silentFor, stateOf } from './fresh.js';
 import { forget, paint, take } from './paint.js';
 import { become, takePage } from './refresh.js';
 import { flushSoon, onSettled } from './write.js';
@@ -23,6 +23,8 @@ let triedAt = performance.now();
 let takenAt = performance.now();
 let taking = false;
 let painted = body.revision;
+const ahead = () => Date.now() - performance.now();
+let calendar = ahead();
 
 function receive(picture, whole) {
   learn(picture.freshness);
@@ -98,12 +100,20 @@ setInterval(() => {
   if (polling !== null && now - triedAt > RETRY_STREAM_MS * spread) follow();
   if (polling === null && now - takenAt > ANEW_MS * spread && !document.hidden) anew();
 }, 1000);
-// A phone that slept: what it shows is old, and its stream may be dead without knowing.
-addEventListener('visibilitychange', () => {
-  if (document.hidden || silentFor() < SILENT_MS) return;
+
+/** A phone that slept: what it shows is old, and its stream may be dead without knowing. */
+function wake() {
+  if (document.hidden) return;
+  // The clock that ages are told by sleeps as well on some phones; the calendar goes on, and is asked for nothing else.
+  const now = ahead();
+  if (Math.abs(now - calendar) > SILENT_MS) doubt();
+  calendar = now;
+  paintFreshness();
   anew();
   follow();
-});
+}
+addEventListener('visibilitychange', wake);
+addEventListener('pageshow', ({ persisted }) => { if (persisted) wake(); });
 onSettled(() => { body.painted = painted; });
 if (age() != null) paintFreshness();
 follow();

@@ -22,6 +22,8 @@ let receivedAt = performance.getEntriesByType('navigation')[0]?.responseStart ??
 let heardAt = performance.now();
 
 export const heard = () => { heardAt = performance.now(); };
+/** Nobody knows any more how old the figures are, until something is heard. */
+export const doubt = () => { heardAt = -Infinity; };
 export const silentFor = () => performance.now() - heardAt;
 export const age = () =>
   (known.lag_seconds == null ? null : known.lag_seconds + Math.floor((performance.now() - receivedAt) / 1000));

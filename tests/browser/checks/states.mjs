@@ -153,6 +153,39 @@ test('a phone that slept for an hour says so at once, and then shows the day as 
     assert.equal(await page.evaluate(() => globalThis.mark), 'the same page');
   }));
 
+test('a phone whose clock slept with it says at once that it does not know how old its figures are, and takes them anew', () =>
+  visit({
+    init: {
+      script: () => {
+        // The calendar goes on where the clock stood still.
+        const real = Date.now.bind(Date);
+        globalThis.slept = 0;
+        Date.now = () => real() + slept;
+      },
+    },
+  }, async (page) => {
+    await page.goto(address());
+    await untilState(page, 'live');
+    const before = await page.evaluate(() => document.body.dataset.complete);
+    open.set('cut');
+    try {
+      const [state, asked] = await page.evaluate(() => {
+        globalThis.slept = 3_600_000;
+        document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+        globalThis.mark = 'the same page';
+        return [document.documentElement.dataset.state, performance.now()];
+      });
+      assert.equal(state, 'offline', 'before anything was asked for');
+      assert.ok(asked < 3_600_000, 'its clock stood still');
+      await until('withdrawals', async () => (await seen(page, UNFAIR)) === '');
+    } finally {
+      open.set('pass');
+    }
+    await untilState(page, 'live');
+    await until('newer figures', async () => (await page.evaluate(() => document.body.dataset.complete)) > before);
+    assert.equal(await page.evaluate(() => globalThis.mark), 'the same page');
+  }));
+
 test('the wall tells no news that the stream took back, none while the figures are not live, and sounds only when asked to', () =>
   visit({
     viewport: WALL,
