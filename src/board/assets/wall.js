@@ -3,6 +3,7 @@
 
 import { news } from './paint.js';
 import { clock, number, say } from './text.js';
+import { still } from './write.js';
 
 const SHIFT_MS = 600_000;
 const NEWS_MS = 8_000;
@@ -43,8 +44,10 @@ function sound() {
 
 let shifted = 0;
 setInterval(() => {
-  shifted = (shifted + 1) % 2;
-  document.querySelector('.wall').style.translate = `${shifted * 2}px ${shifted * 2}px`;
+  if (still.matches) return;
+  shifted = 2 - shifted;
+  // Of the body, for all within it is taken anew from the server.
+  document.body.style.translate = `${shifted}px ${shifted}px`;
 }, SHIFT_MS);
 const rings = sound();
 let [shown, newest] = [0, null];

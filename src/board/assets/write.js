@@ -56,7 +56,7 @@ let touchedAt = -Infinity;
 for (const name of ['pointerdown', 'pointermove', 'touchmove', 'scroll', 'wheel', 'focusin', 'keydown']) {
   addEventListener(name, () => { touchedAt = performance.now(); }, { passive: true, capture: true });
 }
-const still = matchMedia('(prefers-reduced-motion: reduce)');
+export const still = matchMedia('(prefers-reduced-motion: reduce)');
 
 /** Whether rows may change places now. */
 export function calm(list) {

@@ -235,6 +235,45 @@ test('the wall tells no news that the stream took back, none while the figures a
     assert.deepEqual(page.failures, []);
   }).finally(() => open.set('pass')));
 
+/** Where the wall stands when its first shift was due, and after the page was taken anew. */
+const shifts = (options) => visit({
+  viewport: WALL,
+  ...options,
+  init: {
+    script: () => {
+      // The first of the shifts, ten minutes early.
+      const real = globalThis.setInterval;
+      globalThis.setInterval = (run, ms) => {
+        if (ms !== 600_000) return real(run, ms);
+        globalThis.shift = run;
+        return 0;
+      };
+    },
+  },
+}, async (page) => {
+  await page.goto(address('wall?level=store'));
+  await untilState(page, 'live');
+  await until('the shift', () => page.evaluate(() => Boolean(globalThis.shift)));
+  const left = () => page.evaluate(() => document.querySelector('.wall').getBoundingClientRect().left);
+  const before = await left();
+  await page.evaluate(() => {
+    globalThis.shift();
+    // What the server does not write goes when the page is taken anew.
+    document.querySelector('.wtop').dataset.mark = '';
+    document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+  });
+  const shifted = (await left()) - before;
+  await until('the page taken anew', () => page.evaluate(() => !document.querySelector('.wtop').hasAttribute('data-mark')));
+  assert.equal((await left()) - before, shifted, 'and it stays there');
+  assert.deepEqual(page.failures, []);
+  return shifted;
+});
+
+test('the wall shifts by two pixels, which taking the page anew leaves, and not under reduced motion', async () => {
+  assert.equal(await shifts({}), 2);
+  assert.equal(await shifts({ reducedMotion: 'reduce' }), 0);
+});
+
 test('15. under reduced motion nothing is animated', () =>
   visit({ reducedMotion: 'reduce' }, async (page) => {
     await page.goto(address('?level=store'));
