@@ -3,7 +3,7 @@
 //! Invariant: the browser makes new rows from the same templates, so a row looks alike whoever made it.
 
 use super::text::{known, length, share};
-use super::{Context, Values, link, provisional};
+use super::{Context, Values, attention, link, provisional};
 use crate::board::attention::Kind;
 use crate::board::html::{Html, number, tenths};
 use crate::board::leaderboard::Row;
@@ -110,16 +110,23 @@ fn sub(page: &Context, row: &Row) -> Html {
     page.words.with(Word::RowHeads, &[&number(row.staff_active.into()), &each])
 }
 
-/// What is the matter with a row, in words.
+/// What is the matter with a row, in words that go with what they compare.
 fn flags(page: &Context, row: &Row) -> Html {
-    let words = row.flags.iter().map(|flag| match flag {
-        Kind::Silent | Kind::Zero => Word::FlagSilent,
-        Kind::Loss => Word::FlagLoss,
-        Kind::PassRate => Word::FlagPassRate,
-    });
-    let words = Html::join(words.flat_map(|word| [Html::text(page.words.comma()), page.words.text(word)]));
-    // Most rows have none, and a page of ranks has a node to spare for nothing.
-    if row.flags.is_empty() { words } else { Html::fill("<span class=\"warn\">{{words}}</span>", &[("words", words)]) }
+    Html::join(row.flags.iter().map(|flag| {
+        let word = match flag {
+            Kind::Silent | Kind::Zero => Word::FlagSilent,
+            Kind::Loss => Word::FlagLoss,
+            Kind::PassRate => Word::FlagPassRate,
+        };
+        Html::fill(
+            "<span class=\"warn {{class}}\">{{comma}}{{word}}</span>",
+            &[
+                ("class", Html::text(attention::withdrawn(*flag))),
+                ("comma", Html::text(page.words.comma())),
+                ("word", page.words.text(word)),
+            ],
+        )
+    }))
 }
 
 fn change_cell((class, change): (Html, Html)) -> Html {

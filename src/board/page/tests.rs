@@ -314,6 +314,15 @@ fn a_wall_offers_no_definition_to_open_and_has_its_chart_as_a_table() {
 }
 
 #[test]
+fn what_is_unfair_of_the_flags_of_a_row_is_withdrawn_and_a_loss_stands() {
+    let html = check(&[("lang", "en")], 0);
+    let row = |id: &str| html.split(&format!("<li data-id=\"{id}\">")).nth(1).unwrap().split("</li>").next().unwrap();
+    let (loss, silent) = ("<span class=\"warn \">, losses</span>", "<span class=\"warn w\">, silent</span>");
+    assert!(row("S1").contains(loss) && row("S1").contains(silent), "{}", row("S1"));
+    assert!(row("S2").contains("<span class=\"warn w\">, few accepted</span>"), "{}", row("S2"));
+}
+
+#[test]
 fn a_page_without_figures_says_why() {
     let html = page_without_figures(&fixture::view(&[("lang", "en")]));
     assert!(html.contains("The database does not answer"), "{html}");

@@ -13,7 +13,7 @@ const seen = (page, selector) => page.evaluate((selector) => {
 }, selector);
 
 /** What is unfair while some partitions are ahead of others (board, section 1). */
-const UNFAIR = '[data-b="change"], [data-b="percent"], .pc, [data-f="move"], [data-f="change"], [data-f="sum-change"], #goal .w, .usual, .wpk .tug, #silent li, .todo .w, .why.w, #news, .bars small';
+const UNFAIR = '[data-b="change"], [data-b="percent"], .pc, [data-f="move"], [data-f="change"], [data-f="sum-change"], #goal .w, .usual, .wpk .tug, #silent li, .todo .w, .why.w, .warn.w, #news, .bars small';
 
 /** A place where so many wait for each other, though not for ever. */
 const meeting = (count) => {
@@ -31,7 +31,7 @@ const meeting = (count) => {
 const COMPARED = [
   ['', 'zh', ['[data-b="change"]', '[data-b="percent"]', '#goal .range', '#goal .usual', '#rows [data-f="change"]', '.pc']],
   ['', 'en', ['[data-b="percent"]']],
-  ['?view=rank&level=store', 'zh', ['[data-f="move"]', '.usual']],
+  ['?view=rank&level=store', 'zh', ['[data-f="move"]', '.usual', '.warn.w']],
   ['?view=channels', 'zh', ['#silent li', '.bars small']],
   ['wall?level=store', 'zh', ['.wpk .tug', '.why.w', '[data-f="move"]', '.wreg .usual', '#goal .range']],
 ];
