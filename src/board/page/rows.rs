@@ -61,10 +61,17 @@ pub(super) fn href(page: &Context, row: &Row, kind: Page) -> Html {
 pub(super) fn cells(page: &Context, row: Option<&Row>) -> Values {
     let ranks = page.view.page == Page::Rank;
     let qualified = page.view.metric == Metric::QualifiedAdds;
+    let hatching = super::hatching(page.is_final(page.view.metric));
     let Some(row) = row else {
         let seal = if ranks || qualified { provisional(page.words, page.qualified_final()) } else { Html::default() };
         let change = if ranks { Html::default() } else { change_cell((Html::default(), Html::default())) };
-        return vec![("tick", tick(page)), ("bar", Html::text("0")), ("seal", seal), ("change", change)];
+        return vec![
+            ("tick", tick(page)),
+            ("bar", Html::text("0")),
+            ("hatching", hatching),
+            ("seal", seal),
+            ("change", change),
+        ];
     };
     let value = measure(row, page.view.metric).unwrap_or(0);
     let seals = (ranks || qualified) && row.qualified_adds.is_some();
@@ -84,6 +91,7 @@ pub(super) fn cells(page: &Context, row: Option<&Row>) -> Values {
         ("seal", if seals { provisional(page.words, page.qualified_final()) } else { Html::default() }),
         ("change", if ranks { Html::default() } else { change_cell(changed(page, row)) }),
         ("bar", bar(row, value)),
+        ("hatching", hatching),
         ("tick", tick(page)),
     ]
 }

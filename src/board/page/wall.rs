@@ -3,7 +3,7 @@
 //! Invariant: what is withdrawn on a phone is withdrawn here, and "complete through" stands beside the clock.
 
 use super::text::{length, many, share};
-use super::{Context, SEAL_HELD, attention, channels, hero, plot, provisional, rows, shell, target, trend};
+use super::{Context, SEAL_HELD, attention, channels, hatching, hero, plot, provisional, rows, shell, target, trend};
 use crate::board::attention::Kind as Matter;
 use crate::board::contests::{Contest, Side, State};
 use crate::board::html::{Html, number, tenths};
@@ -172,22 +172,18 @@ fn tug(page: &Context, one: (&Side, i64), other: (&Side, i64), contest: &Contest
         _ => number(side.value.unwrap_or(0).into()),
     };
     let basis = if contest.basis == "per_head" { Word::PerHead } else { Word::Total };
+    // A contest goes on while its adds mature, and may count those of several days.
+    let is_final = Some(true).filter(|_| contest.metric != Metric::QualifiedAdds.name());
     Html::fill(
-        "<p class=\"names\"><span><b class=\"num\">{{one}}</b>{{one_name}}</span><small>{{basis}} {{seal}}</small><span><b class=\"num\">{{other}}</b>{{other_name}}</span></p><svg class=\"tug\" aria-hidden=\"true\"><rect class=\"rest\" width=\"100%\" height=\"100%\"/><rect class=\"fill\" width=\"{{width}}\" height=\"100%\"/></svg>",
+        "<p class=\"names\"><span><b class=\"num\">{{one}}</b>{{one_name}}</span><small>{{basis}} {{seal}}</small><span><b class=\"num\">{{other}}</b>{{other_name}}</span></p><svg class=\"tug\" aria-hidden=\"true\"><rect class=\"rest\" width=\"100%\" height=\"100%\"/><rect class=\"ground\" width=\"{{width}}\" height=\"100%\"/><rect class=\"fill\" width=\"{{width}}\" height=\"100%\"{{hatching}}/></svg>",
         &[
             ("one", Html::text(&shown(one))),
             ("one_name", Html::text(&one.0.name)),
             ("other", Html::text(&shown(other))),
             ("other_name", Html::text(&other.0.name)),
             ("basis", page.words.text(basis)),
-            (
-                "seal",
-                if contest.metric == Metric::QualifiedAdds.name() {
-                    provisional(page.words, None)
-                } else {
-                    Html::default()
-                },
-            ),
+            ("seal", provisional(page.words, is_final)),
+            ("hatching", hatching(is_final)),
             ("width", length(one.1, one.1.saturating_add(other.1))),
         ],
     )

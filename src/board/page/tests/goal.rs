@@ -169,3 +169,35 @@ fn a_region_shows_how_far_it_is_by_the_metric_of_its_target() {
     let qualified = item("qualified_adds");
     assert!(!qualified.contains('%') && !qualified.contains("<svg"), "not known of regions: {qualified}");
 }
+
+#[test]
+fn bars_of_qualified_adds_are_hatched_until_these_are_final() {
+    let mut snapshot = with_targets("qualified_adds", &[(Level::Store, "S1", 24)]);
+    let bars = |kind: Page, metric: &str, snapshot: &Snapshot| {
+        let view = View { page: kind, ..fixture::view(&[("lang", "en"), ("metric", metric)]) };
+        let html = page(&view, snapshot, Duration::ZERO, None);
+        let rows = html.split("id=\"rows\">").nth(1).unwrap().split("</template>").next().unwrap();
+        let bars = rows.split("data-f=\"bar\"").skip(1).map(|bar| bar.split('>').next().unwrap().contains(HATCHED));
+        bars.collect::<Vec<_>>()
+    };
+    let mut closed = snapshot.clone();
+    let mut cohorts = (**closed.details.cohorts.as_ref().unwrap()).clone();
+    cohorts.complete_through = i64::MAX / 2;
+    closed.details.cohorts = Some(Arc::new(cohorts));
+    for kind in [Page::Today, Page::Rank, Page::Wall] {
+        // Four rows, and the one from which the browser makes more.
+        assert_eq!(bars(kind, "qualified_adds", &snapshot), [true; 5], "{kind:?}");
+        assert_eq!(bars(kind, "qualified_adds", &closed), [false; 5], "{kind:?}, closed");
+        assert_eq!(bars(kind, "adds", &snapshot), [false; 5], "{kind:?}");
+    }
+    let mut contests = (**snapshot.details.contests.as_ref().unwrap()).clone();
+    contests.rows.iter_mut().for_each(|row| row.metric = "qualified_adds".to_owned());
+    let tug = |snapshot: &Snapshot| {
+        let view = View { page: Page::Wall, ..fixture::view(&[("lang", "en")]) };
+        let html = page(&view, snapshot, Duration::ZERO, None);
+        html.split("class=\"tug\"").nth(1).unwrap().split("</svg>").next().unwrap().contains(HATCHED)
+    };
+    assert!(!tug(&snapshot));
+    snapshot.details.contests = Some(Arc::new(contests));
+    assert!(tug(&snapshot));
+}
