@@ -125,6 +125,11 @@ async fn cohorts_pace_and_forecast_are_those_of_the_month() {
     let zero = "leaderboard?corp=c&level=store&filter=zero";
     served.shows(zero, |data| json!([data["total"], data["rows"][0]["id"]]), json!([1, "store-s2"])).await;
     served.shows("channels?corp=c", |data| data["rows"][0]["qualified_adds"].clone(), json!(1)).await;
+    let retained = |day: &str| format!("channels?corp=c&day={day}");
+    let pick = |data: &Value| fields(&data["rows"][0], &["adds", "retained_24h"]);
+    let (today, yesterday) = (month::day(0), month::day(1));
+    served.shows(&retained(&today), pick, json!([5, null])).await;
+    served.shows(&retained(&yesterday), pick, json!([53, {"numerator": 53, "denominator": 53}])).await;
     let names = ["state", "usual_gap_seconds"];
     served.shows("channels?corp=c", |data| each(&data["silent"], &names), json!([["qr-1", 300]])).await;
 }

@@ -163,7 +163,7 @@ words! {
     Seconds = "seconds", "{} 秒", "{} s";
     Minutes = "minutes", "{} 分钟", "{} min";
     Hours = "hours", "{} 小时", "{} h";
-    Retained = "retained", "其中有效 {}，占 {}", "{} of them qualified, {}";
+    Retained = "retained", "满 24 小时的 {} 个里，{} 个还是好友，占 {}", "Of {} that are 24 h old {} are still friends, {}";
     RetainedLater = "retained_later", "留存要满 24 小时才知道。", "Retention is known after 24 h.";
     Stages = "stages", "从曝光到开口", "From exposure to first message";
     Exposures = "exposures", "曝光", "Exposed";

@@ -27,12 +27,25 @@ fn noon() -> (String, i64) {
 }
 
 /// Milliseconds of a time of day of the day so many days ago.
-struct Clock(i64);
+pub(super) struct Clock(i64);
 
 impl Clock {
-    fn at(&self, days_ago: i64, hour: i64, minute: i64) -> i64 {
+    pub(super) fn at(&self, days_ago: i64, hour: i64, minute: i64) -> i64 {
         self.0 - days_ago * DAY_MS + hour * HOUR_MS + minute * 60_000
     }
+}
+
+/// The business day so many days ago.
+pub(super) fn day(days_ago: i64) -> String {
+    let noon = jiff::Timestamp::from_millisecond(today().at(days_ago, 12, 0) + noon().1).unwrap();
+    noon.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
+}
+
+/// Today, by its midnight.
+pub(super) fn today() -> Clock {
+    let (_, ahead) = noon();
+    let local = now_ms() + ahead;
+    Clock(local - local.rem_euclid(DAY_MS) - ahead)
 }
 
 fn event(at_ms: i64, kind: Kind, staff: &str, customer: &str) -> Happening {
@@ -157,11 +170,10 @@ pub(super) async fn month() -> Refreshed {
     static MONTH: OnceCell<config::Config> = OnceCell::const_new();
     let config = MONTH
         .get_or_init(|| async {
-            let (zone, ahead) = noon();
+            let (zone, _) = noon();
             let zones = ["c", FIRST_DAY, ALWAYS_LATE].map(|corp| (corp, zone.as_str()));
             let mut refreshed = Refreshed::with_zones("board", &zones).await;
-            let local = now_ms() + ahead;
-            let clock = Clock(local - local.rem_euclid(DAY_MS) - ahead);
+            let clock = today();
             let [in_time, others_late] = of_others(&clock);
             refreshed.count(&[history(&clock), in_time].concat()).await;
             // Two adds of the day before yesterday come half an hour late.

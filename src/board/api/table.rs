@@ -187,6 +187,8 @@ fn channels(channels: &Channels, sealed: impl Fn(Vec<Value>) -> Vec<Value>) -> T
         "baseline_adds",
         "qualified_adds",
         "qualified_adds_seal",
+        "retained_24h",
+        "matured_24h",
         "code",
         "label",
         "last_add_at",
@@ -194,6 +196,10 @@ fn channels(channels: &Channels, sealed: impl Fn(Vec<Value>) -> Vec<Value>) -> T
         "usual_gap_seconds",
     ];
     let mut rows = sealed(values(&channels.rows));
+    for (row, channel) in rows.iter_mut().zip(&channels.rows) {
+        row["retained_24h"] = json!(channel.retained_24h.map(|retained| retained.numerator));
+        row["matured_24h"] = json!(channel.retained_24h.map(|retained| retained.denominator));
+    }
     let silent = channels.silent.as_deref().unwrap_or_default();
     // The last column of every table is named `state` already.
     let codes: Vec<_> = silent.iter().map(|code| &code.state).collect();

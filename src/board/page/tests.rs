@@ -323,6 +323,26 @@ fn what_is_unfair_of_the_flags_of_a_row_is_withdrawn_and_a_loss_stands() {
 }
 
 #[test]
+fn retention_is_not_told_before_anybody_could_have_stayed_for_a_day() {
+    let view = View { page: Page::Channels, ..fixture::view(&[("lang", "en")]) };
+    let html = page(&view, &fixture::snapshot(), Duration::ZERO, None);
+    assert_eq!(html.matches("Retention is known after 24 h.").count(), 3, "one for each group: {html}");
+}
+
+#[test]
+fn retention_is_that_of_the_adds_of_a_group_that_are_a_day_old() {
+    let mut snapshot = fixture::snapshot();
+    let mut cohorts = (**snapshot.details.cohorts.as_ref().unwrap()).clone();
+    let badge = cohorts.channels.get_mut("badge").unwrap();
+    (badge.matured, badge.retained) = (8, 6);
+    snapshot.details.cohorts = Some(std::sync::Arc::new(cohorts));
+    let view = View { page: Page::Channels, ..fixture::view(&[("lang", "en")]) };
+    let html = page(&view, &snapshot, Duration::ZERO, None);
+    assert!(html.contains("Of 8 that are 24 h old 6 are still friends, 75.0%</p>"), "{html}");
+    assert_eq!(html.matches("Retention is known after 24 h.").count(), 2, "of the others none is so old: {html}");
+}
+
+#[test]
 fn a_page_without_figures_says_why() {
     let html = page_without_figures(&fixture::view(&[("lang", "en")]));
     assert!(html.contains("The database does not answer"), "{html}");
