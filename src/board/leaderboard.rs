@@ -58,7 +58,7 @@ pub struct Row {
     /// Active staff as of now.
     pub staff_active: u64,
     pub target: Option<u64>,
-    /// Start of the minute of the last add, RFC 3339, UTC.
+    /// The last add, or the start of its minute where no more is known; RFC 3339, UTC.
     pub last_add_at: Option<String>,
     /// What is the matter with it.
     pub flags: Vec<Kind>,

@@ -95,6 +95,26 @@ fn history(clock: &Clock) -> Vec<Happening> {
 /// that came half an hour late.
 pub(super) const FIRST_DAY: &str = "first-day";
 pub(super) const ALWAYS_LATE: &str = "always-late";
+/// A corp two of whose stores have as much, the second since 20 s before the first, within one minute.
+pub(super) const TIED: &str = "tied";
+/// A corp whose second store overtook the first ten minutes ago.
+pub(super) const OVERTAKEN: &str = "overtaken";
+
+/// Of the corps whose stores are near each other.
+fn of_rivals(clock: &Clock) -> Vec<Happening> {
+    let add = |corp: &str, staff: &str, at_ms: i64| {
+        let corp = corp.to_owned();
+        // An even second is one of the store.
+        let at_ms = at_ms / 2_000 * 2_000;
+        Happening { corp, ..event(at_ms, Kind::Add, staff, &format!("{staff}-{at_ms}")) }
+    };
+    let (morning, lately) = (clock.at(0, 9, 0), now_ms() - 600_000);
+    let mut events = vec![add(TIED, "s1", morning + 40_000), add(TIED, "s2", morning + 20_000)];
+    events.extend((0..3).map(|n| add(OVERTAKEN, "s1", morning + n * 60_000)));
+    events.extend([0, 60_000].map(|apart| add(OVERTAKEN, "s2", morning + apart)));
+    events.extend([0, 4_000].map(|apart| add(OVERTAKEN, "s2", lately + apart)));
+    events
+}
 
 /// In time, and late.
 fn of_others(clock: &Clock) -> [Vec<Happening>; 2] {
@@ -121,7 +141,7 @@ async fn tell(refreshed: &Refreshed, clock: &Clock) {
             ))
             .await;
     }
-    for corp in ["c", FIRST_DAY, ALWAYS_LATE] {
+    for corp in ["c", FIRST_DAY, ALWAYS_LATE, TIED, OVERTAKEN] {
         let row = format!("INSERT INTO corp_activity (corp_id, last_event_at) VALUES ('{corp}', now64(3))");
         refreshed.execute(&row).await;
     }
@@ -171,11 +191,11 @@ pub(super) async fn month() -> Refreshed {
     let config = MONTH
         .get_or_init(|| async {
             let (zone, _) = noon();
-            let zones = ["c", FIRST_DAY, ALWAYS_LATE].map(|corp| (corp, zone.as_str()));
+            let zones = ["c", FIRST_DAY, ALWAYS_LATE, TIED, OVERTAKEN].map(|corp| (corp, zone.as_str()));
             let mut refreshed = Refreshed::with_zones("board", &zones).await;
             let clock = today();
             let [in_time, others_late] = of_others(&clock);
-            refreshed.count(&[history(&clock), in_time].concat()).await;
+            refreshed.count(&[history(&clock), in_time, of_rivals(&clock)].concat()).await;
             // Two adds of the day before yesterday come half an hour late.
             let late = (0..2).map(|n| event(clock.at(2, 10, 20 + n), Kind::Add, "s1", &format!("l{n}")));
             refreshed.count_after(&late.chain(others_late).collect::<Vec<_>>(), 30 * 60_000).await;
