@@ -54,7 +54,7 @@ fn event(at_ms: i64, kind: Kind, staff: &str, customer: &str) -> Happening {
 }
 
 /// A first day; three like weekdays of 12 adds in the morning and 8 in the evening, half of them of each store; yesterday 3 adds, and
-/// 100 requests of which 50 are accepted; today 5 adds of s1 and nothing of s2, 20 requests that nobody accepts.
+/// 100 requests of which 50 are accepted half an hour later and one in the evening; today 5 adds of s1 and nothing of s2, 20 requests that nobody accepts.
 fn history(clock: &Clock) -> Vec<Happening> {
     let mut events = vec![event(clock.at(22, 9, 0), Kind::Add, "s1", "first")];
     for week in 1..=3 {
@@ -71,6 +71,8 @@ fn history(clock: &Clock) -> Vec<Happening> {
     for n in 0..50 {
         events.push(event(clock.at(1, 9, 30) + n, Kind::Add, "s1", &format!("r{n}")));
     }
+    // At the age that the requests of today have, nobody had accepted this one.
+    events.push(event(clock.at(1, 20, 0), Kind::Add, "s1", "r60"));
     events.extend((0..3).map(|n| event(clock.at(1, 10, n), Kind::Add, "s1", &format!("y{n}"))));
     events.extend((0..20).map(|n| event(clock.at(0, 9, 0) + n, Kind::Request, "s1", &format!("q{n}"))));
     let today = [

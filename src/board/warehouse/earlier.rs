@@ -35,7 +35,7 @@ pub(super) struct PlaceRow {
 #[derive(Row, Deserialize)]
 struct LastAddRow {
     name: String,
-    last_add_at: i64,
+    at: i64,
 }
 
 impl Warehouse {
@@ -43,14 +43,14 @@ impl Warehouse {
     /// stands first.
     pub(super) async fn last_adds(&self, watched: &Watched, day: Date) -> Result<HashMap<String, i64>, Error> {
         let query = format!(
-            "SELECT toString({child}) AS name, max(toUnixTimestamp64Milli(c.last_add_at)) AS last_add_at \
-             FROM v_counts_1d_staff AS c WHERE corp_id = ? AND business_date = toDate(?){scope} GROUP BY name",
+            "SELECT toString({child}) AS name, max(toUnixTimestamp64Milli(last_add_at)) AS at \
+             FROM v_counts_1d_staff WHERE corp_id = ? AND business_date = toDate(?){scope} GROUP BY name",
             child = column(watched.level),
             scope = within(&watched.scope),
         );
         let query = self.client.query(&query).bind(&watched.corp).bind(day.to_string());
         let rows: Vec<LastAddRow> = rows("the last adds", bind_scope(query, &watched.scope)).await?;
-        Ok(rows.into_iter().map(|row| (row.name, row.last_add_at)).collect())
+        Ok(rows.into_iter().map(|row| (row.name, row.at)).collect())
     }
 
     pub(super) async fn channels_until(
