@@ -72,7 +72,7 @@ function paintFigures(figures) {
     if (!base) continue;
     const part = (name) => line.querySelector(`[data-b="${name}"]`);
     const label = part('label');
-    const until = base.until && (dayOf(base.until) === base.business_date ? clock(base.until, false) : '24:00');
+    const until = base.until && clock(base.until, false) && (dayOf(base.until) === base.business_date ? clock(base.until, false) : '24:00');
     if (label && until) put(label, label.textContent.replace(/[\d:]+$/, until));
     put(part('base'), number(base.adds));
     mark(part('change'), change(figures.adds, base.adds));

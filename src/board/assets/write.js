@@ -11,9 +11,9 @@ let frame = 0;
 
 export const onSettled = (then) => { settled = then; };
 
-/** Sets a text; a figure tints when it changes. */
+/** Sets a text; a figure tints when it changes. Null: what is there stays. */
 export function put(element, text, tints) {
-  if (!element) return;
+  if (!element || text == null) return;
   if (element.textContent === text) waiting.delete(element);
   else waiting.set(element, [text, tints]);
   flushSoon();

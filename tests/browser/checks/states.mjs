@@ -235,6 +235,30 @@ test('the wall tells no news that the stream took back, none while the figures a
     assert.deepEqual(page.failures, []);
   }).finally(() => open.set('pass')));
 
+test('a browser that does not know the zone leaves the times that the server wrote', () =>
+  visit({
+    init: {
+      script: () => {
+        const Known = Intl.DateTimeFormat;
+        Intl.DateTimeFormat = function format(locale, options) {
+          if (options?.timeZone) throw new RangeError('no such zone');
+          return new Known(locale, options);
+        };
+      },
+    },
+  }, async (page) => {
+    await page.goto(address());
+    await untilState(page, 'live');
+    await until('figures of the stream', () => page.evaluate(() => Boolean(document.body.dataset.painted)));
+    const [shown, through] = await page.evaluate(() => [document.getElementById('complete').textContent, document.body.dataset.complete]);
+    const server = new Intl.DateTimeFormat('en-GB', { timeZone: given.zone, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+    // Of the page as it was taken, at most a minute ago.
+    const minutes = [0, 60_000].map((ago) => server.format(new Date(Date.parse(through) - ago)));
+    assert.ok(minutes.includes(shown.slice(0, 5)), `${shown}, complete through ${through}`);
+    assert.match(await page.locator('[data-b="label"]').first().innerText(), /\d\d:\d\d/);
+    assert.deepEqual(page.failures, []);
+  }));
+
 /** Where the wall stands when its first shift was due, and after the page was taken anew. */
 const shifts = (options) => visit({
   viewport: WALL,
