@@ -142,6 +142,8 @@ words! {
     BarsSay = "bars_say", "横条是目标完成，没有横条的没有设目标；竖线是平时此刻该到的位置。多、少是与前一日同一时刻比。", "Bars show target progress, where a target is set; the tick is where it usually stands by now. ± is against the same minute of the day before.";
     MovesSay = "moves_say", "▲▼ 近 1 小时；竖线是平时此刻", "▲▼ last hour; tick: usual by now";
     MovesShort = "moves_short", "升降：近 1 小时", "moves: last hour";
+    NoMoves = "no_moves", "有效没有升降：一小时前的有效数没有人记下", "no moves: nobody kept what was qualified an hour ago";
+    WallNameless = "wall_nameless", "这里的大屏不显示员工姓名。", "Walls name no staff here.";
     Up = "up", "上升 {}", "up {}";
     Down = "down", "下降 {}", "down {}";
     Unassigned = "unassigned", "未归属", "Not assigned";

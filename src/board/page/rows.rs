@@ -169,6 +169,11 @@ pub(super) fn tick(page: &Context) -> Html {
         .unwrap_or_default()
 }
 
+/// What the moves of the rows mean, or why there are none.
+pub(super) fn moves_say(page: &Context, says: Word) -> Html {
+    page.words.text(if page.view.metric == Metric::QualifiedAdds { Word::NoMoves } else { says })
+}
+
 fn moved(page: &Context, row: &Row) -> (Html, Html, Html) {
     let (Some(now), Some(before)) = (row.rank, row.rank_before) else { return Default::default() };
     let apart = before.abs_diff(now).to_string();

@@ -97,17 +97,15 @@ pub(super) fn phone(page: &Context, main: Html, pin: Html) -> Html {
             ("language_code", Html::text(page.words.other().code())),
             ("themes", themes(page.words, page.view)),
             ("pin", pin),
-            (
-                "open",
-                if page.view.viewer.open {
-                    page.fill("<p id=\"open\">{{:open_to_all}}</p>", &[])
-                } else {
-                    Html::default()
-                },
-            ),
+            ("open", open(page)),
             ("tabs", tabs(page.words, page.view)),
         ],
     )
+}
+
+/// What a board says that asks nobody for a link.
+pub(super) fn open(page: &Context) -> Html {
+    if page.view.viewer.open { page.fill("<p id=\"open\">{{:open_to_all}}</p>", &[]) } else { Html::default() }
 }
 
 /// The way to the wall of a scope; of one person there is none.

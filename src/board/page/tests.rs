@@ -1,6 +1,7 @@
 //! Tests of the pages as HTML, without a browser.
 
 mod goal;
+mod wall;
 
 use std::time::Duration;
 
@@ -320,6 +321,20 @@ fn what_is_unfair_of_the_flags_of_a_row_is_withdrawn_and_a_loss_stands() {
     let (loss, silent) = ("<span class=\"warn \">, losses</span>", "<span class=\"warn w\">, silent</span>");
     assert!(row("S1").contains(loss) && row("S1").contains(silent), "{}", row("S1"));
     assert!(row("S2").contains("<span class=\"warn w\">, few accepted</span>"), "{}", row("S2"));
+}
+
+#[test]
+fn an_empty_day_says_that_data_are_flowing_and_where_the_day_before_stood() {
+    let mut snapshot = fixture::snapshot();
+    let html = |snapshot: &Snapshot| page(&fixture::view(&[("lang", "en")]), snapshot, Duration::ZERO, None);
+    snapshot.counts = crate::board::reader::Day::default();
+    let says = "Data is flowing: complete through 14:32:15; the day before stood at 22.";
+    assert!(html(&snapshot).contains(says), "{}", html(&snapshot));
+    snapshot.counted_since = None;
+    let says = "<p class=\"num\">Data is flowing: complete through 14:32:15.</p>";
+    assert!(html(&snapshot).contains(says), "{}", html(&snapshot));
+    snapshot.clock.complete_through = None;
+    assert!(html(&snapshot).contains("No data has arrived yet."), "{}", html(&snapshot));
 }
 
 #[test]

@@ -3,7 +3,10 @@
 //! Invariant: what is withdrawn on a phone is withdrawn here, and "complete through" stands beside the clock.
 
 use super::text::{length, many, share};
-use super::{Context, SEAL_HELD, attention, channels, hatching, hero, plot, provisional, rows, shell, target, trend};
+use super::{
+    Context, SEAL_HELD, attention, channels, corrections, hatching, hero, plot, provisional, rows, shell, target, trend,
+};
+use crate::board::access::sight::Sight;
 use crate::board::attention::Kind as Matter;
 use crate::board::contests::{Contest, Side, State};
 use crate::board::html::{Html, number, tenths};
@@ -48,6 +51,10 @@ pub(super) fn wall(page: &Context) -> Html {
             ("hours", page.facts.trend.as_ref().map(|trend| trend::table(page, trend)).unwrap_or_default()),
             ("news", news(page)),
             ("late", page.shown("late_adds")),
+            ("changed", corrections::newest(page)),
+            ("open", shell::open(page)),
+            ("nobody", nobody(page)),
+            ("moves", rows::moves_say(page, Word::MovesShort)),
         ],
     )
 }
@@ -60,6 +67,18 @@ fn line(page: &Context, row: Option<&Row>) -> Html {
         values.insert(0, ("name", name));
     }
     page.fill(concat!("<li data-id=\"{{id}}\"><div class=\"row\">", include_str!("cells.html"), "</div></li>"), &values)
+}
+
+/// Why there are no rows.
+fn nobody(page: &Context) -> Html {
+    let says = match page.view.viewer.sight {
+        Sight::Nameless => Word::WallNameless,
+        Sight::Whole | Sight::Siblings | Sight::Around { .. } | Sight::Wall => Word::NobodyHere,
+    };
+    if !page.facts.leaderboard.rows.is_empty() {
+        return Html::default();
+    }
+    Html::fill("<p class=\"note\" id=\"rows-note\">{{says}}</p>", &[("says", page.words.text(says))])
 }
 
 /// The regions with their share of the target and where they usually stand by now; those that find no place as one.
