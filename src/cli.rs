@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     adopt,
     board::access::link,
-    config::Config,
+    config::{self, Config},
     dead_letters, demo, engine, export, forget, generate, log, migrate, reconcile, refresh,
     service::{self, Ports},
     top, validate, verify,
@@ -185,6 +185,16 @@ impl Arguments {
 }
 
 impl Command {
+    /// Whether the address of the board is this process's to take. A command that serves nothing looks at the configuration of
+    /// those that do.
+    #[must_use]
+    pub const fn board(&self) -> config::Board {
+        match self {
+            Self::Run(Run { only: Some(service::Part::Pipeline) }) => config::Board::Elsewhere,
+            _ => config::Board::Served,
+        }
+    }
+
     /// Whether SIGTERM and Ctrl-C are a request to this command rather than its end.
     #[must_use]
     pub const fn ends_by_signal(&self) -> bool {
@@ -225,7 +235,7 @@ impl Command {
         let Surroundings { wall_ms, shutdown } = around;
         match self {
             Self::Run(Run { only }) => {
-                let ports = Ports::bind(&config).await?;
+                let ports = Ports::bind(&config, only).await?;
                 service::run(&config, only, ports, wall_ms, shutdown).await?;
             }
             Self::Demo(settings) => demo::run(settings, config, wall_ms, shutdown).await?,

@@ -114,6 +114,14 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
+/// Whether this process listens at the address of the board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Board {
+    Served,
+    /// Another process serves it, perhaps of the same configuration.
+    Elsewhere,
+}
+
 /// Defaults, then each file in order, then variables `YINLIU__SECTION__KEY`, then `section.key=value` in order.
 ///
 /// # Errors
@@ -122,6 +130,7 @@ pub fn load(
     files: &[PathBuf],
     environment: impl Iterator<Item = (String, String)>,
     set: &[String],
+    board: Board,
 ) -> Result<Config, Mistakes> {
     let mut layers = layer::Layers::default();
     for file in files {
@@ -137,7 +146,7 @@ pub fn load(
     let config = merge(&assignments)?;
     let origins: BTreeMap<&[String], &Origin> =
         assignments.iter().map(|assignment| (assignment.path.as_slice(), &assignment.origin)).collect();
-    let mistakes: Vec<Mistake> = check::check(&config)
+    let mistakes: Vec<Mistake> = check::check(&config, board)
         .into_iter()
         .map(|fault| Mistake { origin: origin(&origins, &fault.path), text: fault.to_string() })
         .collect();
@@ -171,7 +180,7 @@ pub(crate) fn hostile(bytes: &[u8]) {
         layers.argument(&format!("{name}={value}"));
     }
     let Ok(config) = layers.finish().map_err(Mistakes).and_then(|assignments| merge(&assignments)) else { return };
-    let _ = check::check(&config);
+    let _ = check::check(&config, Board::Served);
     let _ = mask::toml(&config);
 }
 

@@ -33,7 +33,8 @@ pub fn main(line: &[OsString]) -> ! {
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<Exit> {
-    let config = match config::load(&arguments.config, config::environment(), &arguments.set) {
+    let config = match config::load(&arguments.config, config::environment(), &arguments.set, arguments.command.board())
+    {
         Ok(config) => config,
         Err(mistakes) => {
             // For the person who wrote the configuration, so plain lines even where logs are JSON.

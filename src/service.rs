@@ -45,14 +45,20 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Ports {
     admin: TcpListener,
-    board: TcpListener,
+    /// Absent where another process serves the board: its address is left to that one.
+    board: Option<TcpListener>,
 }
 
 impl Ports {
-    /// Takes the addresses of the configuration.
-    pub async fn bind(config: &Config) -> Result<Self, Error> {
+    /// Takes the addresses of the configuration that `only` leaves.
+    pub async fn bind(config: &Config, only: Option<Part>) -> Result<Self, Error> {
         let listen = config.board.listen;
-        let board = TcpListener::bind(listen).await.map_err(|source| Error::Bind { listen, source })?;
+        let board = match only {
+            Some(Part::Pipeline) => None,
+            Some(Part::Board) | None => {
+                Some(TcpListener::bind(listen).await.map_err(|source| Error::Bind { listen, source })?)
+            }
+        };
         Ok(Self { admin: admin::bind(&config.admin).await?, board })
     }
 
@@ -64,14 +70,14 @@ impl Ports {
                 listen.set_port(0);
             }
         }
-        Self::bind(&config).await
+        Self::bind(&config, None).await
     }
 
     /// Where the board and the port for operators listen.
     #[must_use]
     pub fn addresses(&self) -> (String, String) {
         let address = |listener: &TcpListener| listener.local_addr().map_or_else(|_| "?".to_owned(), |a| a.to_string());
-        (address(&self.board), address(&self.admin))
+        (self.board.as_ref().map_or_else(|| "?".to_owned(), address), address(&self.admin))
     }
 }
 
@@ -104,13 +110,13 @@ pub async fn run(
 async fn work(
     config: &Config,
     only: Option<Part>,
-    listener: TcpListener,
+    listener: Option<TcpListener>,
     outside: Outside,
     shutdown: &CancellationToken,
 ) -> Result<(), Error> {
     let corps = Corps::new(&config.corp)?;
     let page = board::Board::new(config.board.clone(), client(&config.clickhouse), corps, outside.wall_ms);
-    let page = (only != Some(Part::Pipeline)).then(|| tokio::spawn(board::serve(listener, page, shutdown.clone())));
+    let page = listener.map(|listener| tokio::spawn(board::serve(listener, page, shutdown.clone())));
     let done = async {
         schema(config, only, &outside.health, shutdown).await?;
         outside.health.set_ready();

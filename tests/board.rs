@@ -17,10 +17,14 @@ use yinliu::board::{
         grant::{Grant, Role},
         token,
     },
-    view::Scope,
+    days,
+    reader::Reader as _,
+    view::{Level, Scope, Watched},
+    warehouse::Warehouse,
 };
+use yinliu::event::Counter;
 
-use self::month::{ALWAYS_LATE, FIRST_DAY, month, now_ms};
+use self::month::{ALWAYS_LATE, FIRST_DAY, OVERTAKEN, TIED, month, now_ms};
 use crate::support::{poll, stage::SOON};
 
 mod month;
@@ -125,8 +129,47 @@ async fn cohorts_pace_and_forecast_are_those_of_the_month() {
     let zero = "leaderboard?corp=c&level=store&filter=zero";
     served.shows(zero, |data| json!([data["total"], data["rows"][0]["id"]]), json!([1, "store-s2"])).await;
     served.shows("channels?corp=c", |data| data["rows"][0]["qualified_adds"].clone(), json!(1)).await;
+    let retained = |day: &str| format!("channels?corp=c&day={day}");
+    let pick = |data: &Value| fields(&data["rows"][0], &["adds", "retained_24h"]);
+    let (today, yesterday) = (month::day(0), month::day(1));
+    served.shows(&retained(&today), pick, json!([5, null])).await;
+    served.shows(&retained(&yesterday), pick, json!([54, {"numerator": 53, "denominator": 53}])).await;
     let names = ["state", "usual_gap_seconds"];
     served.shows("channels?corp=c", |data| each(&data["silent"], &names), json!([["qr-1", 300]])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_equals_within_one_minute_the_first_to_reach_the_score_stands_first() {
+    let served = served(board::Config::default()).await;
+    let names = ["id", "rank", "tied"];
+    for (level, ids) in [("store", ["store-s2", "store-s1"]), ("staff", ["s2", "s1"])] {
+        let path = format!("leaderboard?corp={TIED}&level={level}");
+        let rows = json!([[ids[0], 1, true], [ids[1], 1, true]]);
+        served.shows(&path, |data| each(&data["rows"], &names), rows).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_overtakes_within_the_hour_says_where_it_was() {
+    let served = served(board::Config::default()).await;
+    let path = format!("leaderboard?corp={OVERTAKEN}&level=store");
+    let rows = json!([["store-s2", 4, 1, 2], ["store-s1", 3, 2, 1]]);
+    served.shows(&path, |data| each(&data["rows"], &["id", "adds", "rank", "rank_before"]), rows).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_baseline_takes_the_running_minute_by_its_share() {
+    let month = month().await;
+    let zone = month.corps.get("c").time_zone.clone();
+    // Half past nine of yesterday had 50 adds; of their minute a quarter has passed.
+    let now = month::today().at(0, 9, 30) + 15_000;
+    let instants = days::instants(days::day_of(now, &zone).unwrap(), now, &zone).unwrap();
+    let scope = Scope { level: Level::Corp, id: String::new() };
+    let watched = Watched { corp: "c".to_owned(), day: None, scope, level: Level::Store };
+    let earlier = Warehouse::new(month.client).earlier(&watched, &instants).await.unwrap();
+    let (before, channel) = (&instants.baselines[0], &earlier.baselines[0]["cashier"]);
+    assert_eq!(earlier.children["store-s1"].baseline_adds, (0, 50));
+    assert_eq!(channel.whole.until(&channel.running, before).get(Counter::Adds), 12);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,7 +180,7 @@ async fn the_trend_holds_every_add_of_both_days() {
         let complete = (72..=90).contains(&trend["complete_steps"].as_u64().unwrap_or(0));
         json!([sum("adds"), sum("late_adds"), sum("baseline_adds"), trend["adds"][60], complete])
     };
-    served.shows("trend?corp=c&step_seconds=600", pick, json!([5, 0, 53, 5, true])).await;
+    served.shows("trend?corp=c&step_seconds=600", pick, json!([5, 0, 54, 5, true])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -250,7 +293,8 @@ fn paths(query: &str) -> Vec<String> {
 async fn no_customer_leaves_the_server() {
     let served = served(board::Config::default()).await;
     let mut all = paths("corp=c");
-    all.extend(paths("corp=c&scope=staff:s1"));
+    // Of one person there is no wall.
+    all.extend(paths("corp=c&scope=staff:s1").into_iter().filter(|path| !path.starts_with("/wall")));
     all.extend(["json", "csv"].map(|format| format!("/api/v1/me/adds?corp=c&scope=staff:s1&format={format}")));
     all.extend(paths("corp=c&format=csv"));
     for path in all {

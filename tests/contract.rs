@@ -28,8 +28,14 @@ fn description() -> Value {
 
 /// A board with figures of the real pipeline, and one of its staff; all tests ask the same one.
 async fn board() -> (&'static Board, &'static str) {
-    static BOARD: OnceCell<(Board, String, Engine)> = OnceCell::const_new();
-    let (board, staff, _) = BOARD
+    let (board, staff, _, _) = told().await;
+    (board, staff)
+}
+
+/// The same with the configuration by which others are started.
+async fn told() -> &'static (Board, String, Value, Engine) {
+    static BOARD: OnceCell<(Board, String, Value, Engine)> = OnceCell::const_new();
+    BOARD
         .get_or_init(|| async {
             let engine = Engine::start();
             let stage = Stage::new(kafka::shared(), engine.url(), "contract");
@@ -37,10 +43,9 @@ async fn board() -> (&'static Board, &'static str) {
             told.pipeline.stop();
             // The tests ask faster than any viewers.
             told.config["board"] = json!({ "limits": { "requests_per_second": 100_000, "requests_burst": 100_000 } });
-            (Board::start(&told.config), told.brand.staff[0].id.clone(), engine)
+            (Board::start(&told.config), told.brand.staff[0].id.clone(), told.config, engine)
         })
-        .await;
-    (board, staff)
+        .await
 }
 
 /// The answer, for which a board may ask to wait: beside all other tests ClickHouse reads slower than a viewer would.
@@ -193,6 +198,42 @@ async fn every_path_and_every_value_of_its_parameters_is_answered_as_described()
             }
         }
         assert!(described.contains("corp"), "{path} describes its parameters");
+    }
+}
+
+#[tokio::test]
+async fn what_a_guarded_board_refuses_is_answered_as_described() {
+    let (document, (_, staff, config, _)) = (description(), told().await);
+    let guarded = |limits: &Value| {
+        let mut config = config.clone();
+        let keys = json!({ "k1": "0123456789abcdef0123456789abcdef" });
+        config["board"] = json!({ "access": { "keys": keys }, "limits": limits });
+        Board::start(&config)
+    };
+    let (board, hurried) = (
+        guarded(&config["board"]["limits"]),
+        // The least that a configuration may allow.
+        guarded(&json!({ "requests_per_second": 1, "requests_burst": 14 })),
+    );
+    let link = board.link(&["--scope", &format!("staff:{staff}"), "--role", "staff", "--corp", CORP]);
+    let token = link.split("token=").nth(1).unwrap();
+    let cookie = format!("Cookie: yinliu_board={token}\r\n");
+    for (path, operation) in operations(&document) {
+        let needed = needed(&document, operation, "", staff);
+        let cases = [
+            (String::new(), "", 401),
+            ("corp=other".to_owned(), cookie.as_str(), 403),
+            (format!("token={token}"), "", 303),
+        ];
+        for (query, header, expected) in cases {
+            let asked = format!("{path}?{needed}{query}");
+            let answer = board.get(&asked, header).unwrap();
+            assert_eq!(answer.0, expected, "{asked}: {}", answer.1);
+            check(&document, operation, &asked, answer);
+        }
+        let mut answers = (0..100).map(|_| hurried.get(path, "").unwrap());
+        let beyond = answers.find(|(status, _)| *status == 429).expect("a limit");
+        check(&document, operation, path, beyond);
     }
 }
 

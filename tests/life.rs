@@ -124,6 +124,21 @@ fn board_that_other_machines_reach_needs_a_key() {
     assert!(!said.contains("0123456789"), "{said}");
 }
 
+#[tokio::test]
+async fn pipeline_alone_leaves_the_address_of_the_board_to_the_board() {
+    let engine = Engine::start();
+    let stage = Stage::new(kafka::shared(), engine.url(), "apart");
+    stage.build(1).await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut config = stage.config();
+    config["board"] = serde_json::json!({ "listen": taken.local_addr().unwrap().to_string() });
+    let mut yinliu = Yinliu::start(&config);
+    stage.until_in(SOON).await;
+    yinliu.stop();
+    let (code, said) = command(&["run", "--only", "board", "--set", "board.listen=0.0.0.0:0"]);
+    assert_eq!(code, Some(78), "{said}");
+}
+
 const KEY: &str = "board.access.keys.k1=0123456789abcdef0123456789abcdef";
 
 #[test]

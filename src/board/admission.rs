@@ -52,7 +52,8 @@ impl Asked {
         match (self, view.page) {
             (Self::Part(subject), _) => subject,
             (Self::Page, Page::Rank) => Subject::Ranks,
-            (Self::Page, Page::Today | Page::Channels | Page::Me | Page::Wall) => Subject::Figures,
+            (Self::Page, Page::Wall) => Subject::Wall,
+            (Self::Page, Page::Today | Page::Channels | Page::Me) => Subject::Figures,
         }
     }
 }
@@ -86,7 +87,11 @@ pub(super) fn refused(problem: Problem, uri: &Uri) -> Response {
         Language::Zh
     };
     match refusal::page(&problem, language).filter(|_| is_page) {
-        Some(page) => (problem.status(), [(header::CACHE_CONTROL, "no-store")], Html(page)).into_response(),
+        Some(page) => {
+            let mut response = (problem.status(), [(header::CACHE_CONTROL, "no-store")], Html(page)).into_response();
+            problem.challenge(response.headers_mut());
+            response
+        }
         None => problem.into_response(),
     }
 }

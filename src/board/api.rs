@@ -233,7 +233,7 @@ mod tests {
             (Part::Channels, 2, "qualified_adds_seal", "provisional"),
             (Part::Trend, 89, "adds_seal", "In progress"),
             (Part::Attention, 3, "value_seal", "provisional"),
-            (Part::Losses, 2, "deleted_24h_seal", "provisional"),
+            (Part::Losses, 3, "deleted_24h_seal", "provisional"),
             (Part::Corrections, 2, "after_seal", "revised"),
             (Part::Contests, 2, "value_seal", "provisional"),
             (Part::MyAdds, 2, "status_seal", "provisional"),
@@ -249,6 +249,42 @@ mod tests {
             let text = body(ask(*part, &[("format", "csv")], &HeaderMap::new())).await;
             assert!(text.starts_with('\u{feff}') && text.lines().count() > 1, "{part:?}: {text}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_table_of_ranks_holds_all_rows_from_the_first_that_is_asked_for() {
+        let mut snapshot = fixture::snapshot();
+        snapshot.counts.children = (0..120).map(|n| (format!("X{n:03}"), fixture::counters(n + 1, 0))).collect();
+        // Beside the three stores that the directory knows.
+        for (from, rows) in [("0", 123), ("100", 23), ("123", 0)] {
+            let view = fixture::view(&[("format", "csv"), ("from", from)]);
+            let table = answer(Part::Leaderboard, &view, &snapshot, Duration::ZERO, &HeaderMap::new());
+            assert_eq!(body(table.unwrap()).await.lines().count(), 1 + rows, "from {from}");
+        }
+    }
+
+    /// Cells of a column of the table of a part, from the first row on.
+    async fn column(part: Part, name: &str) -> Vec<String> {
+        let text = body(ask(part, &[("format", "csv"), ("lang", "en")], &HeaderMap::new())).await;
+        let mut reader = csv::Reader::from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+        let at = reader.headers().unwrap().iter().position(|column| column == name);
+        let at = at.unwrap_or_else(|| panic!("no `{name}`: {text}"));
+        reader.records().map(|row| row.unwrap()[at].to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_table_leaves_out_nothing_that_the_answer_in_json_holds() {
+        assert_eq!(column(Part::Leaderboard, "rank_before").await, ["2", "1", "", ""]);
+        assert_eq!(column(Part::Leaderboard, "tied").await, ["false"; 4]);
+        assert_eq!(column(Part::Losses, "deletes_by_customer").await, ["4", "", ""], "the day, then its broadcasts");
+        assert_eq!(column(Part::Losses, "task_id").await, ["", "t2", "t1"]);
+        for (name, cell) in [("target_metric", "adds"), ("target", "100"), ("usual_numerator", "135")] {
+            assert_eq!(column(Part::Summary, name).await, [cell, "", ""], "{name}");
+        }
+        assert_eq!(column(Part::Channels, "adds").await, ["20", "7", "3", ""], "the channels, then silent codes");
+        assert_eq!(column(Part::Channels, "code").await, ["", "", "", "qr-7"]);
+        assert_eq!(column(Part::Channels, "silent_seconds").await[3], "2835");
+        assert_eq!(column(Part::Search, "path").await[1], "华东 / 杭州湖滨路店");
     }
 
     #[test]

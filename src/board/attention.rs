@@ -290,7 +290,7 @@ fn losses(snapshot: &Snapshot) -> Vec<Finding> {
 /// of a day that is usual in the whole scope by now.
 fn zeros(snapshot: &Snapshot) -> Vec<Finding> {
     let like = snapshot.derived.like_weekdays.as_slice();
-    let Some(pace) = pace::usual(like) else { return Vec::new() };
+    let Ok(pace) = pace::usual(like) else { return Vec::new() };
     let organisation = &snapshot.directory.organisation;
     let level = snapshot.watched.level;
     let with_adds = |id: &str, counters: &Counters| counters.get(Counter::Adds) > 0 && !id.is_empty();

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::attention;
 use super::details::codes::Code;
+use super::details::cohorts::Cohort;
 use super::reader::Minutes;
 use super::snapshot::{Freshness, Snapshot, rfc3339};
 use crate::directory::channels;
@@ -54,6 +55,30 @@ pub struct Row {
     pub baseline_adds: Option<u64>,
     /// `null` until the cohorts have reached the day.
     pub qualified_adds: Option<u64>,
+    /// `null` until an add of the day is 24 h old.
+    pub retained_24h: Option<Retained>,
+}
+
+/// Of the adds that are 24 h old, those of customers who are still friends then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Retained {
+    pub numerator: u64,
+    pub denominator: u64,
+}
+
+impl Retained {
+    fn of(cohort: Cohort) -> Option<Self> {
+        (cohort.matured > 0).then_some(Self { numerator: cohort.retained, denominator: cohort.matured })
+    }
+
+    /// Of all of them; absent where nothing is known of any.
+    #[must_use]
+    pub fn sum(all: impl Iterator<Item = Self>) -> Option<Self> {
+        all.reduce(|sum, more| Self {
+            numerator: sum.numerator + more.numerator,
+            denominator: sum.denominator + more.denominator,
+        })
+    }
 }
 
 /// The channels of one group together; a channel in none is one by itself.
@@ -92,6 +117,7 @@ impl Channels {
     pub fn new(snapshot: &Snapshot, freshness: &Freshness) -> Self {
         let moment = &snapshot.instants.baselines[0];
         let compares = snapshot.compares(freshness);
+        let cohorts = snapshot.cohorts();
         let baseline = |minutes: &Minutes| minutes.whole.until(&minutes.running, moment).get(Counter::Adds);
         let mut adds: HashMap<&str, (u64, u64)> = HashMap::from([(UNATTRIBUTED, (0, 0))]);
         for (channel, counters) in &snapshot.counts.channels {
@@ -107,6 +133,7 @@ impl Channels {
                 let known = channels::table().channels.iter().find(|known| known.key == *channel);
                 let label =
                     |text: fn(&channels::Key) -> &String| known.map_or_else(|| channel.to_owned(), |k| text(k).clone());
+                let cohort = cohorts.map(|cohorts| cohorts.channels.get(channel).copied().unwrap_or_default());
                 Row {
                     channel: channel.to_owned(),
                     group: known.map(|known| &known.group).or(snapshot.directory.groups.get(channel)).cloned(),
@@ -114,9 +141,8 @@ impl Channels {
                     en: label(|channel| &channel.en),
                     adds,
                     baseline_adds: compares.then_some(baseline),
-                    qualified_adds: snapshot
-                        .cohorts()
-                        .and_then(|cohorts| cohorts.channels.get(channel).copied().unwrap_or_default().qualified(adds)),
+                    qualified_adds: cohort.and_then(|cohort| cohort.qualified(adds)),
+                    retained_24h: cohort.and_then(Retained::of),
                 }
             })
             .collect();

@@ -83,7 +83,7 @@ fn clock() -> Clock {
     }
 }
 
-fn counters(adds: u64, deletes_by_customer: u64) -> Counters {
+pub(super) fn counters(adds: u64, deletes_by_customer: u64) -> Counters {
     let mut values = [0; Counter::ALL.len()];
     values[Counter::Adds.index()] = adds;
     values[Counter::DeletesByCustomer.index()] = deletes_by_customer;
@@ -205,7 +205,7 @@ fn history() -> History {
 
 /// 4 of the 30 adds are not new and 2 of the others are lost.
 fn cohorts() -> Cohorts {
-    let cohort = |not_new, lost, opened| Cohort { not_new, lost, opened };
+    let cohort = |not_new, lost, opened| Cohort { not_new, lost, opened, ..Cohort::default() };
     let named = |rows: &[(&str, Cohort)]| rows.iter().map(|(id, cohort)| ((*id).to_owned(), *cohort)).collect();
     Cohorts {
         complete_through: COMPLETE_THROUGH - 45_000,

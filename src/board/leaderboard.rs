@@ -12,7 +12,7 @@ use super::days::Moment;
 use super::rank::{self, Place, Score};
 use super::reader::{Counters, EarlierChild};
 use super::snapshot::{Freshness, Snapshot, rfc3339};
-use super::view::{Filter, Metric, Order, Scope, View};
+use super::view::{Filter, Format, Metric, Order, Scope, View};
 use crate::event::Counter;
 
 /// Rows of one page: about six screens of a phone, and a page stays well below 1,500 nodes.
@@ -58,7 +58,7 @@ pub struct Row {
     /// Active staff as of now.
     pub staff_active: u64,
     pub target: Option<u64>,
-    /// Start of the minute of the last add, RFC 3339, UTC.
+    /// The last add, or the start of its minute where no more is known; RFC 3339, UTC.
     pub last_add_at: Option<String>,
     /// What is the matter with it.
     pub flags: Vec<Kind>,
@@ -136,7 +136,9 @@ impl Leaderboard {
 fn shown(view: &View, own: Option<usize>, listed: &[usize]) -> Vec<usize> {
     match view.viewer.sight {
         Sight::Whole | Sight::Siblings | Sight::Wall => {
-            listed.iter().skip(view.from).take(PAGE_ROWS).copied().collect()
+            // A table is for a spreadsheet, which has no next page to ask for.
+            let most = if view.format == Format::Csv { usize::MAX } else { PAGE_ROWS };
+            listed.iter().skip(view.from).take(most).copied().collect()
         }
         Sight::Nameless => Vec::new(),
         Sight::Around { first } => {

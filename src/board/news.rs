@@ -174,6 +174,17 @@ mod tests {
     }
 
     #[test]
+    fn a_thousand_of_a_region_is_told_and_its_hundreds_are_not() {
+        let snapshot = fixture::snapshot();
+        let region = Scope { level: Level::Region, id: "R1".to_owned() };
+        let hour = Hour { before: 880, minutes: vec![(snapshot.instants.hour_ago.minute(), 150)] };
+        let earlier = Earlier { hours: Arc::new(HashMap::from([(region, hour)])), ..Earlier::default() };
+        let items = of_the_hour(&snapshot.watched, &snapshot.instants, &earlier, &snapshot.directory);
+        let told: Vec<_> = items.iter().map(|item| (item.kind, item.name.as_str(), item.value)).collect();
+        assert_eq!(told, [(Kind::Passed, "华东", 1000)]);
+    }
+
+    #[test]
     fn what_happened_more_than_an_hour_ago_is_not_told() {
         assert_eq!(told(&[("S1", 950, &[1, 1]), ("S2", 100, &[])]), []);
     }

@@ -2,9 +2,10 @@
 //!
 //! Invariant: pure; of too little history nothing is told.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::details::history::Progress;
+use crate::event::named;
 
 /// Of fewer like weekdays no usual day is known (board, section 3).
 pub const DAYS_MIN: usize = 3;
@@ -29,25 +30,62 @@ pub struct Forecast {
     pub basis_days: usize,
 }
 
-/// The pace of like weekdays; absent where there are too few.
-#[must_use]
-pub fn usual(days: &[Progress]) -> Option<Pace> {
+named! {
+    /// Why the usual pace of a day or its end is not told.
+    Unknown {
+        /// The day of one person is too small to be told in advance.
+        Person = "person",
+        /// The figures are stale, so nothing is compared.
+        Held = "held",
+        /// The day is over.
+        Over = "over",
+        /// Earlier days could not be read.
+        Unread = "unread",
+        /// Fewer like weekdays than [`DAYS_MIN`] were counted.
+        FewDays = "few_days",
+        /// Nothing was added yet.
+        NoAdds = "no_adds",
+        /// Less than a fifth of a usual day has passed.
+        TooEarly = "too_early",
+    }
+}
+
+impl Serialize for Unknown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// The pace of like weekdays.
+///
+/// # Errors
+/// [`Unknown::FewDays`].
+pub fn usual(days: &[Progress]) -> Result<Pace, Unknown> {
     let pace =
         Pace { numerator: days.iter().map(|day| day.until).sum(), denominator: days.iter().map(|day| day.whole).sum() };
-    (days.len() >= DAYS_MIN && pace.denominator > 0).then_some(pace)
+    if days.len() >= DAYS_MIN && pace.denominator > 0 { Ok(pace) } else { Err(Unknown::FewDays) }
 }
 
 /// The forecast of a day that has so many adds by now.
 ///
 /// The value is `adds` by the usual pace. The range is what each like weekday by itself would have made of these adds:
 /// its percentiles, widened to the value where the days are so unlike that it lies outside.
-#[must_use]
-pub fn forecast(adds: u64, days: &[Progress]) -> Option<Forecast> {
+///
+/// # Errors
+/// [`Unknown::FewDays`], [`Unknown::NoAdds`] or [`Unknown::TooEarly`].
+pub fn forecast(adds: u64, days: &[Progress]) -> Result<Forecast, Unknown> {
     let pace = usual(days)?;
-    let too_early = u128::from(pace.numerator) * 100 < u128::from(pace.denominator) * FORECAST_FROM_PERCENT;
-    if adds == 0 || too_early {
-        return None;
+    if adds == 0 {
+        return Err(Unknown::NoAdds);
     }
+    if u128::from(pace.numerator) * 100 < u128::from(pace.denominator) * FORECAST_FROM_PERCENT {
+        return Err(Unknown::TooEarly);
+    }
+    between(adds, pace, days).ok_or(Unknown::TooEarly)
+}
+
+/// Absent where no day had an add by now.
+fn between(adds: u64, pace: Pace, days: &[Progress]) -> Option<Forecast> {
     let scaled = |whole: u64, until: u64| {
         let until = u128::from(until);
         let value = (u128::from(adds) * u128::from(whole) + until / 2).checked_div(until)?;
@@ -87,7 +125,7 @@ mod tests {
     #[test]
     fn fewer_than_three_like_weekdays_tell_nothing() {
         let two = days(&[(40, 100), (50, 100)]);
-        assert_eq!((usual(&two), forecast(50, &two)), (None, None));
+        assert_eq!((usual(&two), forecast(50, &two)), (Err(Unknown::FewDays), Err(Unknown::FewDays)));
     }
 
     #[test]
@@ -100,9 +138,9 @@ mod tests {
     #[test]
     fn before_a_fifth_of_a_usual_day_nothing_is_forecast() {
         let day = |until| days(&[(until, 1000), (until, 1000), (until, 1000)]);
-        assert_eq!(forecast(30, &day(199)), None);
-        assert_eq!(forecast(30, &day(200)).map(|forecast| forecast.adds), Some(150));
-        assert_eq!(forecast(0, &day(500)), None, "of nothing nothing can be told");
+        assert_eq!(forecast(30, &day(199)), Err(Unknown::TooEarly));
+        assert_eq!(forecast(30, &day(200)).map(|forecast| forecast.adds), Ok(150));
+        assert_eq!(forecast(0, &day(500)), Err(Unknown::NoAdds), "of nothing nothing can be told");
     }
 
     #[test]

@@ -38,7 +38,7 @@ use super::html::Html;
 use super::leaderboard::{Leaderboard, Row};
 use super::snapshot::Snapshot;
 use super::summary::{Baseline, Target};
-use super::view::{Page, View};
+use super::view::{Metric, Page, View};
 use super::words::Word;
 
 type Values = Vec<(&'static str, Html)>;
@@ -104,6 +104,14 @@ impl Context<'_> {
         self.facts.qualified_final
     }
 
+    /// Whether a figure of this metric can no longer change.
+    fn is_final(&self, metric: Metric) -> Option<bool> {
+        match metric {
+            Metric::Adds | Metric::NetAdds => Some(true),
+            Metric::QualifiedAdds => self.qualified_final(),
+        }
+    }
+
     fn fill(&self, template: &str, values: &[(&str, Html)]) -> Html {
         self.words.fill(template, values)
     }
@@ -151,6 +159,11 @@ fn link(view: &View) -> Html {
 /// The mark of a figure that may still change; nothing for one that is final.
 fn provisional(words: Words, is_final: Option<bool>) -> Html {
     if is_final == Some(true) { Html::default() } else { words.fill(SEAL_PROVISIONAL, &[]) }
+}
+
+/// How a bar is drawn whose figure may still change; nothing for one that is final.
+fn hatching(is_final: Option<bool>) -> Html {
+    if is_final == Some(true) { Html::default() } else { Html::fill(" fill=\"url(#hatch)\"", &[]) }
 }
 
 const SEAL_PROVISIONAL: &str = "<span class=\"seal\" title=\"{{:provisional_says}}\">{{:provisional}}</span>";

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -101,6 +101,13 @@ impl Problem {
         }
     }
 
+    /// Says in an answer how to sign in, where that is what is missing.
+    pub fn challenge(&self, headers: &mut HeaderMap) {
+        if self.status() == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+    }
+
     fn retry_after_seconds(&self) -> Option<u64> {
         match self {
             Self::NoFigures | Self::Busy | Self::Beyond(Beyond::Time) => Some(RETRY_AFTER_SECONDS),
@@ -187,9 +194,7 @@ impl IntoResponse for Problem {
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
+        self.challenge(headers);
         response
     }
 }

@@ -21,7 +21,7 @@ use super::details::history::History;
 use super::details::person::Person;
 use super::details::requests::Requests;
 use super::organisation::Organisation;
-use super::view::{Level, Scope, Watched};
+use super::view::{Level, Metric, Scope, Watched};
 use crate::event::Counter;
 
 /// Where figures come from. A trait, because the tests of the board answer from fixtures.
@@ -215,5 +215,11 @@ impl Directory {
     pub fn target(&self, level: Level, id: &str, metric: &str) -> Option<u64> {
         let id = if level == Level::Corp { "" } else { id };
         self.targets.get(&(level, id.to_owned(), metric.to_owned())).copied()
+    }
+
+    /// The target of a place in the first metric that has one; adds come first, for nothing of them is provisional.
+    #[must_use]
+    pub fn any_target(&self, level: Level, id: &str) -> Option<(Metric, u64)> {
+        Metric::ALL.iter().find_map(|metric| Some((*metric, self.target(level, id, metric.name())?)))
     }
 }

@@ -13,6 +13,7 @@ use super::details::Details;
 use super::details::cohorts::Cohorts;
 use super::details::history::{LikeDay, Progress};
 use super::news::Item;
+use super::pace::Unknown;
 use super::reader::{Clock, Counters, Day, Directory, Earlier};
 use super::sources::Slow;
 use super::view::Watched;
@@ -123,6 +124,22 @@ impl Snapshot {
     pub fn like_weekdays(&self) -> impl Iterator<Item = &LikeDay> {
         let days = self.details.history.iter().flat_map(|history| &history.days);
         days.filter(|like| self.counted_all_of(like.day))
+    }
+
+    /// How far the like weekdays had come by now.
+    ///
+    /// # Errors
+    /// Why nothing is usual: [`Unknown::Held`], [`Unknown::Over`] or [`Unknown::Unread`].
+    pub fn usual_days(&self, freshness: &Freshness) -> Result<&[Progress], Unknown> {
+        if freshness.holds_comparisons() {
+            Err(Unknown::Held)
+        } else if self.instants.state != DayState::Open {
+            Err(Unknown::Over)
+        } else if self.details.history.is_none() {
+            Err(Unknown::Unread)
+        } else {
+            Ok(&self.derived.like_weekdays)
+        }
     }
 
     /// The cohorts of the day, if they have reached what is counted of it.

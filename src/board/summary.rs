@@ -10,10 +10,10 @@ use serde::{Serialize, Serializer};
 use super::attention::NotJudged;
 use super::days::{DayState, Moment};
 use super::details::cohorts::Cohort;
-use super::pace::{self, Forecast};
+use super::pace::{self, Forecast, Pace, Unknown};
 use super::reader::{Counters, Minutes};
 use super::snapshot::{Freshness, Snapshot, rfc3339};
-use super::view::{Level, Metric, Scope};
+use super::view::{Level, Scope};
 use crate::event::Counter;
 
 /// What every answer says beside its data (board, section 3).
@@ -182,7 +182,7 @@ impl Figures {
     }
 }
 
-/// The target of the scope for this day.
+/// The target of the scope for this day: in adds where there is one, else in another metric.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Target {
     pub metric: &'static str,
@@ -208,8 +208,14 @@ pub struct Summary {
     #[serde(flatten)]
     pub figures: Figures,
     pub target: Option<Target>,
-    /// `null` for staff, early in the day, where there are too few like weekdays, and when the figures are stale.
+    /// The usual share of a day by now, whether or not it has a target. An answer tells it with the target (board, section 3).
+    #[serde(skip)]
+    pub usual: Option<Pace>,
+    /// Why there is no usual pace of the day.
+    pub usual_unknown: Option<Unknown>,
     pub forecast: Option<Forecast>,
+    /// Why there is no forecast.
+    pub forecast_unknown: Option<Unknown>,
     /// The day before, then the day a week before, as far as all of them was counted.
     pub baselines: Vec<Baseline>,
     /// The others of these days.
@@ -221,10 +227,9 @@ impl Summary {
     #[must_use]
     pub fn new(snapshot: &Snapshot, freshness: &Freshness) -> Self {
         let scope = &snapshot.watched.scope;
-        let metric = Metric::Adds.name();
-        let like = if freshness.holds_comparisons() { &[] } else { snapshot.derived.like_weekdays.as_slice() };
-        let pace = pace::usual(like);
-        let target = snapshot.directory.target(scope.level, &scope.id, metric);
+        let days = snapshot.usual_days(freshness);
+        let pace = days.and_then(pace::usual);
+        let target = snapshot.directory.any_target(scope.level, &scope.id);
         let moments = snapshot.instants.baselines.iter().zip(&snapshot.earlier.baselines);
         let (counted, uncounted): (Vec<_>, Vec<_>) =
             moments.partition(|(moment, _)| snapshot.counted_all_of(moment.day));
@@ -233,15 +238,21 @@ impl Summary {
             Some(cohorts) => figures.with_cohort(&cohorts.total(), cohorts.are_final(&snapshot.instants)),
             None => figures,
         };
+        let forecast = match scope.level {
+            Level::Staff => Err(Unknown::Person),
+            Level::Corp | Level::Region | Level::Store => days.and_then(|days| pace::forecast(figures.adds(), days)),
+        };
         Self {
-            target: target.map(|target| Target {
-                metric,
+            target: target.map(|(metric, target)| Target {
+                metric: metric.name(),
                 target,
-                usual_numerator: pace.map(|pace| pace.numerator),
-                usual_denominator: pace.map(|pace| pace.denominator),
+                usual_numerator: pace.ok().map(|pace| pace.numerator),
+                usual_denominator: pace.ok().map(|pace| pace.denominator),
             }),
-            // A single person's day is too small to be told in advance.
-            forecast: if scope.level == Level::Staff { None } else { pace::forecast(figures.adds(), like) },
+            usual: pace.ok(),
+            usual_unknown: pace.err(),
+            forecast: forecast.ok(),
+            forecast_unknown: forecast.err(),
             baselines: counted.iter().map(|(moment, channels)| Baseline::new(moment, channels.values())).collect(),
             uncounted: uncounted.iter().map(|(moment, _)| moment.day.to_string()).collect(),
             figures,
@@ -281,15 +292,19 @@ mod tests {
         assert_eq!(live.forecast, Some(Forecast { adds: 67, low: 61, high: 73, basis_days: 3 }));
         let stale = summary(&snapshot, 600);
         assert_eq!((stale.target.unwrap().usual_numerator, stale.forecast), (None, None));
+        assert_eq!((stale.usual_unknown, stale.forecast_unknown), (Some(Unknown::Held), Some(Unknown::Held)));
         snapshot.watched.scope = Scope { level: Level::Staff, id: "z1".to_owned() };
-        assert_eq!(summary(&snapshot, 0).forecast, None, "of staff none is made");
+        let of_staff = summary(&snapshot, 0);
+        assert_eq!((of_staff.forecast, of_staff.forecast_unknown), (None, Some(Unknown::Person)));
+        assert_eq!((live.usual_unknown, of_staff.usual_unknown, live.forecast_unknown), (None, None, None));
     }
 
     #[test]
     fn a_day_that_is_over_has_no_forecast() {
         let mut snapshot = fixture::snapshot();
         snapshot.instants.state = DayState::Settling;
-        assert_eq!(summary(&snapshot.with_derived(), 0).forecast, None);
+        let over = summary(&snapshot.with_derived(), 0);
+        assert_eq!((over.usual_unknown, over.forecast_unknown), (Some(Unknown::Over), Some(Unknown::Over)));
     }
 
     #[test]

@@ -134,13 +134,18 @@ impl Reader for Warehouse {
     fn earlier<'a>(&'a self, watched: &'a Watched, instants: &'a Instants) -> BoxFuture<'a, Result<Earlier, Error>> {
         Box::pin(async move {
             let [yesterday, last_week] = instants.baselines;
-            let (yesterday, last_week, places) = tokio::try_join!(
+            let (yesterday, last_week, places, last_adds) = tokio::try_join!(
                 self.channels_until(watched, yesterday),
                 self.channels_until(watched, last_week),
                 self.places_earlier(watched, instants),
+                self.last_adds(watched, instants.now.day),
             )?;
-            let (children, hours) = (earlier::children(&places), Arc::new(earlier::hours(watched, places)));
-            Ok(Earlier { baselines: [yesterday, last_week], children, hours })
+            let children = earlier::children(&places, &last_adds);
+            Ok(Earlier {
+                baselines: [yesterday, last_week],
+                children,
+                hours: Arc::new(earlier::hours(watched, places)),
+            })
         })
     }
 

@@ -92,10 +92,18 @@ words! {
     Progress = "progress", "完成", "done";
     NoTarget = "no_target", "这一天没有设目标。", "No target is set for this day.";
     Forecast = "forecast", "预计全天", "Forecast";
+    ForecastAdds = "forecast_adds", "预计全天加粉", "Forecast of adds";
+    OfMetric = "of_metric", "（{}）", " ({})";
     ToGo = "to_go", "还差 ", "To go ";
-    NoForecast = "no_forecast", "历史不足，不预计", "too little history for a forecast";
+    NoForecast = "no_forecast", "{}，不预计", "no forecast: {}";
     Usual = "usual", "平时此刻 {}%，", "usual by now {}%, ";
-    NoUsual = "no_usual", "历史不足，不比进度", "too little history to compare the pace";
+    NoUsual = "no_usual", "{}，不比进度", "no pace: {}";
+    WhyPerson = "why_person", "一个人的一天太小", "the day of one person is too small";
+    WhyOver = "why_over", "这一天已经结束", "the day is over";
+    WhyUnread = "why_unread", "往日数据读不到", "earlier days could not be read";
+    WhyFewDays = "why_few_days", "历史不足", "too little history";
+    WhyNoAdds = "why_no_adds", "还没有加粉", "no adds yet";
+    WhyTooEarly = "why_too_early", "还不到平时全天的两成", "less than a fifth of a usual day";
     Ahead = "ahead", "快 {} 个百分点", "{} pts ahead";
     Behindhand = "behindhand", "慢 {} 个百分点", "{} pts behind";
     Attention = "attention", "要留意", "Needs someone";
@@ -134,6 +142,8 @@ words! {
     BarsSay = "bars_say", "横条是目标完成，没有横条的没有设目标；竖线是平时此刻该到的位置。多、少是与前一日同一时刻比。", "Bars show target progress, where a target is set; the tick is where it usually stands by now. ± is against the same minute of the day before.";
     MovesSay = "moves_say", "▲▼ 近 1 小时；竖线是平时此刻", "▲▼ last hour; tick: usual by now";
     MovesShort = "moves_short", "升降：近 1 小时", "moves: last hour";
+    NoMoves = "no_moves", "有效没有升降：一小时前的有效数没有人记下", "no moves: nobody kept what was qualified an hour ago";
+    WallNameless = "wall_nameless", "这里的大屏不显示员工姓名。", "Walls name no staff here.";
     Up = "up", "上升 {}", "up {}";
     Down = "down", "下降 {}", "down {}";
     Unassigned = "unassigned", "未归属", "Not assigned";
@@ -155,7 +165,7 @@ words! {
     Seconds = "seconds", "{} 秒", "{} s";
     Minutes = "minutes", "{} 分钟", "{} min";
     Hours = "hours", "{} 小时", "{} h";
-    Retained = "retained", "其中有效 {}，占 {}", "{} of them qualified, {}";
+    Retained = "retained", "满 24 小时的 {} 个里，{} 个还是好友，占 {}", "Of {} that are 24 h old {} are still friends, {}";
     RetainedLater = "retained_later", "留存要满 24 小时才知道。", "Retention is known after 24 h.";
     Stages = "stages", "从曝光到开口", "From exposure to first message";
     Exposures = "exposures", "曝光", "Exposed";
@@ -239,7 +249,7 @@ words! {
     DefQualified = "def_qualified", "企业新客，加上 24 小时内没有被客户删除，也没有被员工删除。奖励只按这个数发。", "New to the company, and deleted neither by the customer nor by staff within 24 h. Rewards use this figure only.";
     WhenQualified = "when_qualified", "每一位满 24 小时定数；一天的全部在第二天 24:00 前定，结束三天后封账", "each add is final after 24 h; the day closes three days after its end";
     DefOpened = "def_opened", "今天加上、并且今天发来第一条消息的客户。", "Customers added today who sent their first message today.";
-    DefTarget = "def_target", "今天要加到多少。竖线是平时此刻的位置，斜线是预计全天的八成范围。", "How many adds the day should reach. The tick is where it usually stands by now; the hatching is the forecast's 80% range.";
+    DefTarget = "def_target", "今天要加到多少。竖线是平时此刻的位置，斜线是预计全天的八成范围。目标不按加粉设时写明按什么；平时的进度总按加粉算。", "What the day should reach, in adds where nothing else is named. The tick is where adds usually stand by now; the hatching is the forecast's 80% range.";
     WhenTarget = "when_target", "当天；历史不足时不预计", "the same day; no forecast with too little history";
     NotNew = "not_new", "不是企业新客", "Not new to the company";
     LeftAlready = "left_already", "已流失", "Already lost";

@@ -9,7 +9,7 @@ use axum::http::header::{AUTHORIZATION, COOKIE, HOST, HeaderName};
 use jiff::tz::TimeZone;
 use rdkafka::{ClientConfig, error::KafkaError};
 
-use super::{Config, mask};
+use super::{Board, Config, mask};
 use crate::{board, chunk, corp, dedup, sink, source};
 
 /// A setting that does not make sense.
@@ -56,13 +56,15 @@ const OWN_OPTIONS: [(&str, &str); 10] = [
     ("enable.partition.eof", "is off: librdkafka loses positions where it meets reading by batches"),
 ];
 
-/// Every fault, in the order of the sections.
-pub(super) fn check(config: &Config) -> Vec<Fault> {
+/// Every fault, in the order of the sections; the address of a board that is served elsewhere is its own process's matter.
+pub(super) fn check(config: &Config, board: Board) -> Vec<Fault> {
     let mut faults = Faults(Vec::new());
     faults.kafka(&config.kafka);
     faults.clickhouse(&config.clickhouse);
     faults.board(&config.board);
-    faults.listen(config);
+    if board == Board::Served {
+        faults.listen(config);
+    }
     let sorted: BTreeMap<_, _> = config.corp.iter().collect();
     for (id, corp) in sorted {
         faults.corp(id, corp);
@@ -175,17 +177,12 @@ impl Faults {
     }
 
     fn board(&mut self, board: &board::Config) {
-        let listen = board.listen;
         let is_address = board.url.parse::<Uri>().is_ok_and(|url| {
             matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some() && url.query().is_none()
         });
         let given = board.url.is_empty() || is_address;
         self.require(given, &["board", "url"], "must be `http://host` or `https://host`, with or without a path");
         let access = &board.access;
-        if access.is_open() && !listen.ip().is_loopback() {
-            let why = format!("must hold a key, for `board.listen` = `{listen}` can be reached from other machines");
-            self.add(&["board", "access", "keys"], why);
-        }
         let many = access.keys.len() > board::access::KEYS_MAX;
         self.require(
             !many,
@@ -247,6 +244,10 @@ impl Faults {
 
     fn listen(&mut self, config: &Config) {
         let (board, admin) = (config.board.listen, config.admin.listen);
+        if config.board.access.is_open() && !board.ip().is_loopback() {
+            let why = format!("must hold a key, for `board.listen` = `{board}` can be reached from other machines");
+            self.add(&["board", "access", "keys"], why);
+        }
         if overlap(board, admin) {
             self.add(&["admin", "listen"], format!("is `{admin}`, which meets `board.listen` = `{board}`"));
         }

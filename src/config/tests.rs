@@ -18,7 +18,7 @@ fn load_all(files: &[&str], variables: &[(&str, &str)], set: &[&str]) -> Result<
         .collect();
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let set: Vec<String> = set.iter().map(|&argument| argument.to_owned()).collect();
-    load(&paths, variables, &set)
+    load(&paths, variables, &set, Board::Served)
 }
 
 fn file(text: &str) -> Result<Config, Mistakes> {
@@ -123,7 +123,7 @@ fn every_mistake_of_form_is_told_with_its_place_and_the_nearest_name() {
 fn broken_file_is_told_with_line_and_column_and_a_missing_one_by_name() {
     let found = mistakes(file("[kafka]\nbrokers = \n"));
     assert!(found[0].starts_with("0.toml:2:1"), "{found:?}");
-    let missing = load(&[PathBuf::from("missing.toml")], std::iter::empty(), &[]);
+    let missing = load(&[PathBuf::from("missing.toml")], std::iter::empty(), &[], Board::Served);
     assert!(mistakes(missing)[0].starts_with("missing.toml:1:1: cannot read the file: "));
 }
 
@@ -171,6 +171,15 @@ fn setting_without_sense_is_refused() {
     check_refused("corp.\"a/b\".currency=CNY", "without `/`");
     check_refused("dedup.span=0s", "more than 0");
     check_refused("dedup.span=soon", "`dedup.span`");
+}
+
+#[test]
+fn address_of_a_board_that_is_served_elsewhere_is_not_judged() {
+    for set in ["board.listen=0.0.0.0:8080", "admin.listen=127.0.0.1:8080"] {
+        let load = |board| load(&[], std::iter::empty(), &[set.to_owned()], board);
+        assert!(load(Board::Served).is_err(), "{set}");
+        assert!(load(Board::Elsewhere).is_ok(), "{set}");
+    }
 }
 
 #[test]

@@ -27,12 +27,25 @@ fn noon() -> (String, i64) {
 }
 
 /// Milliseconds of a time of day of the day so many days ago.
-struct Clock(i64);
+pub(super) struct Clock(i64);
 
 impl Clock {
-    fn at(&self, days_ago: i64, hour: i64, minute: i64) -> i64 {
+    pub(super) fn at(&self, days_ago: i64, hour: i64, minute: i64) -> i64 {
         self.0 - days_ago * DAY_MS + hour * HOUR_MS + minute * 60_000
     }
+}
+
+/// The business day so many days ago.
+pub(super) fn day(days_ago: i64) -> String {
+    let noon = jiff::Timestamp::from_millisecond(today().at(days_ago, 12, 0) + noon().1).unwrap();
+    noon.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
+}
+
+/// Today, by its midnight.
+pub(super) fn today() -> Clock {
+    let (_, ahead) = noon();
+    let local = now_ms() + ahead;
+    Clock(local - local.rem_euclid(DAY_MS) - ahead)
 }
 
 fn event(at_ms: i64, kind: Kind, staff: &str, customer: &str) -> Happening {
@@ -41,7 +54,7 @@ fn event(at_ms: i64, kind: Kind, staff: &str, customer: &str) -> Happening {
 }
 
 /// A first day; three like weekdays of 12 adds in the morning and 8 in the evening, half of them of each store; yesterday 3 adds, and
-/// 100 requests of which 50 are accepted; today 5 adds of s1 and nothing of s2, 20 requests that nobody accepts.
+/// 100 requests of which 50 are accepted half an hour later and one in the evening; today 5 adds of s1 and nothing of s2, 20 requests that nobody accepts.
 fn history(clock: &Clock) -> Vec<Happening> {
     let mut events = vec![event(clock.at(22, 9, 0), Kind::Add, "s1", "first")];
     for week in 1..=3 {
@@ -58,6 +71,8 @@ fn history(clock: &Clock) -> Vec<Happening> {
     for n in 0..50 {
         events.push(event(clock.at(1, 9, 30) + n, Kind::Add, "s1", &format!("r{n}")));
     }
+    // At the age that the requests of today have, nobody had accepted this one.
+    events.push(event(clock.at(1, 20, 0), Kind::Add, "s1", "r60"));
     events.extend((0..3).map(|n| event(clock.at(1, 10, n), Kind::Add, "s1", &format!("y{n}"))));
     events.extend((0..20).map(|n| event(clock.at(0, 9, 0) + n, Kind::Request, "s1", &format!("q{n}"))));
     let today = [
@@ -82,6 +97,26 @@ fn history(clock: &Clock) -> Vec<Happening> {
 /// that came half an hour late.
 pub(super) const FIRST_DAY: &str = "first-day";
 pub(super) const ALWAYS_LATE: &str = "always-late";
+/// A corp two of whose stores have as much, the second since 20 s before the first, within one minute.
+pub(super) const TIED: &str = "tied";
+/// A corp whose second store overtook the first ten minutes ago.
+pub(super) const OVERTAKEN: &str = "overtaken";
+
+/// Of the corps whose stores are near each other.
+fn of_rivals(clock: &Clock) -> Vec<Happening> {
+    let add = |corp: &str, staff: &str, at_ms: i64| {
+        let corp = corp.to_owned();
+        // An even second is one of the store.
+        let at_ms = at_ms / 2_000 * 2_000;
+        Happening { corp, ..event(at_ms, Kind::Add, staff, &format!("{staff}-{at_ms}")) }
+    };
+    let (morning, lately) = (clock.at(0, 9, 0), now_ms() - 600_000);
+    let mut events = vec![add(TIED, "s1", morning + 40_000), add(TIED, "s2", morning + 20_000)];
+    events.extend((0..3).map(|n| add(OVERTAKEN, "s1", morning + n * 60_000)));
+    events.extend([0, 60_000].map(|apart| add(OVERTAKEN, "s2", morning + apart)));
+    events.extend([0, 4_000].map(|apart| add(OVERTAKEN, "s2", lately + apart)));
+    events
+}
 
 /// In time, and late.
 fn of_others(clock: &Clock) -> [Vec<Happening>; 2] {
@@ -108,7 +143,7 @@ async fn tell(refreshed: &Refreshed, clock: &Clock) {
             ))
             .await;
     }
-    for corp in ["c", FIRST_DAY, ALWAYS_LATE] {
+    for corp in ["c", FIRST_DAY, ALWAYS_LATE, TIED, OVERTAKEN] {
         let row = format!("INSERT INTO corp_activity (corp_id, last_event_at) VALUES ('{corp}', now64(3))");
         refreshed.execute(&row).await;
     }
@@ -157,13 +192,12 @@ pub(super) async fn month() -> Refreshed {
     static MONTH: OnceCell<config::Config> = OnceCell::const_new();
     let config = MONTH
         .get_or_init(|| async {
-            let (zone, ahead) = noon();
-            let zones = ["c", FIRST_DAY, ALWAYS_LATE].map(|corp| (corp, zone.as_str()));
+            let (zone, _) = noon();
+            let zones = ["c", FIRST_DAY, ALWAYS_LATE, TIED, OVERTAKEN].map(|corp| (corp, zone.as_str()));
             let mut refreshed = Refreshed::with_zones("board", &zones).await;
-            let local = now_ms() + ahead;
-            let clock = Clock(local - local.rem_euclid(DAY_MS) - ahead);
+            let clock = today();
             let [in_time, others_late] = of_others(&clock);
-            refreshed.count(&[history(&clock), in_time].concat()).await;
+            refreshed.count(&[history(&clock), in_time, of_rivals(&clock)].concat()).await;
             // Two adds of the day before yesterday come half an hour late.
             let late = (0..2).map(|n| event(clock.at(2, 10, 20 + n), Kind::Add, "s1", &format!("l{n}")));
             refreshed.count_after(&late.chain(others_late).collect::<Vec<_>>(), 30 * 60_000).await;

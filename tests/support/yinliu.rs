@@ -37,7 +37,7 @@ pub(crate) struct Yinliu {
 }
 
 impl Yinliu {
-    /// Starts the pipeline by these settings, to which the addresses are added.
+    /// Starts the pipeline by these settings, to which its address is added.
     pub(crate) fn start(config: &Value) -> Self {
         Self::start_under(config, Vec::new())
     }
@@ -49,7 +49,6 @@ impl Yinliu {
         let admin = port::free();
         let mut config = config.clone();
         config["admin"] = json!({ "listen": admin });
-        config["board"] = json!({ "listen": "127.0.0.1:0" });
         fs::write(folder.join("yinliu.toml"), toml::to_string(&config).unwrap()).unwrap();
         let mut yinliu = Self { process: None, gone: mpsc::channel().1, folder, admin, wrapper };
         yinliu.restart();

@@ -16,6 +16,8 @@ pub enum Subject {
     Ranks,
     /// The adds of one member of staff, one by one.
     Person,
+    /// Figures and rows for whoever is in a room, not for the viewer alone.
+    Wall,
 }
 
 /// How much of a view is shown.
@@ -79,6 +81,8 @@ const FIRST: usize = 3;
 
 /// What `grant` shows of a view; `wall_names` says whether walls name members of staff.
 ///
+/// That holds of a wall whoever opened it: a room reads it, and an owner's link lets nobody in the room see more.
+///
 /// # Errors
 /// [`Problem::Denied`], which says what the grant shows and who can widen it.
 pub fn judge(
@@ -89,17 +93,32 @@ pub fn judge(
     wall_names: Names,
 ) -> Result<Viewer, Problem> {
     let own = (grant.scope.level != Level::Corp).then(|| grant.scope.clone());
-    let (reach, names) = match grant.role {
-        Role::Owner => (Reach::Everything, Names::Shown),
-        Role::Manager => (Reach::Siblings, Names::Shown),
-        Role::Staff => (Reach::Own, Names::Shown),
-        Role::Wall => (Reach::Own, wall_names),
+    let reach = match grant.role {
+        Role::Owner => Reach::Everything,
+        Role::Manager => Reach::Siblings,
+        Role::Staff | Role::Wall => Reach::Own,
+    };
+    let names = match (grant.role, subject) {
+        (Role::Wall, _) | (_, Subject::Wall) => wall_names,
+        (Role::Owner | Role::Manager | Role::Staff, Subject::Figures | Subject::Ranks | Subject::Person) => {
+            Names::Shown
+        }
     };
     let viewer = |sight| Viewer { sight, own: own.clone(), reach, names, open: grant.basis == Basis::Open };
     let denied = || denied(grant, places);
     let of_staff = watched.level == Level::Staff;
     let inside = places.contains(&grant.scope, &watched.scope);
     let sight = match (grant.role, subject) {
+        (_, Subject::Wall) | (Role::Wall, Subject::Figures | Subject::Ranks)
+            if inside && watched.scope.level != Level::Staff =>
+        {
+            match (of_staff, wall_names) {
+                (true, Names::Hidden) => Sight::Nameless,
+                (true, Names::Shown) => Sight::Wall,
+                (false, _) => Sight::Whole,
+            }
+        }
+        (_, Subject::Wall) | (Role::Wall, _) => return Err(denied()),
         (Role::Owner | Role::Manager | Role::Staff, _) if inside => Sight::Whole,
         (Role::Manager, Subject::Ranks) if is_among_siblings(grant, watched, places) => Sight::Siblings,
         (Role::Staff, Subject::Ranks) if of_staff && places.contains(&watched.scope, &grant.scope) => {
@@ -109,14 +128,7 @@ pub fn judge(
                 Level::Corp | Level::Staff => return Err(denied()),
             }
         }
-        (Role::Wall, Subject::Figures | Subject::Ranks) if inside && watched.scope.level != Level::Staff => {
-            match (of_staff, wall_names) {
-                (true, Names::Hidden) => Sight::Nameless,
-                (true, Names::Shown) => Sight::Wall,
-                (false, _) => Sight::Whole,
-            }
-        }
-        (Role::Owner | Role::Manager | Role::Staff | Role::Wall, _) => return Err(denied()),
+        (Role::Owner | Role::Manager | Role::Staff, _) => return Err(denied()),
     };
     Ok(viewer(sight))
 }
@@ -203,6 +215,35 @@ mod tests {
         check(wall, "store:S1", Level::Staff, &[Some(Sight::Nameless), Some(Sight::Nameless), None]);
         check(wall, "staff:z1", Level::Staff, &NOTHING);
         check(wall, "corp", Level::Region, &NOTHING);
+    }
+
+    #[test]
+    fn a_wall_is_the_same_whoever_opened_it() {
+        let places = fixture::organisation();
+        let store = |level, scope: &str| Watched {
+            corp: "acme".to_owned(),
+            day: None,
+            scope: Scope::read(scope).unwrap(),
+            level,
+        };
+        for role in [Role::Owner, Role::Manager, Role::Wall] {
+            let scope = if role == Role::Owner { "corp" } else { "region:R1" };
+            let grant = Grant::new(None, Scope::read(scope).unwrap(), role).unwrap();
+            let seen = |watched: &Watched, names| {
+                let viewer = judge(&grant, Subject::Wall, watched, &places, names);
+                viewer.ok().map(|viewer| (viewer.sight, viewer.names))
+            };
+            let staff = store(Level::Staff, "store:S1");
+            assert_eq!(seen(&staff, Names::Hidden), Some((Sight::Nameless, Names::Hidden)), "{role:?}");
+            assert_eq!(seen(&staff, Names::Shown), Some((Sight::Wall, Names::Shown)), "{role:?}");
+            let stores = store(Level::Store, "region:R1");
+            assert_eq!(seen(&stores, Names::Hidden), Some((Sight::Whole, Names::Hidden)), "{role:?}");
+            assert_eq!(
+                seen(&store(Level::Staff, "staff:z1"), Names::Shown),
+                None,
+                "{role:?}: of one person there is none"
+            );
+        }
     }
 
     #[test]

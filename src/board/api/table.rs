@@ -11,7 +11,7 @@ use crate::board::contests::Contest;
 use crate::board::leaderboard::Leaderboard;
 use crate::board::losses::Losses;
 use crate::board::snapshot::{Freshness, Snapshot, rfc3339};
-use crate::board::summary::Summary;
+use crate::board::summary::{Step, Summary};
 use crate::board::trend::Trend;
 use crate::board::view::{Language, View};
 use crate::board::words::Word;
@@ -42,6 +42,8 @@ impl Table {
             Part::Leaderboard => Self::new(
                 &[
                     "rank",
+                    "tied",
+                    "rank_before",
                     "id",
                     "name",
                     "adds",
@@ -56,10 +58,7 @@ impl Table {
                 ],
                 sealed(values(&Leaderboard::new(snapshot, view, freshness).rows)),
             ),
-            Part::Channels => Self::new(
-                &["channel", "group", "zh", "en", "adds", "baseline_adds", "qualified_adds", "qualified_adds_seal"],
-                sealed(values(&Channels::new(snapshot, freshness).rows)),
-            ),
+            Part::Channels => channels(&Channels::new(snapshot, freshness), sealed),
             Part::Trend => trend(&Trend::new(snapshot, view.step_seconds, freshness)?, language),
             Part::Attention => {
                 let found = attention::attention(snapshot, &view.viewer, freshness)?;
@@ -80,12 +79,7 @@ impl Table {
                 ];
                 Self::new(&columns, placed(with(values(&found), "value_seal", &seals)))
             }
-            Part::Losses => {
-                let sent = Losses::new(snapshot).broadcasts?;
-                let seals: Vec<_> = sent.iter().map(|sent| seal(language, !sent.provisional)).collect();
-                let columns = ["task_id", "name", "sent_at", "audience", "deleted_24h", "deleted_24h_seal"];
-                Self::new(&columns, with(values(&sent), "deleted_24h_seal", &seals))
-            }
+            Part::Losses => losses(&Losses::new(snapshot), language)?,
             Part::Corrections => {
                 let found = corrections::corrections(snapshot)?;
                 let seals = vec![Word::RevisedWord.text(language); found.len()];
@@ -114,7 +108,8 @@ impl Table {
             }
             Part::Search => {
                 let found = search::search(&view.text, &view.viewer, &snapshot.directory.organisation);
-                Self::new(&["level", "id", "name"], values(&found))
+                let paths: Vec<_> = found.iter().map(|found| path(&found.path)).collect();
+                Self::new(&["level", "id", "name", "path"], with(values(&found), "path", &paths))
             }
             Part::Definitions => {
                 Self::new(&["key", "zh", "en", "basis", "final_after_seconds"], values(&definitions::items()))
@@ -181,18 +176,82 @@ fn placed(mut rows: Vec<Value>) -> Vec<Value> {
     rows
 }
 
-/// The day and its baselines, one below the other; the forecast stands in the row of the day.
+/// The channels, which add up, and below them the codes that are silent, which have no adds to add.
+fn channels(channels: &Channels, sealed: impl Fn(Vec<Value>) -> Vec<Value>) -> Table {
+    let columns = [
+        "channel",
+        "group",
+        "zh",
+        "en",
+        "adds",
+        "baseline_adds",
+        "qualified_adds",
+        "qualified_adds_seal",
+        "retained_24h",
+        "matured_24h",
+        "code",
+        "label",
+        "last_add_at",
+        "silent_seconds",
+        "usual_gap_seconds",
+    ];
+    let mut rows = sealed(values(&channels.rows));
+    for (row, channel) in rows.iter_mut().zip(&channels.rows) {
+        row["retained_24h"] = json!(channel.retained_24h.map(|retained| retained.numerator));
+        row["matured_24h"] = json!(channel.retained_24h.map(|retained| retained.denominator));
+    }
+    let silent = channels.silent.as_deref().unwrap_or_default();
+    // The last column of every table is named `state` already.
+    let codes: Vec<_> = silent.iter().map(|code| &code.state).collect();
+    rows.extend(with(values(silent), "code", &codes));
+    Table::new(&columns, rows)
+}
+
+/// The day, then each of its broadcasts; absent where these could not be read.
+fn losses(losses: &Losses, language: Language) -> Option<Table> {
+    let columns = [
+        "deletes_by_customer",
+        "deletes_by_staff",
+        "transfers_in",
+        "transfers_out",
+        "task_id",
+        "name",
+        "sent_at",
+        "audience",
+        "deleted_24h",
+        "deleted_24h_seal",
+    ];
+    let sent = losses.broadcasts.as_ref()?;
+    let seals: Vec<_> = sent.iter().map(|sent| seal(language, !sent.provisional)).collect();
+    let sent = with(values(sent), "deleted_24h_seal", &seals);
+    Some(Table::new(&columns, values(&[losses]).into_iter().chain(sent).collect()))
+}
+
+/// From the top down, by name.
+fn path(steps: &[Step]) -> String {
+    steps.iter().map(|step| step.name.as_str()).collect::<Vec<_>>().join(" / ")
+}
+
+/// The day and its baselines, one below the other; target, pace and forecast stand in the row of the day.
 fn summary(snapshot: &Snapshot, freshness: &Freshness, language: Language) -> Table {
     let mut columns = vec!["business_date", "until"];
     columns.extend(Counter::ALL.iter().map(|counter| counter.name()));
     columns.push("net_adds");
     columns.extend(COHORT.iter().flat_map(|(figure, seal)| [*figure, *seal]));
-    columns.extend(["forecast_adds", "forecast_low", "forecast_high", "forecast_seal"]);
+    columns.extend(["target_metric", "target", "usual_numerator", "usual_denominator", "usual_unknown"]);
+    columns.extend(["forecast_adds", "forecast_low", "forecast_high", "forecast_seal", "forecast_unknown"]);
     let summary = Summary::new(snapshot, freshness);
     let mut rows = values(&[&summary.figures]);
     for row in &mut rows {
         row["business_date"] = snapshot.day.to_string().into();
         row["until"] = rfc3339(snapshot.instants.now.until).into();
+        row["usual_unknown"] = json!(summary.usual_unknown);
+        row["forecast_unknown"] = json!(summary.forecast_unknown);
+        if let Some(target) = &summary.target {
+            (row["target_metric"], row["target"]) = (target.metric.into(), target.target.into());
+            row["usual_numerator"] = target.usual_numerator.into();
+            row["usual_denominator"] = target.usual_denominator.into();
+        }
         if let Some(forecast) = summary.forecast {
             row["forecast_adds"] = forecast.adds.into();
             (row["forecast_low"], row["forecast_high"]) = (forecast.low.into(), forecast.high.into());

@@ -1,10 +1,9 @@
 // Keeps the page live: figures from the event stream; where that fails, the page anew every few seconds.
 // Invariant: whatever fails, the page says how old its figures are.
 
-import { age, heard, learn, paintFreshness, silentFor, stateOf } from './fresh.js';
+import { age, doubt, heard, learn, paintFreshness, silentFor, stateOf } from './fresh.js';
 import { forget, paint, take } from './paint.js';
 import { become, takePage } from './refresh.js';
-import { listen } from './sheets.js';
 import { flushSoon, onSettled } from './write.js';
 
 const SILENT_MS = 8_000; // The stream sends once a second; this long without is a cut that nobody told us of.
@@ -24,6 +23,8 @@ let triedAt = performance.now();
 let takenAt = performance.now();
 let taking = false;
 let painted = body.revision;
+const ahead = () => Date.now() - performance.now();
+let calendar = ahead();
 
 function receive(picture, whole) {
   learn(picture.freshness);
@@ -39,7 +40,7 @@ function receive(picture, whole) {
   if (paint() || paintFreshness()) anew();
 }
 
-async function anew() {
+export async function anew() {
   if (taking) return;
   taking = true;
   takenAt = performance.now();
@@ -99,15 +100,20 @@ setInterval(() => {
   if (polling !== null && now - triedAt > RETRY_STREAM_MS * spread) follow();
   if (polling === null && now - takenAt > ANEW_MS * spread && !document.hidden) anew();
 }, 1000);
-// A phone that slept: what it shows is old, and its stream may be dead without knowing.
-addEventListener('visibilitychange', () => {
-  if (document.hidden || silentFor() < SILENT_MS) return;
+
+/** A phone that slept: what it shows is old, and its stream may be dead without knowing. */
+function wake() {
+  if (document.hidden) return;
+  // The clock that ages are told by sleeps as well on some phones; the calendar goes on, and is asked for nothing else.
+  const now = ahead();
+  if (Math.abs(now - calendar) > SILENT_MS) doubt();
+  calendar = now;
+  paintFreshness();
   anew();
   follow();
-});
+}
+addEventListener('visibilitychange', wake);
+addEventListener('pageshow', ({ persisted }) => { if (persisted) wake(); });
 onSettled(() => { body.painted = painted; });
-listen(anew);
-// Of no use to a phone.
-if (page.dataset.page === 'wall') import('./wall.js').then(({ start }) => start());
 if (age() != null) paintFreshness();
 follow();

@@ -22,6 +22,8 @@ let receivedAt = performance.getEntriesByType('navigation')[0]?.responseStart ??
 let heardAt = performance.now();
 
 export const heard = () => { heardAt = performance.now(); };
+/** Nobody knows any more how old the figures are, until something is heard. */
+export const doubt = () => { heardAt = -Infinity; };
 export const silentFor = () => performance.now() - heardAt;
 export const age = () =>
   (known.lag_seconds == null ? null : known.lag_seconds + Math.floor((performance.now() - receivedAt) / 1000));
@@ -62,7 +64,8 @@ export function paintFreshness() {
   const words = { stale: say.stale, offline: say.offline, empty: seconds == null ? say.never : '' }[now] ?? '';
   put(byId('fresh-words'), words);
   // The wall's clock is the server's: what is complete, and how long ago that was.
-  if (byId('clock') && seconds != null) put(byId('clock'), fill(say.now, clock(Date.parse(known.complete_through) + seconds * 1000)));
+  const moment = seconds != null && clock(Date.parse(known.complete_through) + seconds * 1000);
+  if (moment) put(byId('clock'), fill(say.now, moment));
   if (now === before) return null;
   // Spoken on a change of state only; figures never.
   put(byId('status'), words || say[now] || say.empty_day);

@@ -72,7 +72,7 @@ function paintFigures(figures) {
     if (!base) continue;
     const part = (name) => line.querySelector(`[data-b="${name}"]`);
     const label = part('label');
-    const until = base.until && (dayOf(base.until) === base.business_date ? clock(base.until, false) : '24:00');
+    const until = base.until && clock(base.until, false) && (dayOf(base.until) === base.business_date ? clock(base.until, false) : '24:00');
     if (label && until) put(label, label.textContent.replace(/[\d:]+$/, until));
     put(part('base'), number(base.adds));
     mark(part('change'), change(figures.adds, base.adds));
@@ -81,19 +81,22 @@ function paintFigures(figures) {
   for (const element of all('[data-done]')) paintTarget(element, figures);
 }
 
-function paintTarget(done, { adds, target }) {
+function paintTarget(done, figures) {
+  const { target } = figures;
+  const now = figures[target?.metric];
+  if (now == null) return;
   const goal = Number(done.dataset.done);
-  put(done, share(adds, goal));
+  put(done, share(now, goal));
   const section = done.closest('section');
   const bar = section.querySelector('[data-max]');
-  widen(bar, length(adds, Number(bar.dataset.max)));
-  put(section.querySelector('[data-goal]'), number(Math.max(0, goal - adds)));
+  widen(bar, length(now, Number(bar.dataset.max)));
+  put(section.querySelector('[data-goal]'), number(Math.max(0, goal - now)));
   const pace = section.querySelector('[data-pace]');
   const usual = target?.usual_denominator > 0
     ? Math.floor((target.usual_numerator * 2000 + target.usual_denominator) / (target.usual_denominator * 2))
     : Number(pace?.parentElement.dataset.usual);
   if (!pace) return;
-  const apart = Math.floor((adds * 1000) / goal) - usual;
+  const apart = Math.floor((now * 1000) / goal) - usual;
   mark(pace, [apart >= 0 ? 'up' : 'down', fill(apart >= 0 ? say.ahead : say.behindhand, tenths(Math.abs(apart), 10))]);
 }
 
@@ -186,8 +189,9 @@ function paintRegions() {
     const part = (field) => element.querySelector(`[data-f="${field}"]`);
     rest -= region.adds;
     put(part('value'), number(region.adds), true);
-    put(part('done'), share(region.adds, region.target));
-    widen(part('bar'), length(region.adds, region.target));
+    const now = region[region.metric];
+    put(part('done'), share(now, region.target));
+    widen(part('bar'), length(now, region.target));
   }
   put(document.querySelector('.wreg [data-f="rest"]'), number(rest), true);
 }

@@ -1,6 +1,7 @@
 // What opens over the page, and the keys.
 // Invariant: whatever opens is closed by Esc, and the focus returns to where it was.
 
+import { anew } from './board.js';
 import { say } from './text.js';
 
 const byId = (id) => document.getElementById(id);
@@ -14,7 +15,7 @@ function open(id) {
   return true;
 }
 
-export function listen(refresh) {
+function listen() {
   addEventListener('click', (event) => {
     const at = event.target;
     if (at.nodeName === 'DIALOG' || at.closest?.('.close')) {
@@ -25,7 +26,7 @@ export function listen(refresh) {
     if (!opener || event.ctrlKey || event.metaKey) return;
     const id = opener.dataset.sheet ?? `def-${opener.dataset.def}`;
     // The report says the newest figures: the page is taken anew first.
-    if (id === 'share') refresh();
+    if (id === 'share') anew();
     if (open(id)) event.preventDefault();
   });
   addEventListener('keydown', (event) => {
@@ -131,3 +132,5 @@ function readout(event) {
   if (Number(more[at])) texts.push(`${say.late_adds} ${more[at]}`);
   line.replaceChildren(...texts.map((text) => Object.assign(document.createElement('span'), { textContent: text, className: 'num' })));
 }
+
+listen();

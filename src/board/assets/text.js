@@ -36,19 +36,18 @@ export const about = (value) => {
 };
 
 const formats = new Map();
+const make = (options) => new Intl.DateTimeFormat('en-GB', { timeZone: zone, hourCycle: 'h23', ...options });
 const format = (options) => {
   const key = JSON.stringify(options);
-  // A zone that this browser does not know: the server's own times stay, and new ones are in UTC.
-  const make = (timeZone) => new Intl.DateTimeFormat('en-GB', { timeZone, hourCycle: 'h23', ...options });
-  if (!formats.has(key)) {
-    let made;
-    try { made = make(zone); } catch { made = make('UTC'); }
-    formats.set(key, made);
-  }
+  if (!formats.has(key)) formats.set(key, make(options));
   return formats.get(key);
 };
-export const clock = (instant, seconds = true) =>
-  format({ hour: '2-digit', minute: '2-digit', ...(seconds && { second: '2-digit' }) }).format(new Date(instant));
+// A zone that this browser does not know: no time is written, so that the server's own stay.
+let knows = true;
+try { make(); } catch { knows = false; }
+/** The time of day in the zone of the corp; null where that is not known. */
+export const clock = (instant, seconds = true) => knows &&
+  format({ hour: '2-digit', minute: '2-digit', ...(seconds && { second: '2-digit' }) }).format(new Date(instant)) || null;
 export const dayOf = (instant) => {
   const parts = Object.fromEntries(format({ year: 'numeric', month: '2-digit', day: '2-digit' })
     .formatToParts(new Date(instant)).map(({ type, value }) => [type, value]));

@@ -3,6 +3,7 @@
 
 import { news } from './paint.js';
 import { clock, number, say } from './text.js';
+import { still } from './write.js';
 
 const SHIFT_MS = 600_000;
 const NEWS_MS = 8_000;
@@ -41,26 +42,26 @@ function sound() {
   return () => { if (audio) ring(audio); };
 }
 
-export function start() {
-  let shifted = 0;
-  setInterval(() => {
-    shifted = (shifted + 1) % 2;
-    document.querySelector('.wall').style.translate = `${shifted * 2}px ${shifted * 2}px`;
-  }, SHIFT_MS);
-  const rings = sound();
-  let [shown, newest] = [0, null];
-  setInterval(() => {
-    const items = document.documentElement.dataset.state === 'live' ? news() : [];
-    const place = document.getElementById('news');
-    if (!items || !place) return;
-    if (!items.length) {
-      place.textContent = say.news_none;
-      return;
-    }
-    const isNew = newest && JSON.stringify(items[0]) !== newest;
-    newest = JSON.stringify(items[0]);
-    shown = isNew ? 0 : (shown + 1) % items.length;
-    tell(place, items[shown]);
-    if (isNew) rings();
-  }, NEWS_MS);
-}
+let shifted = 0;
+setInterval(() => {
+  if (still.matches) return;
+  shifted = 2 - shifted;
+  // Of the body, for all within it is taken anew from the server.
+  document.body.style.translate = `${shifted}px ${shifted}px`;
+}, SHIFT_MS);
+const rings = sound();
+let [shown, newest] = [0, null];
+setInterval(() => {
+  const items = document.documentElement.dataset.state === 'live' ? news() : [];
+  const place = document.getElementById('news');
+  if (!items || !place) return;
+  if (!items.length) {
+    place.textContent = say.news_none;
+    return;
+  }
+  const isNew = newest && JSON.stringify(items[0]) !== newest;
+  newest = JSON.stringify(items[0]);
+  shown = isNew ? 0 : (shown + 1) % items.length;
+  tell(place, items[shown]);
+  if (isNew) rings();
+}, NEWS_MS);

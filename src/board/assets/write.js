@@ -11,9 +11,9 @@ let frame = 0;
 
 export const onSettled = (then) => { settled = then; };
 
-/** Sets a text; a figure tints when it changes. */
+/** Sets a text; a figure tints when it changes. Null: what is there stays. */
 export function put(element, text, tints) {
-  if (!element) return;
+  if (!element || text == null) return;
   if (element.textContent === text) waiting.delete(element);
   else waiting.set(element, [text, tints]);
   flushSoon();
@@ -56,7 +56,7 @@ let touchedAt = -Infinity;
 for (const name of ['pointerdown', 'pointermove', 'touchmove', 'scroll', 'wheel', 'focusin', 'keydown']) {
   addEventListener(name, () => { touchedAt = performance.now(); }, { passive: true, capture: true });
 }
-const still = matchMedia('(prefers-reduced-motion: reduce)');
+export const still = matchMedia('(prefers-reduced-motion: reduce)');
 
 /** Whether rows may change places now. */
 export function calm(list) {

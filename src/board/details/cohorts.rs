@@ -1,4 +1,4 @@
-//! What became of the adds of a day: not new, lost, opened.
+//! What became of the adds of a day: not new, lost, opened, retained.
 //!
 //! Invariant: of the adds that are counted, those that are neither known to the corp nor lost are qualified, so that
 //! what is shown subtracts exactly; how far that is known is said beside it.
@@ -38,6 +38,9 @@ pub struct Cohort {
     pub lost: u64,
     /// With a first message from the customer on the same day, so far.
     pub opened: u64,
+    /// Of all adds, known to the corp or not, those that are 24 h old, and of these those who are still friends.
+    pub matured: u64,
+    pub retained: u64,
 }
 
 impl Detail for Cohorts {
@@ -69,6 +72,8 @@ impl Cohorts {
             total.not_new += cohort.not_new;
             total.lost += cohort.lost;
             total.opened += cohort.opened;
+            total.matured += cohort.matured;
+            total.retained += cohort.retained;
         }
         total
     }
@@ -105,7 +110,7 @@ mod tests {
 
     #[test]
     fn qualified_is_what_is_left_of_the_adds() {
-        let cohort = Cohort { not_new: 4, lost: 3, opened: 9 };
+        let cohort = Cohort { not_new: 4, lost: 3, opened: 9, ..Cohort::default() };
         assert_eq!(cohort.qualified(10), Some(3));
         assert_eq!(cohort.qualified(6), None);
     }

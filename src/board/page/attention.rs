@@ -46,7 +46,7 @@ fn line(page: &Context, item: &Finding) -> Html {
     page.fill(
         "<li class=\"{{class}}\"><a href=\"{{to}}\"><span class=\"g\" aria-hidden=\"true\">{{sign}}</span><span><b>{{what}}</b><small class=\"num\">{{detail}} {{seal}}</small></span>{{icon:next}}</a></li>",
         &[
-            ("class", Html::text(withdrawn(item))),
+            ("class", Html::text(withdrawn(item.kind))),
             ("to", to(page, item)),
             ("sign", sign(page, item)),
             ("what", what),
@@ -69,7 +69,7 @@ pub(super) fn reason(page: &Context, item: &Finding) -> Html {
     Html::fill(
         "<p class=\"why num {{class}}\">{{what}}{{comma}}{{detail}} {{seal}}</p>",
         &[
-            ("class", Html::text(withdrawn(item))),
+            ("class", Html::text(withdrawn(item.kind))),
             ("what", what),
             ("comma", Html::text(page.words.comma())),
             ("detail", detail),
@@ -80,7 +80,8 @@ pub(super) fn reason(page: &Context, item: &Finding) -> Html {
 
 /// What is the matter, in a line of a wall.
 pub(super) fn line_of_wall(page: &Context, item: &Finding) -> Html {
-    let values = [("class", Html::text(withdrawn(item))), ("sign", sign(page, item)), ("what", words(page, item).0)];
+    let values =
+        [("class", Html::text(withdrawn(item.kind))), ("sign", sign(page, item)), ("what", words(page, item).0)];
     Html::fill(
         "<p class=\"why {{class}}\"><span class=\"g\" aria-hidden=\"true\">{{sign}}</span><span>{{what}}</span></p>",
         &values,
@@ -88,8 +89,8 @@ pub(super) fn line_of_wall(page: &Context, item: &Finding) -> Html {
 }
 
 /// Losses are counted from their broadcast on, and stand while the rest is withdrawn.
-fn withdrawn(item: &Finding) -> &'static str {
-    if item.kind == Kind::Loss { "" } else { "w" }
+pub(super) fn withdrawn(kind: Kind) -> &'static str {
+    if kind == Kind::Loss { "" } else { "w" }
 }
 
 fn sign(page: &Context, item: &Finding) -> Html {

@@ -2,9 +2,9 @@
 //!
 //! Invariant: unattributed is part of the list, so what is shown adds up to the total.
 
-use super::text::{length, percent};
-use super::{Context, figures, hero, link, provisional};
-use crate::board::channels::{Channels, Group, Row, Silent};
+use super::text::{length, percent, share};
+use super::{Context, figures, hero, link};
+use crate::board::channels::{Channels, Group, Retained, Row, Silent};
 use crate::board::html::{Html, number};
 use crate::board::view::{Page, View};
 use crate::board::words::Word;
@@ -49,7 +49,7 @@ pub(super) fn main(page: &Context) -> Html {
         });
         let lines = Html::join(lines);
         let (class, change) = changed(page, group);
-        let qualified: Option<u64> = group.channels.iter().map(|row| row.qualified_adds).sum();
+        let known = Retained::sum(group.channels.iter().filter_map(|row| row.retained_24h));
         page.fill(
             include_str!("group.html"),
             &[
@@ -59,7 +59,7 @@ pub(super) fn main(page: &Context) -> Html {
                 ("class", class),
                 ("change", change),
                 ("lines", lines),
-                ("retained", retained(page, qualified, group.adds)),
+                ("retained", retained(page, known)),
             ],
         )
     });
@@ -81,17 +81,15 @@ fn against(page: &Context) -> Html {
     base.map(|base| page.words.with(Word::Against, &[&hero::base_label(page, 0, base)])).unwrap_or_default()
 }
 
-/// The share of a group's adds that are qualified: known once the cohort is.
-fn retained(page: &Context, qualified: Option<u64>, adds: u64) -> Html {
-    let share = qualified.and_then(|qualified| super::text::share(qualified, adds).map(|share| (qualified, share)));
-    share.map_or_else(
-        || page.fill("<p class=\"note\">{{:retained_later}}</p>", &[]),
-        |(qualified, share)| {
-            let says = page.words.with(Word::Retained, &[&number(qualified.into()), &share]);
-            let seal = provisional(page.words, page.qualified_final());
-            Html::fill("<p class=\"note num\">{{says}} {{seal}}</p>", &[("says", says), ("seal", seal)])
-        },
-    )
+/// How many of a group's adds stayed for 24 h, of those that are so old: of these it changes no more.
+fn retained(page: &Context, known: Option<Retained>) -> Html {
+    let Some(Retained { numerator, denominator }) = known else {
+        return page.fill("<p class=\"note\">{{:retained_later}}</p>", &[]);
+    };
+    let share = share(numerator, denominator).unwrap_or_default();
+    let values = [number(denominator.into()), number(numerator.into()), share];
+    let says = page.words.with(Word::Retained, &values.each_ref().map(String::as_str));
+    Html::fill("<p class=\"note num\">{{says}}</p>", &[("says", says)])
 }
 
 /// Codes that are silent for longer than is usual.

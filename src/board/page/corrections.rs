@@ -39,6 +39,30 @@ pub(super) fn section(page: &Context) -> Html {
     )
 }
 
+/// The newest change of a day before, for a room: by how much, of which day.
+pub(super) fn newest(page: &Context) -> Html {
+    let today = &page.facts.frame.business_date;
+    let changed = page.facts.corrections.iter().flatten().filter(|correction| {
+        correction.metric == "adds" && correction.business_date != *today && correction.before != correction.after
+    });
+    let received = |correction: &&Correction| correction.received_at.as_ref()?.parse::<jiff::Timestamp>().ok();
+    let Some(newest) = changed.max_by_key(received) else { return Html::default() };
+    let yesterday = super::hero::business_day(page).and_then(|day| day.yesterday().ok());
+    let day = match newest.business_date.parse() {
+        Ok(day) if Some(day) == yesterday => super::hero::base_day(page, 0, &newest.business_date),
+        Ok(day) => Html::text(&page.words.day(day)),
+        Err(_) => Html::default(),
+    };
+    let values = [("comma", Html::text(page.words.comma())), ("day", day), ("apart", Html::text(&apart(newest)))];
+    Html::fill("{{comma}}{{day}} {{apart}}", &values)
+}
+
+/// How many more or fewer.
+fn apart(correction: &Correction) -> String {
+    let apart = correction.after.saturating_sub(correction.before);
+    format!("{}{}", if apart > 0 { "+" } else { "" }, number(apart.into()))
+}
+
 struct Line {
     day: Html,
     says: Html,
@@ -62,12 +86,10 @@ impl Line {
             Reason::Channel => page.words.with(Word::StaysInSum, &[reason, &is]),
             Reason::Late | Reason::Replay | Reason::Fold => page.words.with(Word::Became, &[reason, &was, &is]),
         };
-        let apart = after.saturating_sub(before);
-        let sign = if apart > 0 { "+" } else { "" };
         Self {
             day: Html::text(&day),
             says: Html::join([says, Html::text(closed)]),
-            value: Html::text(&format!("{sign}{}", number(apart.into()))),
+            value: Html::text(&apart(correction)),
         }
     }
 }

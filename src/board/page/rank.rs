@@ -2,7 +2,7 @@
 //!
 //! Invariant: a row says by what it is ranked, and opens where it stands.
 
-use super::rows::{cells, href, level_word, measure};
+use super::rows::{cells, href, level_word, measure, moves_say};
 use super::text::{NONE, known, many, share};
 use super::{Context, attention, hero, link, provisional};
 use crate::board::access::sight::Sight;
@@ -29,6 +29,7 @@ pub(super) fn main(page: &Context) -> Html {
             ("levels", levels(page)),
             ("metrics", metrics(page)),
             ("metric", metric_title(page, page.view.metric)),
+            ("moves", moves_say(page, Word::MovesSay)),
             ("adds_label", page.words.text(hero::adds_label(page))),
             ("rows", Html::join(board.rows.iter().map(|row| opening(page, Some(row))))),
             ("template", opening(page, None)),
@@ -39,7 +40,7 @@ pub(super) fn main(page: &Context) -> Html {
     )
 }
 
-fn metric_word(metric: Metric) -> Word {
+pub(super) fn metric_word(metric: Metric) -> Word {
     match metric {
         Metric::Adds => Word::Adds,
         Metric::NetAdds => Word::NetAdds,

@@ -3,7 +3,7 @@
 //! Invariant: the browser makes new rows from the same templates, so a row looks alike whoever made it.
 
 use super::text::{known, length, share};
-use super::{Context, Values, link, provisional};
+use super::{Context, Values, attention, link, provisional};
 use crate::board::attention::Kind;
 use crate::board::html::{Html, number, tenths};
 use crate::board::leaderboard::Row;
@@ -61,10 +61,17 @@ pub(super) fn href(page: &Context, row: &Row, kind: Page) -> Html {
 pub(super) fn cells(page: &Context, row: Option<&Row>) -> Values {
     let ranks = page.view.page == Page::Rank;
     let qualified = page.view.metric == Metric::QualifiedAdds;
+    let hatching = super::hatching(page.is_final(page.view.metric));
     let Some(row) = row else {
         let seal = if ranks || qualified { provisional(page.words, page.qualified_final()) } else { Html::default() };
         let change = if ranks { Html::default() } else { change_cell((Html::default(), Html::default())) };
-        return vec![("tick", tick(page)), ("bar", Html::text("0")), ("seal", seal), ("change", change)];
+        return vec![
+            ("tick", tick(page)),
+            ("bar", Html::text("0")),
+            ("hatching", hatching),
+            ("seal", seal),
+            ("change", change),
+        ];
     };
     let value = measure(row, page.view.metric).unwrap_or(0);
     let seals = (ranks || qualified) && row.qualified_adds.is_some();
@@ -84,6 +91,7 @@ pub(super) fn cells(page: &Context, row: Option<&Row>) -> Values {
         ("seal", if seals { provisional(page.words, page.qualified_final()) } else { Html::default() }),
         ("change", if ranks { Html::default() } else { change_cell(changed(page, row)) }),
         ("bar", bar(row, value)),
+        ("hatching", hatching),
         ("tick", tick(page)),
     ]
 }
@@ -110,16 +118,23 @@ fn sub(page: &Context, row: &Row) -> Html {
     page.words.with(Word::RowHeads, &[&number(row.staff_active.into()), &each])
 }
 
-/// What is the matter with a row, in words.
+/// What is the matter with a row, in words that go with what they compare.
 fn flags(page: &Context, row: &Row) -> Html {
-    let words = row.flags.iter().map(|flag| match flag {
-        Kind::Silent | Kind::Zero => Word::FlagSilent,
-        Kind::Loss => Word::FlagLoss,
-        Kind::PassRate => Word::FlagPassRate,
-    });
-    let words = Html::join(words.flat_map(|word| [Html::text(page.words.comma()), page.words.text(word)]));
-    // Most rows have none, and a page of ranks has a node to spare for nothing.
-    if row.flags.is_empty() { words } else { Html::fill("<span class=\"warn\">{{words}}</span>", &[("words", words)]) }
+    Html::join(row.flags.iter().map(|flag| {
+        let word = match flag {
+            Kind::Silent | Kind::Zero => Word::FlagSilent,
+            Kind::Loss => Word::FlagLoss,
+            Kind::PassRate => Word::FlagPassRate,
+        };
+        Html::fill(
+            "<span class=\"warn {{class}}\">{{comma}}{{word}}</span>",
+            &[
+                ("class", Html::text(attention::withdrawn(*flag))),
+                ("comma", Html::text(page.words.comma())),
+                ("word", page.words.text(word)),
+            ],
+        )
+    }))
 }
 
 fn change_cell((class, change): (Html, Html)) -> Html {
@@ -144,8 +159,7 @@ fn bar(row: &Row, value: i128) -> Html {
 
 /// Where a row usually stands by now, on its bar.
 pub(super) fn tick(page: &Context) -> Html {
-    let usual = page.target().and_then(|target| super::target::usual(page, target));
-    usual
+    super::target::usual(page)
         .map(|usual| {
             Html::fill(
                 "<rect class=\"usual w\" x=\"{{x}}\" y=\"-3\" width=\"2\" height=\"10\"/>",
@@ -153,6 +167,11 @@ pub(super) fn tick(page: &Context) -> Html {
             )
         })
         .unwrap_or_default()
+}
+
+/// What the moves of the rows mean, or why there are none.
+pub(super) fn moves_say(page: &Context, says: Word) -> Html {
+    page.words.text(if page.view.metric == Metric::QualifiedAdds { Word::NoMoves } else { says })
 }
 
 fn moved(page: &Context, row: &Row) -> (Html, Html, Html) {

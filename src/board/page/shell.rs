@@ -40,12 +40,15 @@ fn frame(words: Words, view: &View) -> Values {
         Theme::Dark => "<link rel=\"stylesheet\" href=\"assets/dark.css\">",
         Theme::System => "<link rel=\"stylesheet\" href=\"assets/dark.css\" media=\"(prefers-color-scheme: dark)\">",
     };
-    let sheet = if view.page == Page::Wall { "wall" } else { "phone" };
+    // Nobody touches a wall, and nothing turns on a phone: neither loads what only the other needs.
+    let (sheet, script) = if view.page == Page::Wall { ("wall", "wall") } else { ("phone", "sheets") };
     let sheet = format!("<link rel=\"stylesheet\" href=\"assets/{sheet}.css\">");
+    let script = format!("<script type=\"module\" src=\"assets/{script}.js\"></script>");
     vec![
         ("html_lang", Html::text(words.language.code())),
         ("page", Html::text(view.page.name())),
         ("styles", Html::join([sheet.as_str(), dark].map(|link| Html::fill(link, &[])))),
+        ("script", Html::fill(&script, &[])),
         ("words", Html::text(&Word::json(words.language))),
         ("query", Html::text(&followed(view))),
         ("metric", Html::text(view.metric.name())),
@@ -86,6 +89,7 @@ pub(super) fn phone(page: &Context, main: Html, pin: Html) -> Html {
             ("name", Html::text(&name(page))),
             ("size", size),
             ("query", Html::text(&home(page.view).query())),
+            ("wall", wall(page)),
             ("fresh", fresh(page)),
             ("main", main),
             ("foot", page.words.with(Word::Foot, &foot.each_ref().map(String::as_str))),
@@ -93,17 +97,24 @@ pub(super) fn phone(page: &Context, main: Html, pin: Html) -> Html {
             ("language_code", Html::text(page.words.other().code())),
             ("themes", themes(page.words, page.view)),
             ("pin", pin),
-            (
-                "open",
-                if page.view.viewer.open {
-                    page.fill("<p id=\"open\">{{:open_to_all}}</p>", &[])
-                } else {
-                    Html::default()
-                },
-            ),
+            ("open", open(page)),
             ("tabs", tabs(page.words, page.view)),
         ],
     )
+}
+
+/// What a board says that asks nobody for a link.
+pub(super) fn open(page: &Context) -> Html {
+    if page.view.viewer.open { page.fill("<p id=\"open\">{{:open_to_all}}</p>", &[]) } else { Html::default() }
+}
+
+/// The way to the wall of a scope; of one person there is none.
+fn wall(page: &Context) -> Html {
+    let to = home(page.view);
+    if to.watched.scope.level == Level::Staff {
+        return Html::default();
+    }
+    page.fill("<a href=\"wall?{{query}}\">{{:wall}}</a>", &[("query", Html::text(&to.query()))])
 }
 
 /// The name of the scope exactly as given.

@@ -1,5 +1,8 @@
 //! Tests of the pages as HTML, without a browser.
 
+mod goal;
+mod wall;
+
 use std::time::Duration;
 
 use super::*;
@@ -132,7 +135,11 @@ fn every_word_that_a_template_names_exists() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/board/page");
     let mut words = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
-        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
+        let text = std::fs::read_to_string(path).unwrap();
         for (at, _) in text.match_indices("{{:") {
             let rest = &text[at + 3..];
             let key: String = rest.chars().take_while(|letter| letter.is_ascii_lowercase() || *letter == '_').collect();
@@ -305,6 +312,49 @@ fn a_wall_offers_no_definition_to_open_and_has_its_chart_as_a_table() {
     assert!(!html.contains("data-def") && !html.contains("data-sheet"), "{html}");
     assert!(html.contains("<th scope=\"row\">10:00</th><td>20 </td>"), "{html}");
     assert!(html.contains("工牌·湖滨 silent for 47 min"), "{html}");
+}
+
+#[test]
+fn what_is_unfair_of_the_flags_of_a_row_is_withdrawn_and_a_loss_stands() {
+    let html = check(&[("lang", "en")], 0);
+    let row = |id: &str| html.split(&format!("<li data-id=\"{id}\">")).nth(1).unwrap().split("</li>").next().unwrap();
+    let (loss, silent) = ("<span class=\"warn \">, losses</span>", "<span class=\"warn w\">, silent</span>");
+    assert!(row("S1").contains(loss) && row("S1").contains(silent), "{}", row("S1"));
+    assert!(row("S2").contains("<span class=\"warn w\">, few accepted</span>"), "{}", row("S2"));
+}
+
+#[test]
+fn an_empty_day_says_that_data_are_flowing_and_where_the_day_before_stood() {
+    let mut snapshot = fixture::snapshot();
+    let html = |snapshot: &Snapshot| page(&fixture::view(&[("lang", "en")]), snapshot, Duration::ZERO, None);
+    snapshot.counts = crate::board::reader::Day::default();
+    let says = "Data is flowing: complete through 14:32:15; the day before stood at 22.";
+    assert!(html(&snapshot).contains(says), "{}", html(&snapshot));
+    snapshot.counted_since = None;
+    let says = "<p class=\"num\">Data is flowing: complete through 14:32:15.</p>";
+    assert!(html(&snapshot).contains(says), "{}", html(&snapshot));
+    snapshot.clock.complete_through = None;
+    assert!(html(&snapshot).contains("No data has arrived yet."), "{}", html(&snapshot));
+}
+
+#[test]
+fn retention_is_not_told_before_anybody_could_have_stayed_for_a_day() {
+    let view = View { page: Page::Channels, ..fixture::view(&[("lang", "en")]) };
+    let html = page(&view, &fixture::snapshot(), Duration::ZERO, None);
+    assert_eq!(html.matches("Retention is known after 24 h.").count(), 3, "one for each group: {html}");
+}
+
+#[test]
+fn retention_is_that_of_the_adds_of_a_group_that_are_a_day_old() {
+    let mut snapshot = fixture::snapshot();
+    let mut cohorts = (**snapshot.details.cohorts.as_ref().unwrap()).clone();
+    let badge = cohorts.channels.get_mut("badge").unwrap();
+    (badge.matured, badge.retained) = (8, 6);
+    snapshot.details.cohorts = Some(std::sync::Arc::new(cohorts));
+    let view = View { page: Page::Channels, ..fixture::view(&[("lang", "en")]) };
+    let html = page(&view, &snapshot, Duration::ZERO, None);
+    assert!(html.contains("Of 8 that are 24 h old 6 are still friends, 75.0%</p>"), "{html}");
+    assert_eq!(html.matches("Retention is known after 24 h.").count(), 2, "of the others none is so old: {html}");
 }
 
 #[test]

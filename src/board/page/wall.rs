@@ -3,7 +3,10 @@
 //! Invariant: what is withdrawn on a phone is withdrawn here, and "complete through" stands beside the clock.
 
 use super::text::{length, many, share};
-use super::{Context, SEAL_HELD, attention, channels, hero, plot, provisional, rows, shell, target, trend};
+use super::{
+    Context, SEAL_HELD, attention, channels, corrections, hatching, hero, plot, provisional, rows, shell, target, trend,
+};
+use crate::board::access::sight::Sight;
 use crate::board::attention::Kind as Matter;
 use crate::board::contests::{Contest, Side, State};
 use crate::board::html::{Html, number, tenths};
@@ -48,6 +51,10 @@ pub(super) fn wall(page: &Context) -> Html {
             ("hours", page.facts.trend.as_ref().map(|trend| trend::table(page, trend)).unwrap_or_default()),
             ("news", news(page)),
             ("late", page.shown("late_adds")),
+            ("changed", corrections::newest(page)),
+            ("open", shell::open(page)),
+            ("nobody", nobody(page)),
+            ("moves", rows::moves_say(page, Word::MovesShort)),
         ],
     )
 }
@@ -60,6 +67,18 @@ fn line(page: &Context, row: Option<&Row>) -> Html {
         values.insert(0, ("name", name));
     }
     page.fill(concat!("<li data-id=\"{{id}}\"><div class=\"row\">", include_str!("cells.html"), "</div></li>"), &values)
+}
+
+/// Why there are no rows.
+fn nobody(page: &Context) -> Html {
+    let says = match page.view.viewer.sight {
+        Sight::Nameless => Word::WallNameless,
+        Sight::Whole | Sight::Siblings | Sight::Around { .. } | Sight::Wall => Word::NobodyHere,
+    };
+    if !page.facts.leaderboard.rows.is_empty() {
+        return Html::default();
+    }
+    Html::fill("<p class=\"note\" id=\"rows-note\">{{says}}</p>", &[("says", page.words.text(says))])
 }
 
 /// The regions with their share of the target and where they usually stand by now; those that find no place as one.
@@ -87,19 +106,21 @@ fn regions(page: &Context) -> Html {
 }
 
 fn region_item(page: &Context, region: &Region) -> Html {
-    let done = region.target.and_then(|target| share(region.adds, target)).unwrap_or_default();
+    let done = region.target.and_then(|target| share(region.measured(), target)).unwrap_or_default();
+    let metric = region.net_adds.map(|_| Html::join([page.words.text(Word::NetAdds), Html::text(" ")]));
     let name = if region.id.is_empty() { page.words.text(Word::Unassigned) } else { Html::text(&region.name) };
     let bar = region.target.map(|target| {
         Html::fill(
             "<svg class=\"mini\" aria-hidden=\"true\"><rect class=\"fill\" data-f=\"bar\" width=\"{{width}}\" height=\"100%\" rx=\"2\"/>{{tick}}</svg>",
-            &[("width", length(region.adds, target)), ("tick", rows::tick(page))],
+            &[("width", length(region.measured(), target)), ("tick", rows::tick(page))],
         )
     });
     Html::fill(
-        "<li data-region=\"{{id}}\"><span>{{name}} <small class=\"num\" data-f=\"done\">{{done}}</small></span><b class=\"num\" data-f=\"value\">{{adds}}</b>{{bar}}</li>",
+        "<li data-region=\"{{id}}\"><span>{{name}} <small class=\"num\">{{metric}}<span data-f=\"done\">{{done}}</span></small></span><b class=\"num\" data-f=\"value\">{{adds}}</b>{{bar}}</li>",
         &[
             ("id", Html::text(&region.id)),
             ("name", name),
+            ("metric", metric.unwrap_or_default()),
             ("done", Html::text(&done)),
             ("adds", Html::text(&number(region.adds.into()))),
             ("bar", bar.unwrap_or_default()),
@@ -170,22 +191,18 @@ fn tug(page: &Context, one: (&Side, i64), other: (&Side, i64), contest: &Contest
         _ => number(side.value.unwrap_or(0).into()),
     };
     let basis = if contest.basis == "per_head" { Word::PerHead } else { Word::Total };
+    // A contest goes on while its adds mature, and may count those of several days.
+    let is_final = Some(true).filter(|_| contest.metric != Metric::QualifiedAdds.name());
     Html::fill(
-        "<p class=\"names\"><span><b class=\"num\">{{one}}</b>{{one_name}}</span><small>{{basis}} {{seal}}</small><span><b class=\"num\">{{other}}</b>{{other_name}}</span></p><svg class=\"tug\" aria-hidden=\"true\"><rect class=\"rest\" width=\"100%\" height=\"100%\"/><rect class=\"fill\" width=\"{{width}}\" height=\"100%\"/></svg>",
+        "<p class=\"names\"><span><b class=\"num\">{{one}}</b>{{one_name}}</span><small>{{basis}} {{seal}}</small><span><b class=\"num\">{{other}}</b>{{other_name}}</span></p><svg class=\"tug\" aria-hidden=\"true\"><rect class=\"rest\" width=\"100%\" height=\"100%\"/><rect class=\"ground\" width=\"{{width}}\" height=\"100%\"/><rect class=\"fill\" width=\"{{width}}\" height=\"100%\"{{hatching}}/></svg>",
         &[
             ("one", Html::text(&shown(one))),
             ("one_name", Html::text(&one.0.name)),
             ("other", Html::text(&shown(other))),
             ("other_name", Html::text(&other.0.name)),
             ("basis", page.words.text(basis)),
-            (
-                "seal",
-                if contest.metric == Metric::QualifiedAdds.name() {
-                    provisional(page.words, None)
-                } else {
-                    Html::default()
-                },
-            ),
+            ("seal", provisional(page.words, is_final)),
+            ("hatching", hatching(is_final)),
             ("width", length(one.1, one.1.saturating_add(other.1))),
         ],
     )

@@ -317,21 +317,47 @@ async fn a_wall_names_staff_where_that_is_configured_and_only_then() {
     config.access.wall_names = true;
     let shown = served_by(config).await;
     let wall = cookie(Some(CREW), "store:S7", Role::Wall, 60);
-    let ask = async |served: &Served, path: &str| {
-        if path.contains("stream") { served.get(path, &wall, "\n\n").await.1 } else { served.whole(path, &wall).await }
+    let ask = async |served: &Served, path: &str, link: &str| {
+        if path.contains("stream") { served.get(path, link, "\n\n").await.1 } else { served.whole(path, link).await }
     };
-    for path in ["/wall?", "/api/v1/leaderboard?", "/api/v1/stream?view=wall&"] {
-        let path = format!("{path}scope=store:S7&level=staff");
-        let without = ask(&hidden, &path).await;
+    let check = async |path: &str, link: &str| {
+        let path = format!("{path}corp={CREW}&scope=store:S7&level=staff");
+        let without = ask(&hidden, &path, link).await;
         assert!(without.starts_with("HTTP/1.1 200") && named(&without).is_empty(), "{path}: {without}");
-        let with = ask(&shown, &path).await;
+        let with = ask(&shown, &path, link).await;
         assert_eq!(named(&with), ["p1", "p2", "p3", "p4", "p5", "p6", "p7"], "{path}: {with}");
         assert!(!with.contains("\"net_adds\":69"), "nobody's losses: {with}");
+    };
+    check("/api/v1/leaderboard?", &wall).await;
+    let owner = cookie(Some(CREW), "corp", Role::Owner, 60);
+    let manager = cookie(Some(CREW), "store:S7", Role::Manager, 60);
+    for link in [&wall, &owner, &manager] {
+        for path in ["/wall?", "/?view=wall&", "/api/v1/stream?view=wall&"] {
+            check(path, link).await;
+        }
     }
     let by_net = shown.whole("/wall?scope=store:S7&level=staff&metric=net_adds", &wall).await;
     assert!(by_net.starts_with("HTTP/1.1 400"), "{by_net}");
     let person = shown.whole("/me?scope=staff:p1", &wall).await;
     assert!(person.starts_with("HTTP/1.1 403"), "{person}");
+}
+
+#[tokio::test]
+async fn a_wall_of_a_board_that_is_open_to_all_names_staff_only_where_that_is_configured() {
+    let mut config = Config::default();
+    let hidden = served_by(config.clone()).await;
+    config.access.wall_names = true;
+    let shown = served_by(config).await;
+    let query = format!("corp={CREW}&scope=store:S7&level=staff");
+    let ask = async |served: &Served| {
+        let page = served.whole(&format!("/wall?{query}"), "").await;
+        page + &served.get(&format!("/api/v1/stream?view=wall&{query}"), "", "\n\n").await.1
+    };
+    let (without, with) = (ask(&hidden).await, ask(&shown).await);
+    assert!(without.contains("\"news\":[") && named(&without).is_empty(), "{without}");
+    assert_eq!(named(&with), ["p1", "p2", "p3", "p4", "p5", "p6", "p7"], "{with}");
+    // Elsewhere everybody is shown, as the board says.
+    assert_eq!(named(&hidden.whole(&format!("/?{query}"), "").await).len(), 7);
 }
 
 #[tokio::test]

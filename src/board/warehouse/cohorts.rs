@@ -20,6 +20,8 @@ struct CohortRow {
     not_new: u64,
     lost: u64,
     opened: u64,
+    matured: u64,
+    retained: u64,
 }
 
 impl Warehouse {
@@ -29,7 +31,8 @@ impl Warehouse {
         let query = format!(
             "SELECT toUInt8(grouping(channel) = 0) AS by_channel, \
              if(by_channel, toString(channel), toString({child})) AS name, \
-             toUInt64(sum(adds) - sum(new_adds)) AS not_new, sum(lost_adds) AS lost, sum(opened_adds) AS opened \
+             toUInt64(sum(adds) - sum(new_adds)) AS not_new, sum(lost_adds) AS lost, sum(opened_adds) AS opened, \
+             sum(matured_24h) AS matured, sum(retained_24h) AS retained \
              FROM v_cohorts_1d WHERE corp_id = ? AND business_date = toDate(?){scope} \
              GROUP BY GROUPING SETS (({child}), (channel))",
             child = column(key.level),
@@ -38,9 +41,9 @@ impl Warehouse {
         let query = self.client.query(&query).bind(&key.corp).bind(key.day.to_string());
         let found: Vec<CohortRow> = rows("the cohorts of a day", bind_scope(query, &key.scope)).await?;
         let mut cohorts = Cohorts { complete_through, ..Cohorts::default() };
-        for CohortRow { by_channel, name, not_new, lost, opened } in found {
+        for CohortRow { by_channel, name, not_new, lost, opened, matured, retained } in found {
             let map = if by_channel == 1 { &mut cohorts.channels } else { &mut cohorts.children };
-            map.insert(name, Cohort { not_new, lost, opened });
+            map.insert(name, Cohort { not_new, lost, opened, matured, retained });
         }
         Ok(cohorts)
     }

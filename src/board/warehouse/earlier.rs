@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use clickhouse::Row;
+use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::{Warehouse, bind_scope, column, rows, sums, within};
@@ -31,7 +32,27 @@ pub(super) struct PlaceRow {
     minutes: Vec<(i64, u64)>,
 }
 
+#[derive(Row, Deserialize)]
+struct LastAddRow {
+    name: String,
+    at: i64,
+}
+
 impl Warehouse {
+    /// When each child had its last add of a day, to the millisecond: of two that reach as much within one minute the first
+    /// stands first.
+    pub(super) async fn last_adds(&self, watched: &Watched, day: Date) -> Result<HashMap<String, i64>, Error> {
+        let query = format!(
+            "SELECT toString({child}) AS name, max(toUnixTimestamp64Milli(last_add_at)) AS at \
+             FROM v_counts_1d_staff WHERE corp_id = ? AND business_date = toDate(?){scope} GROUP BY name",
+            child = column(watched.level),
+            scope = within(&watched.scope),
+        );
+        let query = self.client.query(&query).bind(&watched.corp).bind(day.to_string());
+        let rows: Vec<LastAddRow> = rows("the last adds", bind_scope(query, &watched.scope)).await?;
+        Ok(rows.into_iter().map(|row| (row.name, row.at)).collect())
+    }
+
     pub(super) async fn channels_until(
         &self,
         watched: &Watched,
@@ -90,12 +111,15 @@ impl Warehouse {
 }
 
 /// The rows of the leaderboard at earlier moments.
-pub(super) fn children(rows: &[PlaceRow]) -> HashMap<String, EarlierChild> {
+///
+/// An add that came between the two readings, or was counted before last adds were, is known to the minute alone.
+pub(super) fn children(rows: &[PlaceRow], last_adds: &HashMap<String, i64>) -> HashMap<String, EarlierChild> {
+    let last = |row: &PlaceRow| row.last_add_at.max(last_adds.get(&row.name).copied().unwrap_or(0));
     let child = |row: &PlaceRow| EarlierChild {
         baseline_adds: (row.whole, row.running),
         adds_hour_ago: row.adds_hour_ago,
         net_adds_hour_ago: row.net_adds_hour_ago,
-        last_add_at: (row.last_add_at > 0).then_some(row.last_add_at),
+        last_add_at: Some(last(row)).filter(|at| *at > 0),
     };
     let children = rows.iter().filter(|row| row.kind == "child");
     children.map(|row| (row.name.clone(), child(row))).collect()

@@ -13,7 +13,7 @@ const seen = (page, selector) => page.evaluate((selector) => {
 }, selector);
 
 /** What is unfair while some partitions are ahead of others (board, section 1). */
-const UNFAIR = '[data-b="change"], [data-b="percent"], .pc, [data-f="move"], [data-f="change"], [data-f="sum-change"], #goal .w, .usual, .wpk .tug, #silent li, .todo .w, .why.w, #news, .bars small';
+const UNFAIR = '[data-b="change"], [data-b="percent"], .pc, [data-f="move"], [data-f="change"], [data-f="sum-change"], #goal .w, .usual, .wpk .tug, #silent li, .todo .w, .why.w, .warn.w, #news, .bars small';
 
 /** A place where so many wait for each other, though not for ever. */
 const meeting = (count) => {
@@ -31,7 +31,7 @@ const meeting = (count) => {
 const COMPARED = [
   ['', 'zh', ['[data-b="change"]', '[data-b="percent"]', '#goal .range', '#goal .usual', '#rows [data-f="change"]', '.pc']],
   ['', 'en', ['[data-b="percent"]']],
-  ['?view=rank&level=store', 'zh', ['[data-f="move"]', '.usual']],
+  ['?view=rank&level=store', 'zh', ['[data-f="move"]', '.usual', '.warn.w']],
   ['?view=channels', 'zh', ['#silent li', '.bars small']],
   ['wall?level=store', 'zh', ['.wpk .tug', '.why.w', '[data-f="move"]', '.wreg .usual', '#goal .range']],
 ];
@@ -153,6 +153,39 @@ test('a phone that slept for an hour says so at once, and then shows the day as 
     assert.equal(await page.evaluate(() => globalThis.mark), 'the same page');
   }));
 
+test('a phone whose clock slept with it says at once that it does not know how old its figures are, and takes them anew', () =>
+  visit({
+    init: {
+      script: () => {
+        // The calendar goes on where the clock stood still.
+        const real = Date.now.bind(Date);
+        globalThis.slept = 0;
+        Date.now = () => real() + slept;
+      },
+    },
+  }, async (page) => {
+    await page.goto(address());
+    await untilState(page, 'live');
+    const before = await page.evaluate(() => document.body.dataset.complete);
+    open.set('cut');
+    try {
+      const [state, asked] = await page.evaluate(() => {
+        globalThis.slept = 3_600_000;
+        document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+        globalThis.mark = 'the same page';
+        return [document.documentElement.dataset.state, performance.now()];
+      });
+      assert.equal(state, 'offline', 'before anything was asked for');
+      assert.ok(asked < 3_600_000, 'its clock stood still');
+      await until('withdrawals', async () => (await seen(page, UNFAIR)) === '');
+    } finally {
+      open.set('pass');
+    }
+    await untilState(page, 'live');
+    await until('newer figures', async () => (await page.evaluate(() => document.body.dataset.complete)) > before);
+    assert.equal(await page.evaluate(() => globalThis.mark), 'the same page');
+  }));
+
 test('the wall tells no news that the stream took back, none while the figures are not live, and sounds only when asked to', () =>
   visit({
     viewport: WALL,
@@ -201,6 +234,69 @@ test('the wall tells no news that the stream took back, none while the figures a
     assert.equal(await seen(page, '#news'), '');
     assert.deepEqual(page.failures, []);
   }).finally(() => open.set('pass')));
+
+test('a browser that does not know the zone leaves the times that the server wrote', () =>
+  visit({
+    init: {
+      script: () => {
+        const Known = Intl.DateTimeFormat;
+        Intl.DateTimeFormat = function format(locale, options) {
+          if (options?.timeZone) throw new RangeError('no such zone');
+          return new Known(locale, options);
+        };
+      },
+    },
+  }, async (page) => {
+    await page.goto(address());
+    await untilState(page, 'live');
+    await until('figures of the stream', () => page.evaluate(() => Boolean(document.body.dataset.painted)));
+    const [shown, through] = await page.evaluate(() => [document.getElementById('complete').textContent, document.body.dataset.complete]);
+    const server = new Intl.DateTimeFormat('en-GB', { timeZone: given.zone, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+    // Of the page as it was taken, at most a minute ago.
+    const minutes = [0, 60_000].map((ago) => server.format(new Date(Date.parse(through) - ago)));
+    assert.ok(minutes.includes(shown.slice(0, 5)), `${shown}, complete through ${through}`);
+    assert.match(await page.locator('[data-b="label"]').first().innerText(), /\d\d:\d\d/);
+    assert.deepEqual(page.failures, []);
+  }));
+
+/** Where the wall stands when its first shift was due, and after the page was taken anew. */
+const shifts = (options) => visit({
+  viewport: WALL,
+  ...options,
+  init: {
+    script: () => {
+      // The first of the shifts, ten minutes early.
+      const real = globalThis.setInterval;
+      globalThis.setInterval = (run, ms) => {
+        if (ms !== 600_000) return real(run, ms);
+        globalThis.shift = run;
+        return 0;
+      };
+    },
+  },
+}, async (page) => {
+  await page.goto(address('wall?level=store'));
+  await untilState(page, 'live');
+  await until('the shift', () => page.evaluate(() => Boolean(globalThis.shift)));
+  const left = () => page.evaluate(() => document.querySelector('.wall').getBoundingClientRect().left);
+  const before = await left();
+  await page.evaluate(() => {
+    globalThis.shift();
+    // What the server does not write goes when the page is taken anew.
+    document.querySelector('.wtop').dataset.mark = '';
+    document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+  });
+  const shifted = (await left()) - before;
+  await until('the page taken anew', () => page.evaluate(() => !document.querySelector('.wtop').hasAttribute('data-mark')));
+  assert.equal((await left()) - before, shifted, 'and it stays there');
+  assert.deepEqual(page.failures, []);
+  return shifted;
+});
+
+test('the wall shifts by two pixels, which taking the page anew leaves, and not under reduced motion', async () => {
+  assert.equal(await shifts({}), 2);
+  assert.equal(await shifts({ reducedMotion: 'reduce' }), 0);
+});
 
 test('15. under reduced motion nothing is animated', () =>
   visit({ reducedMotion: 'reduce' }, async (page) => {
