@@ -6,7 +6,10 @@
 use clickhouse::Row;
 use serde::Deserialize;
 
-use crate::support::refreshed::{Happening, Kind, Refreshed, instant};
+use crate::{
+    refreshes::age,
+    support::refreshed::{Happening, Kind, Refreshed, instant},
+};
 
 const DAY: &str = "2025-03-10";
 
@@ -243,6 +246,38 @@ async fn last_broadcast_before_a_deletion_takes_the_blame_of_those_who_got_it() 
     refreshed.complete_through(instant("2025-03-12T00:00:00", "Asia/Shanghai")).await;
     refreshed.refresh().await;
     assert_eq!(texts(&refreshed, sql).await, ["first 2 1 0 1/2+0", "second 5 2 0 2/5+0"]);
+}
+
+/// Staff delete their customer, who is told of it by a broadcast to all and deletes them too: no loss of that broadcast.
+#[tokio::test(flavor = "multi_thread")]
+async fn broadcast_loses_only_those_who_were_friends_when_it_was_sent() {
+    let broadcast = Happening { amount: 9, channel: "task".to_owned(), ..event("10:00:00", Kind::Broadcast, "s1", "") };
+    let events = [
+        // Deleted by staff, and handed on, before.
+        event("2025-03-07T09:00:00", Kind::Add, "s1", "x1"),
+        event("08:00:00", Kind::Staff, "s1", "x1"),
+        event("10:30:00", Kind::Customer, "s1", "x1"),
+        event("2025-03-07T09:00:00", Kind::Add, "s1", "x2"),
+        event("08:00:00", Kind::TransferOut, "s1", "x2"),
+        event("10:30:00", Kind::Customer, "s1", "x2"),
+        // A friend long since, one from before the counting, and one added again after it while a friend.
+        event("2025-03-01T09:00:00", Kind::Add, "s1", "x3"),
+        event("10:30:00", Kind::Customer, "s1", "x3"),
+        event("10:30:00", Kind::Customer, "s1", "x4"),
+        event("2025-03-07T09:00:00", Kind::Add, "s1", "x5"),
+        event("10:10:00", Kind::Add, "s1", "x5"),
+        event("10:30:00", Kind::Customer, "s1", "x5"),
+        broadcast,
+    ];
+    let mut refreshed = told("no_friends", &events, "2025-03-12T00:00:00").await;
+    let sql = "SELECT toString(deleted_24h) FROM v_broadcasts WHERE corp_id = 'c' AND task_id = 'task'";
+    assert_eq!(texts(&refreshed, sql).await, ["3"]);
+    // That staff had deleted two of them days before arrives now.
+    age(&refreshed.client).await;
+    let late = ["x3", "x4"].map(|customer| event("2025-03-05T09:00:00", Kind::Staff, "s1", customer));
+    refreshed.count(&late).await;
+    refreshed.refresh().await;
+    assert_eq!(texts(&refreshed, sql).await, ["1"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
