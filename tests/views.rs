@@ -162,6 +162,7 @@ struct Line {
     rank: u32,
     is_tied: bool,
     place: u32,
+    adds_hour_ago: u64,
     rank_hour_ago: u32,
     qualified_adds: u64,
     qualified_final: u64,
@@ -179,23 +180,38 @@ async fn of_ties_the_one_that_reached_the_score_first_stands_first() {
         event("11:50:00", Kind::Add, "s3", "x5"),
     ];
     let refreshed = told("ties", &events, "2025-03-10T12:00:00").await;
-    let sql = "SELECT id, adds, rank, is_tied, place, rank_hour_ago, qualified_adds, qualified_final \
+    let line =
+        |(id, adds, is_tied): (&str, u64, bool), (rank, place): (u32, u32), ago: (u64, u32), qualified_adds| Line {
+            id: id.to_owned(),
+            adds,
+            rank,
+            is_tied,
+            place,
+            adds_hour_ago: ago.0,
+            rank_hour_ago: ago.1,
+            qualified_adds,
+            qualified_final: 0,
+        };
+    let expected = [
+        line(("s2", 2, true), (1, 1), (2, 1), 2),
+        line(("s1", 2, true), (1, 2), (1, 2), 1),
+        line(("s3", 1, false), (3, 3), (0, 0), 1),
+    ];
+    assert_eq!(ranks(&refreshed).await, expected);
+    // In the midst of a flush: two more adds of this hour stand by minute, and not yet by day.
+    refreshed
+        .execute(
+            "INSERT INTO counts_1m_registers SELECT * REPLACE (src_chunk + 1 AS src_chunk, toUInt64(2) AS adds) \
+             FROM counts_1m_registers WHERE staff_id = 's3'",
+        )
+        .await;
+    assert_eq!(ranks(&refreshed).await, expected, "minutes ahead of the day");
+}
+
+async fn ranks(refreshed: &Refreshed) -> Vec<Line> {
+    let sql = "SELECT id, adds, rank, is_tied, place, adds_hour_ago, rank_hour_ago, qualified_adds, qualified_final \
                FROM v_leaderboard_1d WHERE corp_id = 'c' AND business_date = '2025-03-10' AND level = 'staff' ORDER BY place";
-    let lines = refreshed.client.query(sql).fetch_all::<Line>().await.unwrap();
-    let line = |id: &str, adds, rank, is_tied, place, rank_hour_ago, qualified_adds| Line {
-        id: id.to_owned(),
-        adds,
-        rank,
-        is_tied,
-        place,
-        rank_hour_ago,
-        qualified_adds,
-        qualified_final: 0,
-    };
-    assert_eq!(
-        lines,
-        [line("s2", 2, 1, true, 1, 1, 2), line("s1", 2, 1, true, 2, 2, 1), line("s3", 1, 3, false, 3, 0, 1)]
-    );
+    refreshed.client.query(sql).fetch_all::<Line>().await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,7 +32,8 @@ SELECT
     count() OVER (PARTITION BY b.corp_id, b.business_date, b.level, b.adds) > 1 AS is_tied,
     toUInt32(row_number() OVER (PARTITION BY b.corp_id, b.business_date, b.level ORDER BY b.adds DESC, b.reached_at ASC, b.id ASC)) AS place,
     b.reached_at AS reached_at,
-    toUInt64(b.adds - h.adds) AS adds_hour_ago,
+    -- Within a flush the rows by minute may be ahead of those by day.
+    toUInt64(greatest(0, b.adds - h.adds)) AS adds_hour_ago,
     -- Who shared the last rank with everybody, with no add, has neither risen nor fallen.
     if(adds_hour_ago > 0, toUInt32(rank() OVER (PARTITION BY b.corp_id, b.business_date, b.level ORDER BY b.adds - h.adds DESC)), 0) AS rank_hour_ago,
     toUInt32(s.staff) AS staff_active, t.target AS target,
