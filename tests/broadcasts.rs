@@ -37,7 +37,18 @@ fn happening(dice: &mut SmallRng, corp: &str, kind: Kind, customer: String, numb
 }
 
 fn histories(dice: &mut SmallRng) -> Vec<Happening> {
-    const KINDS: [Kind; 6] = [Kind::Add, Kind::TransferIn, Kind::Customer, Kind::Customer, Kind::Customer, Kind::Staff];
+    const KINDS: [Kind; 10] = [
+        Kind::Add,
+        Kind::Add,
+        Kind::Add,
+        Kind::TransferIn,
+        Kind::Customer,
+        Kind::Customer,
+        Kind::Customer,
+        Kind::Customer,
+        Kind::Staff,
+        Kind::TransferOut,
+    ];
     let mut events = Vec::new();
     for corp in CORPS {
         for number in 0..60 {
@@ -55,27 +66,24 @@ fn histories(dice: &mut SmallRng) -> Vec<Happening> {
 
 /// Audience, and who deleted whom they were friends with when it was sent, by corp and task.
 fn recount(events: &[Happening]) -> BTreeMap<(String, String), (u64, u64)> {
+    let sent: Vec<_> = events.iter().enumerate().filter(|(_, event)| event.kind == Kind::Broadcast).collect();
     let mut audiences = BTreeMap::<_, u64>::new();
-    for sent in events.iter().filter(|event| event.kind == Kind::Broadcast) {
+    for (_, sent) in &sent {
         *audiences.entry((sent.corp.clone(), sent.channel.clone())).or_default() += sent.amount;
     }
     let mut blamed = BTreeMap::<_, BTreeSet<(usize, &str)>>::new();
-    for loss in events.iter().filter(|event| event.kind == Kind::Customer) {
-        let of_loss = |event: &Happening| (&event.corp, &event.staff) == (&loss.corp, &loss.staff);
+    for Loss { friend_from_ms, loss } in losses(events) {
         let got = |sent: &Happening| {
-            sent.kind == Kind::Broadcast && (sent.customer.is_empty() || sent.customer == loss.customer)
+            let to_them = sent.customer.is_empty() || sent.customer == loss.customer;
+            to_them && (&sent.corp, &sent.staff) == (&loss.corp, &loss.staff) && friend_from_ms <= sent.at_ms
         };
         let before = |sent: &Happening| sent.at_ms <= loss.at_ms && loss.at_ms < sent.at_ms + DAY_MS;
-        let sent = events.iter().enumerate().filter(|(_, event)| of_loss(event) && got(event) && before(event));
-        let Some((number, last)) = sent.max_by_key(|(number, sent)| (sent.at_ms, &sent.channel, *number)) else {
-            continue;
-        };
-        let begins = |event: &&Happening| {
-            matches!(event.kind, Kind::Add | Kind::TransferIn) && of_loss(event) && event.customer == loss.customer
-        };
-        if !events.iter().filter(begins).any(|begin| last.at_ms < begin.at_ms && begin.at_ms <= loss.at_ms) {
-            let key = (last.corp.clone(), last.channel.clone());
-            blamed.entry(key).or_default().insert((number, &loss.customer));
+        let last = sent
+            .iter()
+            .filter(|(_, sent)| got(sent) && before(sent))
+            .max_by_key(|(number, sent)| (sent.at_ms, &sent.channel, *number));
+        if let Some((number, last)) = last {
+            blamed.entry((last.corp.clone(), last.channel.clone())).or_default().insert((*number, &loss.customer));
         }
     }
     let with_losses = |(key, audience)| {
@@ -83,6 +91,43 @@ fn recount(events: &[Happening]) -> BTreeMap<(String, String), (u64, u64)> {
         (key, (audience, u64::try_from(deleted).unwrap()))
     };
     audiences.into_iter().map(with_losses).collect()
+}
+
+/// A customer who was a friend from this instant on, and left.
+struct Loss<'a> {
+    friend_from_ms: i64,
+    loss: &'a Happening,
+}
+
+/// Goes through what happened between each two, one instant after another. Of the two nothing is known at first: whoever
+/// is deleted then was a friend from before.
+fn losses(events: &[Happening]) -> Vec<Loss<'_>> {
+    let mut twos = BTreeMap::<_, BTreeMap<i64, Vec<&Happening>>>::new();
+    for event in events.iter().filter(|event| event.kind != Kind::Broadcast) {
+        let two = twos.entry((&event.corp, &event.staff, &event.customer)).or_default();
+        two.entry(event.at_ms).or_default().push(event);
+    }
+    let mut losses = Vec::new();
+    for instants in twos.into_values() {
+        let (mut friend_from, mut is_known) = (None, false);
+        for (at_ms, events) in instants {
+            let begins = events.iter().any(|event| matches!(event.kind, Kind::Add | Kind::TransferIn));
+            let ends = events.iter().any(|event| !matches!(event.kind, Kind::Add | Kind::TransferIn));
+            let was_friend = friend_from;
+            let from_before = (!is_known && !begins).then_some(i64::MIN);
+            // Friends end first and begin again; others begin first, and that ends at once.
+            let ended = was_friend.or(begins.then_some(at_ms)).or(from_before).filter(|_| ends);
+            friend_from = match (was_friend, begins, ends) {
+                (Some(_), true, true) | (None, true, false) => Some(at_ms),
+                (from, _, false) => from,
+                (_, _, true) => None,
+            };
+            is_known = true;
+            let loss = events.into_iter().find(|event| event.kind == Kind::Customer);
+            losses.extend(ended.zip(loss).map(|(friend_from_ms, loss)| Loss { friend_from_ms, loss }));
+        }
+    }
+    losses
 }
 
 #[tokio::test(flavor = "multi_thread")]

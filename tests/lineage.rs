@@ -40,6 +40,7 @@ fn of_customer(events: &[Happening]) -> Vec<Episode> {
         if as_begun[last].ended_by != "transfer" {
             (episode.lost_ms, episode.lost_by) = (as_begun[last].ended_ms, as_begun[last].ended_by.clone());
         }
+        (episode.unfriended_ms, episode.unfriended_by) = parting(&as_begun, &heirs, at);
     }
     talk(&mut episodes, events);
     for order in events.iter().filter(|event| event.kind == Kind::Order) {
@@ -177,6 +178,20 @@ fn heir(episodes: &[Episode], at: usize) -> Option<usize> {
         .min_by_key(|to| (distance(*to), *to))
 }
 
+/// When the customer was no friend any more, and by whom: a colleague who was handed the friend goes on with them, and so does
+/// a further add of the same two.
+fn parting(episodes: &[Episode], heirs: &[Option<usize>], at: usize) -> (i64, String) {
+    let episode = &episodes[at];
+    match episode.ended_by.as_str() {
+        "transfer" => heirs[at].map_or((0, String::new()), |heir| parting(episodes, heirs, heir)),
+        "replaced" => {
+            let is_next = |other: &Episode| other.staff == episode.staff && other.number == episode.number + 1;
+            parting(episodes, heirs, episodes.iter().position(is_next).unwrap())
+        }
+        by => (episode.ended_ms, by.to_owned()),
+    }
+}
+
 fn talk(episodes: &mut [Episode], events: &[Happening]) {
     for episode in episodes.iter_mut().filter(|episode| episode.begun_by == "add") {
         let within = |kind: Kind, from_ms: i64| {
@@ -300,7 +315,7 @@ fn member(figures: &mut Figures, episode: &Episode, horizon_ms: i64) {
     let mut count = |name: &str, holds: bool| add(name, u64::from(holds));
     let within = |days: i64| until(episode.lost_ms) < episode.began_ms.saturating_add(days * DAY_MS);
     let is_new = episode.number_in_corp == 1;
-    let spoilt = within(1) && ["customer", "staff"].contains(&episode.lost_by.as_str());
+    let spoilt = until(episode.unfriended_ms) < episode.began_ms + DAY_MS;
     let same_day = |at_ms: i64| at_ms > 0 && day(&episode.corp, at_ms) == episode.business_date;
     let opened = same_day(episode.opened_ms);
     let replied = opened && same_day(episode.replied_ms);

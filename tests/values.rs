@@ -108,6 +108,36 @@ async fn contest_per_head_divides_by_those_who_are_active() {
     assert_eq!(lines(&refreshed, contests).await, expected);
 }
 
+/// The value of a contest of qualified adds is that of the leaderboard.
+#[tokio::test(flavor = "multi_thread")]
+async fn contest_pays_no_add_whose_friend_was_added_again_and_left() {
+    let rows = [
+        ("10:00:00", Kind::Add, "s1", "a"),
+        ("10:05:00", Kind::Add, "s1", "a"),
+        ("10:10:00", Kind::Customer, "s1", "a"),
+        ("10:00:00", Kind::Add, "s1", "b"),
+        ("10:05:00", Kind::Add, "s1", "b"),
+    ];
+    let event = |(time, kind, staff, customer): (&str, Kind, &str, &str)| {
+        let at_ms = instant(&format!("2025-03-10T{time}"), "Asia/Shanghai");
+        Happening::new(at_ms, kind, staff, customer)
+    };
+    let mut refreshed = Refreshed::new("paid", &["c"]).await;
+    refreshed.count(&rows.map(event)).await;
+    refreshed
+        .execute(
+            "INSERT INTO contest_log (corp_id, contest_id, name, level, ids, metric, basis, starts_at, ends_at, published_at) VALUES \
+             ('c', 'k', 'K', 'staff', ['s1'], 'qualified_adds', 'total', '2025-03-10 00:00:00', '2025-03-11 00:00:00', '2025-03-01 00:00:00')",
+        )
+        .await;
+    refreshed.complete_through(instant("2025-03-12T00:00:00", "Asia/Shanghai")).await;
+    refreshed.refresh().await;
+    let contest = "SELECT value FROM v_contests WHERE corp_id = 'c'";
+    assert_eq!(lines(&refreshed, contest).await, ["1"]);
+    let board = "SELECT qualified_final FROM v_leaderboard_1d WHERE corp_id = 'c' AND level = 'staff'";
+    assert_eq!(lines(&refreshed, board).await, ["1"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn request_is_told_with_the_first_add_that_answers_it() {
     let refreshed = told("asked").await;

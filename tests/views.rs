@@ -6,7 +6,10 @@
 use clickhouse::Row;
 use serde::Deserialize;
 
-use crate::support::refreshed::{Happening, Kind, Refreshed, instant};
+use crate::{
+    refreshes::age,
+    support::refreshed::{Happening, Kind, Refreshed, instant},
+};
 
 const DAY: &str = "2025-03-10";
 
@@ -159,6 +162,7 @@ struct Line {
     rank: u32,
     is_tied: bool,
     place: u32,
+    adds_hour_ago: u64,
     rank_hour_ago: u32,
     qualified_adds: u64,
     qualified_final: u64,
@@ -176,23 +180,38 @@ async fn of_ties_the_one_that_reached_the_score_first_stands_first() {
         event("11:50:00", Kind::Add, "s3", "x5"),
     ];
     let refreshed = told("ties", &events, "2025-03-10T12:00:00").await;
-    let sql = "SELECT id, adds, rank, is_tied, place, rank_hour_ago, qualified_adds, qualified_final \
+    let line =
+        |(id, adds, is_tied): (&str, u64, bool), (rank, place): (u32, u32), ago: (u64, u32), qualified_adds| Line {
+            id: id.to_owned(),
+            adds,
+            rank,
+            is_tied,
+            place,
+            adds_hour_ago: ago.0,
+            rank_hour_ago: ago.1,
+            qualified_adds,
+            qualified_final: 0,
+        };
+    let expected = [
+        line(("s2", 2, true), (1, 1), (2, 1), 2),
+        line(("s1", 2, true), (1, 2), (1, 2), 1),
+        line(("s3", 1, false), (3, 3), (0, 0), 1),
+    ];
+    assert_eq!(ranks(&refreshed).await, expected);
+    // In the midst of a flush: two more adds of this hour stand by minute, and not yet by day.
+    refreshed
+        .execute(
+            "INSERT INTO counts_1m_registers SELECT * REPLACE (src_chunk + 1 AS src_chunk, toUInt64(2) AS adds) \
+             FROM counts_1m_registers WHERE staff_id = 's3'",
+        )
+        .await;
+    assert_eq!(ranks(&refreshed).await, expected, "minutes ahead of the day");
+}
+
+async fn ranks(refreshed: &Refreshed) -> Vec<Line> {
+    let sql = "SELECT id, adds, rank, is_tied, place, adds_hour_ago, rank_hour_ago, qualified_adds, qualified_final \
                FROM v_leaderboard_1d WHERE corp_id = 'c' AND business_date = '2025-03-10' AND level = 'staff' ORDER BY place";
-    let lines = refreshed.client.query(sql).fetch_all::<Line>().await.unwrap();
-    let line = |id: &str, adds, rank, is_tied, place, rank_hour_ago, qualified_adds| Line {
-        id: id.to_owned(),
-        adds,
-        rank,
-        is_tied,
-        place,
-        rank_hour_ago,
-        qualified_adds,
-        qualified_final: 0,
-    };
-    assert_eq!(
-        lines,
-        [line("s2", 2, 1, true, 1, 1, 2), line("s1", 2, 1, true, 2, 2, 1), line("s3", 1, 3, false, 3, 0, 1)]
-    );
+    refreshed.client.query(sql).fetch_all::<Line>().await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,6 +262,38 @@ async fn last_broadcast_before_a_deletion_takes_the_blame_of_those_who_got_it() 
     refreshed.complete_through(instant("2025-03-12T00:00:00", "Asia/Shanghai")).await;
     refreshed.refresh().await;
     assert_eq!(texts(&refreshed, sql).await, ["first 2 1 0 1/2+0", "second 5 2 0 2/5+0"]);
+}
+
+/// Staff delete their customer, who is told of it by a broadcast to all and deletes them too: no loss of that broadcast.
+#[tokio::test(flavor = "multi_thread")]
+async fn broadcast_loses_only_those_who_were_friends_when_it_was_sent() {
+    let broadcast = Happening { amount: 9, channel: "task".to_owned(), ..event("10:00:00", Kind::Broadcast, "s1", "") };
+    let events = [
+        // Deleted by staff, and handed on, before.
+        event("2025-03-07T09:00:00", Kind::Add, "s1", "x1"),
+        event("08:00:00", Kind::Staff, "s1", "x1"),
+        event("10:30:00", Kind::Customer, "s1", "x1"),
+        event("2025-03-07T09:00:00", Kind::Add, "s1", "x2"),
+        event("08:00:00", Kind::TransferOut, "s1", "x2"),
+        event("10:30:00", Kind::Customer, "s1", "x2"),
+        // A friend long since, one from before the counting, and one added again after it while a friend.
+        event("2025-03-01T09:00:00", Kind::Add, "s1", "x3"),
+        event("10:30:00", Kind::Customer, "s1", "x3"),
+        event("10:30:00", Kind::Customer, "s1", "x4"),
+        event("2025-03-07T09:00:00", Kind::Add, "s1", "x5"),
+        event("10:10:00", Kind::Add, "s1", "x5"),
+        event("10:30:00", Kind::Customer, "s1", "x5"),
+        broadcast,
+    ];
+    let mut refreshed = told("no_friends", &events, "2025-03-12T00:00:00").await;
+    let sql = "SELECT toString(deleted_24h) FROM v_broadcasts WHERE corp_id = 'c' AND task_id = 'task'";
+    assert_eq!(texts(&refreshed, sql).await, ["3"]);
+    // That staff had deleted two of them days before arrives now.
+    age(&refreshed.client).await;
+    let late = ["x3", "x4"].map(|customer| event("2025-03-05T09:00:00", Kind::Staff, "s1", customer));
+    refreshed.count(&late).await;
+    refreshed.refresh().await;
+    assert_eq!(texts(&refreshed, sql).await, ["1"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ CREATE VIEW v_qualified_adds_1d (
     store_id LowCardinality(String) COMMENT '门店；未知为空 / store; empty if unknown',
     staff_id String COMMENT '员工 / member of staff',
     channel LowCardinality(String) COMMENT '渠道键；无法归因为 unattributed / key of the channel; unattributed where nothing resolves',
-    qualified_adds UInt64 COMMENT '合格加粉（新客、24小时内未流失未清理；满24小时前为暂定） / new to the corp and neither lost nor purged within 24 h; provisional until 24 h have passed',
+    qualified_adds UInt64 COMMENT '合格加粉（新客、24小时内未流失未清理，又报加粉亦随该好友；满24小时前为暂定） / new to the corp and neither lost nor purged within 24 h, further adds while a friend followed; provisional until 24 h have passed',
     qualified_final UInt64 COMMENT '其中已定稿（满24小时） / of these final: 24 h have passed',
     not_new_adds UInt64 COMMENT '非企业新客的加粉 / adds of customers that the corp knew: adds = qualified + not new + lost',
     lost_adds UInt64 COMMENT '新客但24小时内流失或被清理 / new to the corp but lost or purged within 24 h, so far'

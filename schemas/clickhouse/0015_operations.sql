@@ -133,7 +133,7 @@ LEFT JOIN (
         SELECT corp_id, began_at, place.1, place.2, ('qualified_adds', 1), 'qualified_adds', 1
         FROM v_episodes
         ARRAY JOIN [('region', toString(region_id)), ('store', toString(store_id)), ('staff', staff_id)] AS place
-        WHERE is_new_to_corp AND NOT (lost_by IN ('customer', 'staff') AND lost_at < began_at + INTERVAL 1 DAY)
+        WHERE is_new_to_corp AND NOT ifNull(unfriended_at < began_at + INTERVAL 1 DAY, false)
             AND (corp_id, business_date) IN (
                 SELECT corp_id, arrayJoin(arrayMap(d -> toDate(row.6) - 1 + d, range(toUInt32(greatest(0, dateDiff('day', row.6, row.7))) + 3)))
                 FROM newest WHERE row.4 = 'qualified_adds')

@@ -8,7 +8,7 @@ CREATE VIEW v_leaderboard_1d (
     name String COMMENT '名称（当前） / name as of now',
     adds UInt64 COMMENT '加粉数 / friends added',
     net_adds Int64 COMMENT '净增=加粉−客户删除−员工删除 / adds minus deletions by customers and by staff',
-    qualified_adds UInt64 COMMENT '合格加粉（新客、24小时内未流失未清理；满24小时前为暂定） / new to the corp and neither lost nor purged within 24 h; provisional until 24 h have passed',
+    qualified_adds UInt64 COMMENT '合格加粉（新客、24小时内未流失未清理，又报加粉亦随该好友；满24小时前为暂定） / new to the corp and neither lost nor purged within 24 h, further adds while a friend followed; provisional until 24 h have passed',
     qualified_final UInt64 COMMENT '其中已定稿 / of these final: 24 h have passed',
     rank UInt32 COMMENT '名次（并列同名次） / rank by adds; ties share it',
     is_tied Bool COMMENT '是否并列 / another has as many adds',
@@ -32,7 +32,8 @@ SELECT
     count() OVER (PARTITION BY b.corp_id, b.business_date, b.level, b.adds) > 1 AS is_tied,
     toUInt32(row_number() OVER (PARTITION BY b.corp_id, b.business_date, b.level ORDER BY b.adds DESC, b.reached_at ASC, b.id ASC)) AS place,
     b.reached_at AS reached_at,
-    toUInt64(b.adds - h.adds) AS adds_hour_ago,
+    -- Within a flush the rows by minute may be ahead of those by day.
+    toUInt64(greatest(0, b.adds - h.adds)) AS adds_hour_ago,
     -- Who shared the last rank with everybody, with no add, has neither risen nor fallen.
     if(adds_hour_ago > 0, toUInt32(rank() OVER (PARTITION BY b.corp_id, b.business_date, b.level ORDER BY b.adds - h.adds DESC)), 0) AS rank_hour_ago,
     toUInt32(s.staff) AS staff_active, t.target AS target,

@@ -22,7 +22,9 @@ WITH
             toUnixTimestamp64Milli(opened_at) - began_ms AS opened_ms,
             intDiv(toUnixTimestamp64Milli(replied_at) - toUnixTimestamp64Milli(opened_at), 1000) AS reply_s,
             number_in_corp = 1 AS is_new,
-            lost_by IN ('customer', 'staff') AND kept_ms < day_ms AS is_spoilt,
+            -- By what became of the friend, not of the report: or a second add would hide that the customer left. A loss
+            -- itself is counted once, of the last of such adds.
+            toUnixTimestamp64Milli(unfriended_at) - began_ms < day_ms AS is_spoilt,
             opened_date = business_date AS is_opened,
             is_opened AND replied_date = business_date AS is_replied,
             began_ms + day_ms <= horizon_ms AS is_day_old,

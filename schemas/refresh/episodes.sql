@@ -4,7 +4,8 @@
 INSERT INTO episode_rows (
     corp_id, business_date, customer_id, src_topic, src_partition, src_offset, staff_id, region_id, store_id, channel,
     campaign_id, begun_by, number, number_in_corp, began_at, ended_at, ended_by, handed_to, lost_at, lost_by, lost_date,
-    opened_at, opened_date, replied_at, replied_date, orders_7d, gmv_7d_fen, orders_30d, gmv_30d_fen, digest, version)
+    unfriended_at, unfriended_by, opened_at, opened_date, replied_at, replied_date, orders_7d, gmv_7d_fen, orders_30d,
+    gmv_30d_fen, digest, version)
 WITH
     toDateTime64('2299-12-31 00:00:00', 3, 'UTC') AS never,
     -- An inheritance in WeCom takes effect within 24 h: so far from the ending of one may lie the beginning of the next.
@@ -144,14 +145,22 @@ WITH
                     arrayFilter(j -> j > i AND staff[j] != staff[i] AND abs(begins_ms[j] - ends_ms[i]) <= transfer_ms AND ends_ms[j] >= ends_ms[i], received))[1]), own) AS heirs
         FROM listed
     ),
+    followed AS (
+        SELECT
+            *,
+            -- An add while friends goes on with the friend of the episode that it replaces.
+            arrayMap(i -> if(endings[i] = 'replaced', arrayFirst(j -> j > i AND staff[j] = staff[i], own), heirs[i]), own) AS successors
+        FROM inherited
+    ),
     chained AS (
         SELECT
             *,
             -- From the end of the list: what of its heir is known already.
             arrayFold((done, i) -> arrayPushFront(done, if(heirs[i] = 0, i, done[heirs[i] - i])), arrayReverse(own), CAST([], 'Array(UInt32)')) AS last,
+            arrayFold((done, i) -> arrayPushFront(done, if(successors[i] = 0, i, done[successors[i] - i])), arrayReverse(own), CAST([], 'Array(UInt32)')) AS outcomes,
             -- From its start: of several that handed on to one, the earliest is its origin, so that an order counts once.
             arrayFold((done, i) -> arrayPushBack(done, if(indexOf(heirs, i) = 0, i, done[indexOf(heirs, i)])), own, CAST([], 'Array(UInt32)')) AS first
-        FROM inherited
+        FROM followed
     ),
     credited AS (
         SELECT
@@ -169,6 +178,7 @@ WITH
             episodes[i] AS e,
             if(i = 0 OR heirs[i] = 0, '', staff[heirs[i]]) AS handed_to,
             episodes[if(i = 0, 0, last[i])] AS final,
+            episodes[if(i = 0, 0, outcomes[i])] AS outcome,
             arrayFilter(c -> c.3 = i AND i > 0, credits) AS credits
         FROM credited
         ARRAY JOIN
@@ -192,20 +202,22 @@ WITH
             if(final.8 = 'transfer', never, final.7) AS lost_at,
             if(final.8 = 'transfer', '', final.8) AS lost_by,
             if(final.8 = 'transfer', toDate(0), final.9) AS lost_date,
+            if(outcome.8 = 'transfer', never, outcome.7) AS unfriended_at,
+            if(outcome.8 = 'transfer', '', outcome.8) AS unfriended_by,
             e.10 AS opened_at, e.11 AS opened_date, e.12 AS replied_at, e.13 AS replied_date,
             toUInt32(length(credits_7d)) AS orders_7d, arraySum(arrayMap(c -> c.2, credits_7d)) AS gmv_7d_fen,
             toUInt32(length(credits_30d)) AS orders_30d, arraySum(arrayMap(c -> c.2, credits_30d)) AS gmv_30d_fen,
             if(i = 0, 0, cityHash64(staff_id, region_id, store_id, channel, campaign_id, begun_by, number, number_in_corp,
-                began_at, ended_at, ended_by, handed_to, lost_at, lost_by, lost_date, opened_at, opened_date, replied_at,
-                replied_date, orders_7d, gmv_7d_fen, orders_30d, gmv_30d_fen)) AS digest,
+                began_at, ended_at, ended_by, handed_to, lost_at, lost_by, lost_date, unfriended_at, unfriended_by, opened_at,
+                opened_date, replied_at, replied_date, orders_7d, gmv_7d_fen, orders_30d, gmv_30d_fen)) AS digest,
             facts AS version
         FROM rows
     )
 SELECT
     f.corp_id, f.business_date, f.customer_id, f.src_topic, f.src_partition, f.src_offset, f.staff_id, f.region_id,
     f.store_id, f.channel, f.campaign_id, f.begun_by, f.number, f.number_in_corp, f.began_at, f.ended_at, f.ended_by,
-    f.handed_to, f.lost_at, f.lost_by, f.lost_date, f.opened_at, f.opened_date, f.replied_at, f.replied_date,
-    f.orders_7d, f.gmv_7d_fen, f.orders_30d, f.gmv_30d_fen, f.digest, f.version
+    f.handed_to, f.lost_at, f.lost_by, f.lost_date, f.unfriended_at, f.unfriended_by, f.opened_at, f.opened_date,
+    f.replied_at, f.replied_date, f.orders_7d, f.gmv_7d_fen, f.orders_30d, f.gmv_30d_fen, f.digest, f.version
 FROM fresh AS f
 LEFT JOIN (
     SELECT corp_id, business_date, customer_id, src_topic, src_partition, src_offset, argMax(r.digest, r.version) AS digest

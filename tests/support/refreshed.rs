@@ -153,6 +153,8 @@ pub(crate) struct Episode {
     pub(crate) handed_to: String,
     pub(crate) lost_ms: i64,
     pub(crate) lost_by: String,
+    pub(crate) unfriended_ms: i64,
+    pub(crate) unfriended_by: String,
     pub(crate) opened_ms: i64,
     pub(crate) replied_ms: i64,
     pub(crate) orders_7d: u32,
@@ -266,11 +268,12 @@ impl Refreshed {
             "SELECT toString(corp_id) AS corp, customer_id AS customer, {}, staff_id AS staff, number, number_in_corp, \
              business_date, toString(begun_by) AS begun_by, toString(region_id) AS region, toString(store_id) AS store, \
              toString(channel) AS channel, toString(campaign_id) AS campaign, {}, \
-             toString(ended_by) AS ended_by, handed_to, {}, toString(lost_by) AS lost_by, {}, {}, \
+             toString(ended_by) AS ended_by, handed_to, {}, toString(lost_by) AS lost_by, {}, toString(unfriended_by) AS unfriended_by, {}, {}, \
              orders_7d, gmv_7d_fen, orders_30d, gmv_30d_fen FROM v_episodes WHERE startsWith(corp_id, '{corp}')",
             ms("began_at", "began_ms"),
             ms("ended_at", "ended_ms"),
             ms("lost_at", "lost_ms"),
+            ms("unfriended_at", "unfriended_ms"),
             ms("opened_at", "opened_ms"),
             ms("replied_at", "replied_ms"),
         );

@@ -72,7 +72,7 @@ impl Warehouse {
             Some(Metric::QualifiedAdds) => format!(
                 "SELECT toString({side}) AS side, toInt64(count()) AS score FROM v_episodes \
                  WHERE corp_id = ? AND business_date BETWEEN {days} AND is_new_to_corp \
-                 AND NOT (lost_by IN ('customer', 'staff') AND ifNull(lost_at < began_at + INTERVAL 1 DAY, false)) \
+                 AND NOT ifNull(unfriended_at < began_at + INTERVAL 1 DAY, false) \
                  AND began_at >= fromUnixTimestamp64Milli(toInt64(?), 'UTC') AND began_at < fromUnixTimestamp64Milli(toInt64(?), 'UTC') \
                  AND has(?, toString({side})) GROUP BY {side}",
                 side = column(level),

@@ -38,13 +38,13 @@ struct AdjustedRow {
 /// Whoever the customers are stays in ClickHouse: an episode is found by the record that began it.
 const ADDS: &str = "SELECT toUnixTimestamp64Milli(e.occurred_at) AS at, toUnixTimestamp64Milli(e.recorded_at) AS recorded, \
     toString(e.channel) AS key, toString(e.src_topic) AS topic, e.src_partition AS partition, e.src_offset AS offset, \
-    multiIf(p.began_by = '', '', NOT p.is_new, 'not_new', p.lost_by = 'customer' AND p.within, 'left', \
-    p.lost_by = 'staff' AND p.within, 'purged', 'friend') AS fate \
+    multiIf(p.began_by = '', '', NOT p.is_new, 'not_new', p.by = 'customer' AND p.within, 'left', \
+    p.by = 'staff' AND p.within, 'purged', 'friend') AS fate \
     FROM (SELECT occurred_at, recorded_at, channel, src_topic, src_partition, src_offset FROM events \
     WHERE corp_id = ? AND business_date = toDate(?) AND type = 'friend.added' AND staff_id = ? \
     AND channel_group != 'transfer') AS e LEFT JOIN (SELECT src_topic, src_partition, src_offset, \
-    toString(begun_by) AS began_by, is_new_to_corp AS is_new, toString(lost_by) AS lost_by, \
-    ifNull(lost_at < began_at + INTERVAL 1 DAY, false) AS within FROM v_episodes \
+    toString(begun_by) AS began_by, is_new_to_corp AS is_new, toString(unfriended_by) AS by, \
+    ifNull(unfriended_at < began_at + INTERVAL 1 DAY, false) AS within FROM v_episodes \
     WHERE corp_id = ? AND business_date = toDate(?) AND customer_id IN (SELECT customer_id FROM events \
     WHERE corp_id = ? AND business_date = toDate(?) AND type = 'friend.added' AND staff_id = ?)) AS p \
     ON p.src_topic = e.src_topic AND p.src_partition = e.src_partition AND p.src_offset = e.src_offset \
