@@ -207,3 +207,47 @@ async fn forgotten_customer_is_nowhere_and_every_figure_is_as_before() {
     let ids = "SELECT toString(uniqExact(event_id)) FROM events";
     assert_eq!(texts(&refreshed, ids).await, ["21"], "each event has its own id");
 }
+
+/// The detail of each letter says which it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_of_a_forgotten_customer_go_and_those_of_others_stay() {
+    let go = [
+        ("own", "", r#"{"corp_id":"c","customer_id":"wm1"}"#),
+        ("escaped", "", r#"{"corp_id":"c","customer_id":"w\\u006d1"}"#),
+        ("without a corp", "", r#"{"customer_id":"wm1"}"#),
+        ("no json", "", r#"{"customer_id":"wm1""#),
+        ("cut, of a corp that cannot be told", "", r#"{"corp_id":"d","customer_id":"wm1","said":""#),
+        ("no text", "", r"\xffwm1\xff"),
+        ("cloud event", "", r#"{"specversion":"1.0","data":{"corp_id":"c","customer_id":"wm1"}}"#),
+        ("confluent", "", r#"\0\0\0\0\x07{"corp_id":"c","customer_id":"w\\u006d1"}"#),
+        ("quoted by another", "", r#"{"corp_id":"c","customer_id":"wm2","said":"ask\\nwm1, or wm10"}"#),
+        ("part of an event's id", "", r#"{"corp_id":"c","event_id":"add_s1_wm1-9"}"#),
+        ("key", "c/wm1", r#"{"corp_id":"c"}"#),
+        ("header", "", r#"{"corp_id":"c"}"#),
+    ];
+    let stay = [
+        ("longer", "c/wm10", r#"{"corp_id":"c","customer_id":"wm10","event_id":"wm10-1"}"#),
+        ("longer in front", "", r#"{"corp_id":"c","customer_id":"0wm1"}"#),
+        ("longer by a dash", "", r#"{"corp_id":"c","customer_id":"wm1-0"}"#),
+        ("longer by a line", "", r#"{"corp_id":"c","customer_id":"wm1_0"}"#),
+        ("longer, no json", "", r#"{"customer_id":"wm10""#),
+        ("longer, without a corp", "", r#"{"customer_id":"wm10"}"#),
+        ("other corp", "wm1", r#"{"corp_id":"d","customer_id":"wm1"}"#),
+        ("cloud event of another corp", "", r#"{"specversion":"1.0","data":{"corp_id":"d","customer_id":"wm1"}}"#),
+    ];
+    let refreshed = told("letters", &[event("10:00:00", Kind::Add, "s1", "wm1")], "2025-03-11T00:00:00").await;
+    for (offset, (detail, key, value)) in go.iter().chain(&stay).enumerate() {
+        let header = if *detail == "header" { "wm1" } else { "wm10" };
+        let letter = format!(
+            "INSERT INTO dead_letter_log (src_topic, src_offset, recorded_at, reason, detail, key, value, headers) \
+             VALUES ('t', {offset}, now64(3), 'invalid_field', '{}', '{key}', '{value}', [('who', '{header}')])",
+            detail.replace('\'', "\\'")
+        );
+        refreshed.execute(&letter).await;
+    }
+    let settings = forget::Settings { corp: "c".to_owned(), customer: "wm1".to_owned() };
+    let report = forget::run(&settings, &refreshed.config).await.unwrap();
+    let left = "SELECT detail FROM dead_letters ORDER BY src_offset";
+    assert_eq!(texts(&refreshed, left).await, stay.map(|(detail, ..)| detail));
+    assert!(report.deleted.contains(&("dead_letter_log", 12)), "{report}");
+}
