@@ -3,10 +3,10 @@
 //!
 //! Invariant: asked as a data team asks, by name and without `FINAL`.
 
-use yinliu::{forget, migrate, validate, verify};
+use yinliu::{board::days, forget, migrate, validate, verify};
 
 use crate::{
-    support::refreshed::{Happening, Kind, Refreshed, instant},
+    support::refreshed::{Happening, Kind, Refreshed, instant, zone},
     views::{event, texts, told},
 };
 
@@ -48,6 +48,36 @@ async fn closed_day_stays_readable_as_it_was_paid_beside_what_came_later() {
     let board = "SELECT concat(id, ' ', toString(adds), ' ', toString(is_closed), ' ', toString(adjusted_adds), ' ', \
                  toString(adjusted_qualified_adds)) FROM v_leaderboard_1d WHERE corp_id = 'c' AND level = 'staff' ORDER BY id";
     assert_eq!(texts(&refreshed, board).await, ["s1 2 1 0 -1", "s2 1 1 1 1"]);
+}
+
+/// At both edges of a day, of one of 24 hours and of one of 23, the view says what the board says.
+#[tokio::test(flavor = "multi_thread")]
+async fn business_day_is_open_until_its_end_settles_for_three_days_and_is_closed_then() {
+    let mut refreshed = Refreshed::new("days", &["c", "ny"]).await;
+    let corps = ["c", "ny"].map(|corp| (corp, zone(corp), instant("2025-03-10T00:00:00", zone(corp))));
+    for (corp, _, end_ms) in corps {
+        let add = Happening::new(end_ms - 1, Kind::Add, "s1", "x1");
+        refreshed.count(&[Happening { corp: corp.to_owned(), ..add }]).await;
+    }
+    refreshed.refresh().await;
+    let told = "SELECT concat(corp_id, ' ', toString(business_date), ' ', day_state, ' ', \
+                toString(toUnixTimestamp64Milli(ends_at))) FROM v_days ORDER BY corp_id";
+    let mut seen = std::collections::BTreeSet::new();
+    for edge_ms in [0, 3 * 86_400_000] {
+        for (_, _, end_ms) in corps {
+            for through_ms in [end_ms + edge_ms - 1, end_ms + edge_ms] {
+                refreshed.complete_through(through_ms).await;
+                let expected = corps.map(|(corp, zone, end_ms)| {
+                    let zone = jiff::tz::TimeZone::get(zone).unwrap();
+                    let board = days::instants("2025-03-09".parse().unwrap(), through_ms, &zone).unwrap();
+                    seen.insert((corp, board.state.name()));
+                    format!("{corp} 2025-03-09 {} {end_ms}", board.state.name())
+                });
+                assert_eq!(texts(&refreshed, told).await, expected, "complete through {through_ms}");
+            }
+        }
+    }
+    assert_eq!(seen.len(), 6, "{seen:?}");
 }
 
 /// Rewards may be paid on any of them.

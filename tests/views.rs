@@ -92,6 +92,7 @@ async fn filters_reach_the_primary_key_through_every_view() {
         ("v_cohorts_1d", staff, 1),
         ("v_cohort_figures_1d", staff, 1),
         ("v_qualified_adds_1d", staff, 1),
+        ("v_days", "", 0),
         ("v_closings", "", 0),
         ("v_closed_1d", store, 3),
         ("v_closed_figures_1d", store, 3),
