@@ -14,6 +14,13 @@
 //!   also where no other customer came by this code: then it is a code of one person.
 //! - What stays: type, times, staff, place, channel, amounts, the task of a broadcast, and the position in Kafka.
 //!
+//! # Which refused records go
+//! - Those that name the corp, or none: also those that are no JSON, such as one that was cut. Privacy comes before what
+//!   could be sent again.
+//! - And of these the ones whose customer it is, or that quote the id anywhere as a word of its own: `wm1` is not in `wm10`.
+//!   Letters, digits, `_` and `-` go on an id, as `WeCom` makes them. Where a record names no customer, `_` and `-` end it
+//!   too: producers join with them what they make an `event_id` or a key of.
+//!
 //! # What comes later
 //! The log may still hold the records. Where one is read again at its offset, its fact is replaced by the one without the
 //! customer; what a flush under way wrote at this moment is taken out by a second run. Another delivery of the same event at
@@ -76,20 +83,53 @@ impl fmt::Display for Report {
     }
 }
 
-/// Tables with rows that name the customer, and by which column; dead letters quote records that may. Where one was sent
-/// again stands in `dead_letter_replays` by its offset alone.
-const TABLES: [(&str, &str); 6] = [
-    ("facts", "customer_id = ?"),
-    ("customer_events", "customer_id = ?"),
-    ("episode_rows", "customer_id = ?"),
-    ("request_rows", "customer_id = ?"),
-    ("refresh_queue", "customer_id = ?"),
-    (
-        "dead_letter_log",
-        "position(value, ?) > 0 OR JSONExtractString(value, 'customer_id') = ? OR position(key, ?) > 0 OR \
-         arrayExists(header -> position(header.2, ?) > 0, headers)",
-    ),
-];
+/// Tables whose rows name corp and customer.
+const TABLES: [&str; 5] = ["facts", "customer_events", "episode_rows", "request_rows", "refresh_queue"];
+
+/// Quotes records that may name the customer. Where one was sent again stands in `dead_letter_replays` by its offset alone.
+const LETTERS: &str = "dead_letter_log";
+
+/// Which rows are meant: a condition, and what is bound to it.
+struct Condition {
+    sql: String,
+    values: Vec<String>,
+}
+
+impl Condition {
+    fn of_table(Settings { corp, customer }: &Settings) -> Self {
+        Self { sql: "corp_id = ? AND customer_id = ?".to_owned(), values: vec![corp.clone(), customer.clone()] }
+    }
+
+    /// See "Which refused records go".
+    fn of_letters(Settings { corp, customer }: &Settings) -> Self {
+        // Behind the five bytes of Confluent's serialisers, and in the data of a CloudEvent. No JSON holds no field.
+        let json = "if(startsWith(value, '\\0'), substring(value, 6), value)";
+        let named = |field: &str| {
+            format!(
+                "arrayFilter(name -> name != '', [JSONExtractString({json}, '{field}'), \
+                 JSONExtractString({json}, 'data', '{field}')])"
+            )
+        };
+        let (corps, customers) = (named("corp_id"), named("customer_id"));
+        // Bytes that are no UTF-8 would match no expression, and delimit as well as any.
+        let sql = format!(
+            "(empty({corps}) OR has({corps}, ?)) AND (has({customers}, ?) OR arrayExists(text -> \
+             match(toValidUTF8(text), ?) OR (empty({customers}) AND match(toValidUTF8(text), ?)), \
+             arrayConcat([value, key], arrayMap(header -> header.2, headers))))"
+        );
+        let (alone, joined) = (token(customer, "A-Za-z0-9_-"), token(customer, "A-Za-z0-9"));
+        Self { sql, values: vec![corp.clone(), customer.clone(), alone, joined] }
+    }
+}
+
+/// An expression for the id where none of these characters goes on before or behind it. What JSON escapes ends in a letter
+/// that belongs to no id.
+fn token(id: &str, characters: &str) -> String {
+    let literal =
+        id.chars().flat_map(|letter| letter.is_ascii_punctuation().then_some('\\').into_iter().chain([letter]));
+    let literal: String = literal.collect();
+    format!(r"(?:^|[^{characters}]|\\(?:[bfnrt]|u[0-9A-Fa-f]{{4}})){literal}(?:$|[^{characters}])")
+}
 
 /// Erases what the settings name. May be run again, also after an interruption.
 pub async fn run(settings: &Settings, config: &config::Config) -> Result<Report, Error> {
@@ -100,9 +140,10 @@ pub async fn run(settings: &Settings, config: &config::Config) -> Result<Report,
     let facts = facts.map_err(|source| sink::Error::unquoted("count the facts of a customer", source))?;
     rename(&client, settings).await?;
     let mut deleted = Vec::new();
-    for (table, condition) in TABLES {
-        deleted.push((table, delete(&client, config, (table, condition), settings).await?));
+    for table in TABLES {
+        deleted.push((table, delete(&client, config, table, &Condition::of_table(settings)).await?));
     }
+    deleted.push((LETTERS, delete(&client, config, LETTERS, &Condition::of_letters(settings)).await?));
     refresh::run(&refresh::Settings::default(), config).await?;
     Ok(Report { facts, deleted })
 }
@@ -132,21 +173,17 @@ const RENAME: &str = "INSERT INTO facts WITH ? AS other, ? AS corp, ? AS custome
 async fn delete(
     client: &Client,
     config: &config::Config,
-    (table, condition): (&str, &str),
-    settings: &Settings,
+    table: &str,
+    Condition { sql: condition, values }: &Condition,
 ) -> Result<u64, sink::Error> {
-    let of_corp = if table == "dead_letter_log" { "" } else { "corp_id = ? AND " };
-    let bind = |query: clickhouse::query::Query| {
-        let query = if of_corp.is_empty() { query } else { query.bind(&settings.corp) };
-        condition.matches('?').fold(query, |query, _| query.bind(&settings.customer))
-    };
-    let count = format!("SELECT count() FROM {table} WHERE {of_corp}{condition}");
+    let bind = |query| values.iter().fold(query, clickhouse::query::Query::bind);
+    let count = format!("SELECT count() FROM {table} WHERE {condition}");
     let count = bind(client.query(&count)).fetch_one::<u64>().await;
     let count = count.map_err(|source| sink::Error::unquoted("count the rows of a customer", source))?;
     let cluster = &config.clickhouse.cluster;
     let place = if cluster.is_empty() { table.to_owned() } else { format!("{table}_local ON CLUSTER '{cluster}'") };
     if count > 0 {
-        let sql = format!("ALTER TABLE {place} DELETE WHERE {of_corp}{condition} SETTINGS mutations_sync = 2");
+        let sql = format!("ALTER TABLE {place} DELETE WHERE {condition} SETTINGS mutations_sync = 2");
         let deleted = bind(client.query(&sql)).execute().await;
         deleted.map_err(|source| sink::Error::unquoted("delete the rows of a customer", source))?;
     }
@@ -181,7 +218,8 @@ mod tests {
                 found.insert(table);
             }
         }
-        let known: BTreeSet<_> = TABLES.iter().chain(&OTHERS).map(|(table, _)| *table).collect();
+        let others = OTHERS.iter().map(|(table, _)| *table);
+        let known: BTreeSet<_> = TABLES.into_iter().chain([LETTERS]).chain(others).collect();
         assert_eq!(found, known);
     }
 }

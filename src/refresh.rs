@@ -12,7 +12,8 @@
 //! 3. The *days* on which an episode changed, and those on which members came of age, since the last run began less
 //!    `OVERLAP`: all their figures anew, written where they differ.
 //!    Likewise the losses after broadcasts, where a broadcast came in or a loss may have changed.
-//! 4. Days with any count that ended three days before are *closed*: their figures are copied, and stay as they are for
+//! 4. Of days with any count it is noted when they end, and those that ended three days before are *closed*: their figures
+//!    are copied, and stay as they are for
 //!    ever. Of several closings the first by the server's clock holds, so that none that arrives late changes a figure.
 //! 5. The positions and the run itself: only now will the next one begin later.
 //!
@@ -146,7 +147,9 @@ pub async fn run(settings: &Settings, config: &config::Config) -> Result<Report,
     }
     progress.step("computing losses after broadcasts");
     run.replace("compute losses after broadcasts", BROADCASTS, &[]).await?;
-    run.close(&run.due(&days).await?).await?;
+    let counted = run.counted(&days).await?;
+    run.note_ends(&counted).await?;
+    run.close(&counted.into_iter().filter(|day| day.is_due).collect::<Vec<_>>()).await?;
     run.finish(customers, days.len()).await?;
     let days = u64::try_from(days.len()).unwrap_or(u64::MAX);
     Ok(Report { customers, days, complete_through_ms: run.now.complete_through_ms })
@@ -171,6 +174,7 @@ const QUEUE: &str = include_str!("../schemas/refresh/queue.sql");
 const EPISODES: &str = include_str!("../schemas/refresh/episodes.sql");
 const REQUESTS: &str = include_str!("../schemas/refresh/requests.sql");
 const DAYS_CHANGED: &str = include_str!("../schemas/refresh/days.sql");
+const ENDS: &str = include_str!("../schemas/refresh/ends.sql");
 const DUE: &str = include_str!("../schemas/refresh/due.sql");
 const CLOSINGS: &str = include_str!("../schemas/refresh/closings.sql");
 const CLOSE: &str = include_str!("../schemas/refresh/close.sql");
@@ -290,16 +294,25 @@ impl<'a> Run<'a> {
         CorpDay::new(self.corps, corp_id, date, self.now.complete_through_ms)
     }
 
-    /// The days that are due to be closed, if they are not yet: of those whose cohorts were computed, and of all others
-    /// with any count.
-    async fn due(&self, computed: &[CorpDay]) -> Result<Vec<CorpDay>, sink::Error> {
+    /// Days with any count: those whose cohorts were computed, and of all others those that changed, or that time may have
+    /// closed.
+    async fn counted(&self, computed: &[CorpDay]) -> Result<Vec<CorpDay>, sink::Error> {
         let sql = self.statement(DUE, &[("dates", literal(&self.aging()))]);
         let counted: Vec<Changed> = all(self.client, "look for days to be closed", &sql).await?;
         let counted = counted.into_iter().map(|row| self.day(row.corp_id, Date(row.business_date)));
-        let mut due: Vec<_> = computed.iter().cloned().chain(counted).filter(|day| day.is_due).collect();
-        due.sort_unstable();
-        due.dedup();
-        Ok(due)
+        let mut days: Vec<_> = computed.iter().cloned().chain(counted).collect();
+        days.sort_unstable();
+        days.dedup();
+        Ok(days)
+    }
+
+    /// Only here the zones of the corps are known.
+    async fn note_ends(&self, days: &[CorpDay]) -> Result<(), sink::Error> {
+        for days in days.chunks(DAYS) {
+            let days: Vec<_> = days.iter().map(CorpDay::end_literal).collect();
+            self.execute("note when days end", ENDS, &[("days", days.join(", "))]).await?;
+        }
+        Ok(())
     }
 
     async fn cohorts(&self, days: &[CorpDay]) -> Result<(), sink::Error> {

@@ -9,12 +9,15 @@ struct Entry {
     kind: &'static str,
     name: String,
     comment: (String, String),
+    /// Of its own comment, or of the heading of its file.
+    layer: String,
     /// Name, type, Chinese and English.
     columns: Vec<[String; 4]>,
 }
 
-/// Layers of the Chinese school and what the other one calls them.
-const LAYERS: [(&str, &str); 4] = [("DWD", "fct"), ("DWS", "agg"), ("ADS", "mart"), ("DIM", "dim")];
+/// Layers of the Chinese school and what the other one calls them; what tells of the pipeline itself is neither's.
+const LAYERS: [(&str, &str); 6] =
+    [("ODS", "stg"), ("DWD", "fct"), ("DWS", "agg"), ("ADS", "mart"), ("DIM", "dim"), ("OPS", "operations")];
 
 const HEAD: &str = "\
 # Catalogue of the warehouse
@@ -23,7 +26,7 @@ Made from the statements beside it by `tests/catalogue.rs`; edit those. Read the
 physical tables may change shape behind them. Filter by `corp_id` and `business_date` first, then region, store, staff.
 Instants are UTC, business days are those of the corp's zone, amounts are in 1/100 of its currency. Every rate is a
 stored numerator over a stored denominator: add both up, then divide.
-Layers: DWD = `fct`, DWS = `agg`, ADS = `mart`, DIM = `dim`. [Ten questions](../questions.md) are answered with them.
+Layers: ODS = `stg`, DWD = `fct`, DWS = `agg`, ADS = `mart`, DIM = `dim`; OPS tells how the pipeline itself goes. [Ten questions](../questions.md) are answered with them.
 ";
 
 fn split(comment: &str) -> (String, String) {
@@ -37,7 +40,17 @@ fn commented(line: &str) -> Option<(&str, &str)> {
     Some((text.trim(), comment.trim_end_matches(',').strip_suffix('\'')?))
 }
 
-fn entry(statement: &str) -> Option<Entry> {
+/// `DWS · agg`, as it stands in front of a comment, or first in brackets in the heading of a file.
+fn layer(name: &str, comment: &str, heading: &str) -> String {
+    let own = LAYERS.iter().find(|(layer, _)| comment.starts_with(layer));
+    let place = |layer: &str| heading.find(&format!("({layer}"));
+    let of_file = || LAYERS.iter().filter(|(layer, _)| place(layer).is_some()).min_by_key(|(layer, _)| place(layer));
+    let (layer, other) =
+        own.or_else(of_file).unwrap_or_else(|| panic!("neither `{name}` nor the heading of its file says its layer"));
+    format!("{layer} · {other}")
+}
+
+fn entry(heading: &str, statement: &str) -> Option<Entry> {
     let lines: Vec<_> = statement.lines().filter(|line| !line.starts_with("--")).collect();
     let head = lines.iter().find(|line| line.starts_with("CREATE "))?;
     let kinds = [("CREATE TABLE ", "table"), ("CREATE VIEW ", "view"), ("CREATE MATERIALIZED VIEW ", "feed")];
@@ -52,7 +65,9 @@ fn entry(statement: &str) -> Option<Entry> {
     };
     let columns = lines.iter().filter_map(column).collect();
     let name = name.split([' ', '(']).next()?.to_owned();
-    Some(Entry { kind, name, comment: split(comment.1), columns })
+    let comment = split(comment.1);
+    let layer = layer(&name, &comment.0, heading);
+    Some(Entry { kind, name, comment, layer, columns })
 }
 
 fn entries() -> Vec<Entry> {
@@ -61,12 +76,12 @@ fn entries() -> Vec<Entry> {
     files.retain(|path| path.extension().is_some_and(|extension| extension == "sql"));
     files.sort();
     let texts: Vec<_> = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
-    texts.iter().flat_map(|text| text.split(";\n").filter_map(entry)).collect()
+    texts.iter().flat_map(|text| of_file(text)).collect()
 }
 
-fn layer(entry: &Entry) -> String {
-    let known = LAYERS.iter().find(|(layer, _)| entry.comment.0.starts_with(layer));
-    known.map_or_else(String::new, |(layer, other)| format!("{layer} · {other}"))
+fn of_file(text: &str) -> Vec<Entry> {
+    let (heading, _) = text.split_once("CREATE ").unwrap();
+    text.split(";\n").filter_map(|statement| entry(heading, statement)).collect()
 }
 
 fn page(entries: &[Entry]) -> String {
@@ -76,7 +91,7 @@ fn page(entries: &[Entry]) -> String {
         for entry in entries.iter().filter(|entry| entry.kind == kind) {
             let (chinese, english) = &entry.comment;
             let link = if kind == "view" { format!("[`{0}`](#{0})", entry.name) } else { format!("`{}`", entry.name) };
-            writeln!(page, "| {link} | {} | {chinese} | {english} |", layer(entry)).unwrap();
+            writeln!(page, "| {link} | {} | {chinese} | {english} |", entry.layer).unwrap();
         }
     }
     for entry in entries.iter().filter(|entry| entry.kind == "view") {
@@ -116,8 +131,9 @@ fn every_table_says_how_long_it_keeps_what() {
     for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         let Some("sql") = path.extension().and_then(|extension| extension.to_str()) else { continue };
         let text = fs::read_to_string(&path).unwrap();
+        let (heading, _) = text.split_once("CREATE ").unwrap();
         for statement in text.split(";\n") {
-            let Some(Entry { kind: "table", name, comment: (chinese, english), .. }) = entry(statement) else {
+            let Some(Entry { kind: "table", name, comment: (chinese, english), .. }) = entry(heading, statement) else {
                 continue;
             };
             tables += 1;

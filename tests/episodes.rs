@@ -63,7 +63,7 @@ fn history(dice: &mut SmallRng, number: usize) -> Vec<Happening> {
     (0..count).map(|at| event((at, &mut *dice))).collect()
 }
 
-async fn check(refreshed: &Refreshed, corp: &str, events: &[Happening], horizon_ms: i64) {
+pub(crate) async fn check(refreshed: &Refreshed, corp: &str, events: &[Happening], horizon_ms: i64) {
     let (expected, found) = (lineage::episodes(events), refreshed.episodes(corp).await);
     let by_key = |episodes: Vec<_>| -> BTreeMap<_, _> {
         let key = |episode: &crate::support::refreshed::Episode| {

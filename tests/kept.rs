@@ -3,10 +3,10 @@
 //!
 //! Invariant: asked as a data team asks, by name and without `FINAL`.
 
-use yinliu::{forget, migrate, validate, verify};
+use yinliu::{board::days, forget, migrate, validate, verify};
 
 use crate::{
-    support::refreshed::{Happening, Kind, Refreshed, instant},
+    support::refreshed::{Happening, Kind, Refreshed, instant, zone},
     views::{event, texts, told},
 };
 
@@ -48,6 +48,36 @@ async fn closed_day_stays_readable_as_it_was_paid_beside_what_came_later() {
     let board = "SELECT concat(id, ' ', toString(adds), ' ', toString(is_closed), ' ', toString(adjusted_adds), ' ', \
                  toString(adjusted_qualified_adds)) FROM v_leaderboard_1d WHERE corp_id = 'c' AND level = 'staff' ORDER BY id";
     assert_eq!(texts(&refreshed, board).await, ["s1 2 1 0 -1", "s2 1 1 1 1"]);
+}
+
+/// At both edges of a day, of one of 24 hours and of one of 23, the view says what the board says.
+#[tokio::test(flavor = "multi_thread")]
+async fn business_day_is_open_until_its_end_settles_for_three_days_and_is_closed_then() {
+    let mut refreshed = Refreshed::new("days", &["c", "ny"]).await;
+    let corps = ["c", "ny"].map(|corp| (corp, zone(corp), instant("2025-03-10T00:00:00", zone(corp))));
+    for (corp, _, end_ms) in corps {
+        let add = Happening::new(end_ms - 1, Kind::Add, "s1", "x1");
+        refreshed.count(&[Happening { corp: corp.to_owned(), ..add }]).await;
+    }
+    refreshed.refresh().await;
+    let told = "SELECT concat(corp_id, ' ', toString(business_date), ' ', day_state, ' ', \
+                toString(toUnixTimestamp64Milli(ends_at))) FROM v_days ORDER BY corp_id";
+    let mut seen = std::collections::BTreeSet::new();
+    for edge_ms in [0, 3 * 86_400_000] {
+        for (_, _, end_ms) in corps {
+            for through_ms in [end_ms + edge_ms - 1, end_ms + edge_ms] {
+                refreshed.complete_through(through_ms).await;
+                let expected = corps.map(|(corp, zone, end_ms)| {
+                    let zone = jiff::tz::TimeZone::get(zone).unwrap();
+                    let board = days::instants("2025-03-09".parse().unwrap(), through_ms, &zone).unwrap();
+                    seen.insert((corp, board.state.name()));
+                    format!("{corp} 2025-03-09 {} {end_ms}", board.state.name())
+                });
+                assert_eq!(texts(&refreshed, told).await, expected, "complete through {through_ms}");
+            }
+        }
+    }
+    assert_eq!(seen.len(), 6, "{seen:?}");
 }
 
 /// Rewards may be paid on any of them.
@@ -206,4 +236,48 @@ async fn forgotten_customer_is_nowhere_and_every_figure_is_as_before() {
     assert_eq!(texts(&refreshed, kept).await, ["", "poster"], "a code that others came by stays");
     let ids = "SELECT toString(uniqExact(event_id)) FROM events";
     assert_eq!(texts(&refreshed, ids).await, ["21"], "each event has its own id");
+}
+
+/// The detail of each letter says which it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_of_a_forgotten_customer_go_and_those_of_others_stay() {
+    let go = [
+        ("own", "", r#"{"corp_id":"c","customer_id":"wm1"}"#),
+        ("escaped", "", r#"{"corp_id":"c","customer_id":"w\\u006d1"}"#),
+        ("without a corp", "", r#"{"customer_id":"wm1"}"#),
+        ("no json", "", r#"{"customer_id":"wm1""#),
+        ("cut, of a corp that cannot be told", "", r#"{"corp_id":"d","customer_id":"wm1","said":""#),
+        ("no text", "", r"\xffwm1\xff"),
+        ("cloud event", "", r#"{"specversion":"1.0","data":{"corp_id":"c","customer_id":"wm1"}}"#),
+        ("confluent", "", r#"\0\0\0\0\x07{"corp_id":"c","customer_id":"w\\u006d1"}"#),
+        ("quoted by another", "", r#"{"corp_id":"c","customer_id":"wm2","said":"ask\\nwm1, or wm10"}"#),
+        ("part of an event's id", "", r#"{"corp_id":"c","event_id":"add_s1_wm1-9"}"#),
+        ("key", "c/wm1", r#"{"corp_id":"c"}"#),
+        ("header", "", r#"{"corp_id":"c"}"#),
+    ];
+    let stay = [
+        ("longer", "c/wm10", r#"{"corp_id":"c","customer_id":"wm10","event_id":"wm10-1"}"#),
+        ("longer in front", "", r#"{"corp_id":"c","customer_id":"0wm1"}"#),
+        ("longer by a dash", "", r#"{"corp_id":"c","customer_id":"wm1-0"}"#),
+        ("longer by a line", "", r#"{"corp_id":"c","customer_id":"wm1_0"}"#),
+        ("longer, no json", "", r#"{"customer_id":"wm10""#),
+        ("longer, without a corp", "", r#"{"customer_id":"wm10"}"#),
+        ("other corp", "wm1", r#"{"corp_id":"d","customer_id":"wm1"}"#),
+        ("cloud event of another corp", "", r#"{"specversion":"1.0","data":{"corp_id":"d","customer_id":"wm1"}}"#),
+    ];
+    let refreshed = told("letters", &[event("10:00:00", Kind::Add, "s1", "wm1")], "2025-03-11T00:00:00").await;
+    for (offset, (detail, key, value)) in go.iter().chain(&stay).enumerate() {
+        let header = if *detail == "header" { "wm1" } else { "wm10" };
+        let letter = format!(
+            "INSERT INTO dead_letter_log (src_topic, src_offset, recorded_at, reason, detail, key, value, headers) \
+             VALUES ('t', {offset}, now64(3), 'invalid_field', '{}', '{key}', '{value}', [('who', '{header}')])",
+            detail.replace('\'', "\\'")
+        );
+        refreshed.execute(&letter).await;
+    }
+    let settings = forget::Settings { corp: "c".to_owned(), customer: "wm1".to_owned() };
+    let report = forget::run(&settings, &refreshed.config).await.unwrap();
+    let left = "SELECT detail FROM dead_letters ORDER BY src_offset";
+    assert_eq!(texts(&refreshed, left).await, stay.map(|(detail, ..)| detail));
+    assert!(report.deleted.contains(&("dead_letter_log", 12)), "{report}");
 }

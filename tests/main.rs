@@ -31,6 +31,7 @@ mod faults;
 mod golden;
 mod grants;
 mod hostile;
+mod interruptions;
 mod kept;
 mod life;
 mod lineage;

@@ -34,6 +34,9 @@ fn shanghai() -> String {
 struct Step {
     /// Everything until then is counted; wall time of the story's zone, as all of its times.
     through: String,
+    /// When all records of the step were written; by default each half a second after its event.
+    #[serde(default)]
+    recorded: Option<String>,
     /// Time, kind, member of staff, customer; then the channel (`cashier` by default), of an order its amount.
     events: Vec<Vec<String>>,
     /// All episodes after this step.
@@ -70,6 +73,15 @@ fn stories() -> BTreeMap<String, Story> {
         (name, story)
     };
     fs::read_dir(folder).unwrap().map(|entry| story(entry.unwrap())).collect()
+}
+
+impl Story {
+    /// The events of a step, each with the timestamp of its record.
+    fn records(&self, corp: &str, step: usize) -> Vec<(Happening, i64)> {
+        let recorded_ms = self.steps[step].recorded.as_ref().map(|text| instant(text, &self.zone));
+        let events = self.steps[step].happenings(corp, &self.zone, step).into_iter();
+        events.map(|event| (event.clone(), recorded_ms.unwrap_or(event.at_ms + 500))).collect()
+    }
 }
 
 impl Step {
@@ -157,16 +169,17 @@ async fn every_story_ends_in_its_rows() {
         }
     }
     for ((through_ms, step), corps) in rounds {
-        let events = corps.iter().flat_map(|corp| {
-            let story = &stories[*corp];
-            story.steps[step].happenings(corp, &story.zone, step)
-        });
-        let events: Vec<_> = events.collect();
-        refreshed.count(&events).await;
+        let records = corps.iter().flat_map(|corp| stories[*corp].records(corp, step));
+        refreshed.count_recorded(&records.collect::<Vec<_>>()).await;
         refreshed.complete_through(through_ms).await;
         refreshed.refresh().await;
         for corp in corps {
             check(&refreshed, corp, &stories[corp], step).await;
         }
     }
+    let late = "SELECT DISTINCT toString(corp_id) AS corp FROM counts_1d_registers WHERE late ORDER BY corp";
+    let late = refreshed.client.query(late).fetch_all::<String>().await.unwrap();
+    let told: Vec<_> =
+        stories.iter().filter(|(_, story)| story.steps.iter().any(|step| step.recorded.is_some())).collect();
+    assert!(told.len() >= 5 && told.iter().map(|(corp, _)| *corp).eq(&late), "{late:?}");
 }

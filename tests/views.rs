@@ -30,6 +30,14 @@ pub(crate) async fn texts(refreshed: &Refreshed, sql: &str) -> Vec<String> {
     refreshed.client.query_raw(sql).fetch_all().await.unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
+/// Of three members of staff, for an hour from 10:00.
+async fn contest(refreshed: &Refreshed) {
+    let sql = "INSERT INTO contest_log (corp_id, contest_id, name, level, ids, metric, basis, starts_at, ends_at, published_at) \
+               VALUES ('c', 'k', 'K', 'staff', ['s1', 's2', 's3'], 'adds', 'total', '2025-03-10 02:00:00', \
+               '2025-03-10 03:00:00', now64(3))";
+    refreshed.execute(sql).await;
+}
+
 /// Tables that grow with the events.
 const LARGE: [&str; 9] = [
     "facts",
@@ -43,21 +51,25 @@ const LARGE: [&str; 9] = [
     "broadcast_rows",
 ];
 
-/// The conditions on the primary key of each read of a large table.
+/// The condition on the primary key of each read of a large table.
 async fn key_conditions(refreshed: &Refreshed, view: &str, filter: &str) -> Vec<(String, String)> {
     let sql = format!("SELECT explain FROM (EXPLAIN indexes = 1 SELECT * FROM {view} WHERE {filter})");
-    let (mut found, mut table) = (Vec::new(), String::new());
+    let (mut found, mut is_of_key) = (Vec::<(String, String)>::new(), false);
     for line in texts(refreshed, &sql).await {
         let line = line.trim_start_matches(|letter: char| !letter.is_ascii_alphabetic()).to_owned();
         if let Some(rest) = line.strip_prefix("ReadFromMergeTree (") {
-            rest.trim_end_matches(')').rsplit('.').next().unwrap().clone_into(&mut table);
+            let table = rest.trim_end_matches(')').rsplit('.').next().unwrap();
+            found.push((table.to_owned(), String::new()));
         }
-        if line.starts_with("Condition") && LARGE.contains(&table.as_str()) {
-            found.push((table.clone(), line));
+        // Per read one condition each on the days of a part, on the partition and on the key.
+        if ["MinMax", "Partition", "PrimaryKey", "Skip"].contains(&line.as_str()) {
+            is_of_key = line == "PrimaryKey";
+        }
+        if let Some((_, condition)) = found.last_mut().filter(|_| is_of_key && line.starts_with("Condition")) {
+            *condition = line;
         }
     }
-    // Per read one condition each on the days of a part, on the partition and on the key: the last is the key's.
-    found.retain(|(_, condition)| condition.contains("corp_id"));
+    found.retain(|(table, _)| LARGE.contains(&table.as_str()));
     found
 }
 
@@ -83,6 +95,7 @@ async fn filters_reach_the_primary_key_through_every_view() {
         ("v_cohorts_1d", staff, 1),
         ("v_cohort_figures_1d", staff, 1),
         ("v_qualified_adds_1d", staff, 1),
+        ("v_days", "", 0),
         ("v_closings", "", 0),
         ("v_closed_1d", store, 3),
         ("v_closed_figures_1d", store, 3),
@@ -118,8 +131,16 @@ async fn filters_reach_the_primary_key_through_every_view() {
             }
         }
     }
-    let contests = key_conditions(&refreshed, "v_silent_codes", "corp_id = 'c'").await;
-    assert!(contests.iter().all(|(_, condition)| condition.contains("type in ['friend.added'")), "{contests:?}");
+    let silent = key_conditions(&refreshed, "v_silent_codes", "corp_id = 'c'").await;
+    let reaches =
+        |condition: &str| ["corp_id in ['c', 'c']", "type in ['friend.added'"].map(|part| condition.contains(part));
+    assert!(silent.len() == 1 && silent.iter().all(|(_, condition)| reaches(condition) == [true; 2]), "{silent:?}");
+    contest(&refreshed).await;
+    let contests = key_conditions(&refreshed, "v_contests", "corp_id = 'c'").await;
+    assert!(
+        !contests.is_empty() && contests.iter().all(|(_, condition)| condition.contains("corp_id")),
+        "{contests:#?}"
+    );
 }
 
 /// Reports and dbt connect to a database of their own and name ours.
@@ -306,12 +327,7 @@ async fn contest_counts_from_its_first_to_before_its_last_instant_and_a_target_m
         event("11:00:00", Kind::Add, "s2", "x5"),
     ];
     let refreshed = told("contests", &events, "2025-03-10T10:50:00").await;
-    refreshed
-        .execute(
-            "INSERT INTO contest_log (corp_id, contest_id, name, level, ids, metric, basis, starts_at, ends_at, published_at) \
-             VALUES ('c', 'k', 'K', 'staff', ['s1', 's2', 's3'], 'adds', 'total', '2025-03-10 02:00:00', '2025-03-10 03:00:00', now64(3))",
-        )
-        .await;
+    contest(&refreshed).await;
     refreshed
         .execute(
             "INSERT INTO target_log (corp_id, level, id, business_date, metric, target, published_at) VALUES \

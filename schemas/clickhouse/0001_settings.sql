@@ -1,4 +1,4 @@
--- What was fixed when the database was created, and what its pipeline reads.
+-- What was fixed when the database was created, and what its pipeline reads (OPS).
 
 -- sharding: rand()
 CREATE TABLE settings (

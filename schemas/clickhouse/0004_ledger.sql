@@ -1,4 +1,4 @@
--- What is in, up to which offset, and how fresh the figures are.
+-- What is in, up to which offset, and how fresh the figures are (OPS).
 
 -- sharding: cityHash64(src_topic, src_partition)
 CREATE TABLE ledger (

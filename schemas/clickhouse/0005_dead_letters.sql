@@ -1,4 +1,4 @@
--- Refused records, one row each.
+-- Refused records, one row each (ODS; stg).
 
 -- sharding: cityHash64(src_topic, src_partition)
 CREATE TABLE dead_letter_log (

@@ -1,4 +1,4 @@
--- Corrections, each with what stood before (written by reconcile).
+-- Corrections, each with what stood before (DWD; fct; written by reconcile).
 
 -- sharding: cityHash64(corp_id)
 CREATE TABLE amendment_log (

@@ -1,4 +1,4 @@
--- Dead letters that were sent again (written by dead-letters replay).
+-- Dead letters that were sent again (OPS; written by dead-letters replay).
 
 -- sharding: cityHash64(src_topic, src_partition)
 CREATE TABLE dead_letter_replays (

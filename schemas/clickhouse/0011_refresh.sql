@@ -1,4 +1,4 @@
--- What `yinliu refresh` has done, and how far: figures that are computed from facts after they came in.
+-- What `yinliu refresh` has done, and how far: figures that are computed from facts after they came in (OPS).
 
 -- sharding: cityHash64(corp_id, customer_id)
 CREATE TABLE refresh_queue (

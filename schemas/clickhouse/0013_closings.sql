@@ -81,6 +81,35 @@ ENGINE = ReplacingMergeTree
 ORDER BY (corp_id, business_date, run)
 COMMENT '结账（物理表，请读视图 v_closings）：业务日结束三天后；保留：永久 / closings, three days after the end of the business day: physical table, read v_closings; kept: for ever';
 
+-- sharding: cityHash64(corp_id, business_date)
+CREATE TABLE business_days (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    business_date Date COMMENT '业务日期（企业所在时区） / business day of the corp',
+    ends_at DateTime64(3, 'UTC') COMMENT '该日结束时刻（不含）：企业所在时区的次日零点 / end, exclusive: the next midnight in the zone of the corp',
+    noted_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT '写入时间；时区改过则取最后写入者 / when it was noted; of a corp that changed its zone the last holds'
+)
+ENGINE = ReplacingMergeTree(noted_at)
+ORDER BY (corp_id, business_date)
+COMMENT '有计数的业务日及其结束时刻（物理表，请读视图 v_days）；保留：永久 / business days with any count, and when they end: physical table, read v_days; kept: for ever';
+
+-- The rule of the board (`DayState`), as of the same instant. Rows of v_closings come with the refresh after a day is closed.
+CREATE VIEW v_days (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    business_date Date COMMENT '业务日期（企业所在时区）；首次计数后的刷新起列出 / business day of the corp; listed from the refresh after its first count on',
+    day_state LowCardinality(String) COMMENT '状态：open 数据尚未完整至该日结束；settling 此后三天内，仍可能变化；closed 三天已满，其后的变化为调整 / open: not everything until its end is counted; settling: within three days from then on, may still change; closed: after that, what changes is an adjustment',
+    ends_at DateTime64(3, 'UTC') COMMENT '该日结束时刻（不含）：企业所在时区的次日零点 / end, exclusive: the next midnight in the zone of the corp',
+    closes_at DateTime64(3, 'UTC') COMMENT '结账时刻：结束三天（72 小时）后 / when it is closed: three days, 72 hours, after its end',
+    complete_through DateTime64(3, 'UTC') COMMENT '状态按此刻判定：数据完整至 / the state is as of this instant: every record that the brokers held by then is in the views'
+)
+AS
+WITH ifNull((SELECT t.complete_through FROM v_complete_through AS t), toDateTime64(0, 3, 'UTC')) AS through
+SELECT
+    corp_id, business_date,
+    multiIf(through < ends_at, 'open', through < closes_at, 'settling', 'closed') AS day_state,
+    ends_at, ends_at + INTERVAL 72 HOUR AS closes_at, through AS complete_through
+FROM business_days FINAL
+COMMENT 'DWS 业务日的状态：open、settling、closed / business days and their state: open, settling or closed';
+
 CREATE VIEW v_closings (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
     business_date Date COMMENT '业务日期（企业所在时区） / business day of the corp',

@@ -9,7 +9,7 @@ use jiff::{Timestamp, ToSpan as _, civil, tz::TimeZone};
 use crate::{
     corp::Corps,
     sink,
-    window::{Date, SETTLING_MS, civil_of, date_of, is_closed},
+    window::{Date, END_MS, SETTLING_MS, civil_of, date_of, is_closed},
 };
 
 /// After so long a member is old enough for a figure (`schemas/refresh/cohorts.sql`): a day, three, seven, thirty. And
@@ -78,6 +78,8 @@ fn dates(first: civil::Date, last: civil::Date) -> impl Iterator<Item = Date> {
 pub struct CorpDay {
     pub corp_id: String,
     pub date: Date,
+    /// The first instant after it, in milliseconds since the epoch.
+    pub ends_ms: i64,
     /// Whether the day had ended by the horizon.
     pub is_over: bool,
     /// Whether it is to be closed: it had ended [`SETTLING_MS`] before.
@@ -86,14 +88,20 @@ pub struct CorpDay {
 
 impl CorpDay {
     pub(super) fn new(corps: &Corps, corp_id: String, date: Date, horizon_ms: i64) -> Self {
-        let end = ends_ms(corps, &corp_id, date).unwrap_or(i64::MAX);
-        Self { corp_id, date, is_over: end <= horizon_ms, is_due: is_closed(end, horizon_ms) }
+        let ends_ms = ends_ms(corps, &corp_id, date).unwrap_or(END_MS);
+        Self { corp_id, date, ends_ms, is_over: ends_ms <= horizon_ms, is_due: is_closed(ends_ms, horizon_ms) }
     }
 
     /// A row of `values('corp_id String, business_date Date, over Bool', …)`.
     pub(super) fn literal(&self) -> String {
-        let Self { corp_id, date, is_over, is_due: _ } = self;
+        let Self { corp_id, date, is_over, .. } = self;
         format!("({}, '{}', {is_over})", sink::literal(corp_id), civil_of(*date))
+    }
+
+    /// A row of `values('corp_id String, business_date Date, ends_ms Int64', …)`.
+    pub(super) fn end_literal(&self) -> String {
+        let Self { corp_id, date, ends_ms, .. } = self;
+        format!("({}, '{}', {ends_ms})", sink::literal(corp_id), civil_of(*date))
     }
 }
 

@@ -32,6 +32,10 @@ pub(crate) enum Mode {
     Fail(&'static str, Failure),
     /// Requests whose statement begins like this wait for another mode, and reach the engine then.
     Hold(&'static str),
+    /// The insert of this number, from 1, waits for another mode, and does not reach the engine.
+    StopBefore(u64),
+    /// The insert of this number is done; its answer waits for another mode, and is lost.
+    StopAfter(u64),
     /// Every other insert is done, and its answer is lost.
     Unacknowledged,
     /// Every other insert is cut off, and done so much later.
@@ -62,6 +66,8 @@ struct Shared {
     mode: Mutex<(Mode, u64)>,
     dice: Mutex<SmallRng>,
     struck: AtomicU64,
+    /// Since the mode was set.
+    inserts: AtomicU64,
     closed: AtomicBool,
 }
 
@@ -76,6 +82,7 @@ impl Proxy {
             mode: Mutex::new((Mode::Pass, 0)),
             dice: Mutex::new(SmallRng::seed_from_u64(seed)),
             struck: AtomicU64::new(0),
+            inserts: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         });
         let serving = Arc::clone(&shared);
@@ -100,6 +107,7 @@ impl Proxy {
     pub(crate) fn set(&self, mode: Mode) {
         let mut current = self.shared.mode.lock().unwrap();
         *current = (mode, current.1 + 1);
+        self.shared.inserts.store(0, Ordering::Relaxed);
     }
 
     /// Requests and connections that a fault met so far.
@@ -127,6 +135,13 @@ impl Shared {
         self.struck.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Until the mode is another one than that of this number.
+    fn wait(&self, number: u64) {
+        while self.mode().1 == number {
+            thread::sleep(LOOK);
+        }
+    }
+
     fn every_other(&self) -> bool {
         self.dice.lock().unwrap_or_else(PoisonError::into_inner).random_bool(0.5)
     }
@@ -141,6 +156,7 @@ impl Shared {
             let Some(request) = read(&mut client)? else { return Ok(()) };
             let (mode, number) = self.mode();
             let insert = statement(&request).starts_with("INSERT");
+            let inserts = if insert { self.inserts.fetch_add(1, Ordering::Relaxed) + 1 } else { 0 };
             match mode {
                 Mode::Pass => client.write_all(&forward(self.to, &request)?)?,
                 Mode::Refuse => {
@@ -149,9 +165,15 @@ impl Shared {
                 }
                 Mode::Hang => {
                     self.strike();
-                    while self.mode().1 == number {
-                        thread::sleep(LOOK);
+                    self.wait(number);
+                    return Ok(());
+                }
+                Mode::StopBefore(at) | Mode::StopAfter(at) if inserts == at => {
+                    if matches!(mode, Mode::StopAfter(_)) {
+                        forward(self.to, &request)?;
                     }
+                    self.strike();
+                    self.wait(number);
                     return Ok(());
                 }
                 Mode::Slow(time) => {
@@ -166,9 +188,7 @@ impl Shared {
                 }
                 Mode::Hold(begin) if statement(&request).starts_with(begin) => {
                     self.strike();
-                    while self.mode().1 == number {
-                        thread::sleep(LOOK);
-                    }
+                    self.wait(number);
                     client.write_all(&forward(self.to, &request)?)?;
                 }
                 Mode::Unacknowledged if insert && self.every_other() => {
@@ -191,7 +211,13 @@ impl Shared {
                     let answer = forward(self.to, &request)?;
                     return client.write_all(&answer[..answer.len() / 2]);
                 }
-                Mode::Fail(..) | Mode::Hold(_) | Mode::Unacknowledged | Mode::Late(_) | Mode::Cut => {
+                Mode::Fail(..)
+                | Mode::Hold(_)
+                | Mode::StopBefore(_)
+                | Mode::StopAfter(_)
+                | Mode::Unacknowledged
+                | Mode::Late(_)
+                | Mode::Cut => {
                     client.write_all(&forward(self.to, &request)?)?;
                 }
             }

@@ -209,9 +209,15 @@ impl Refreshed {
 
     /// The same, each so many milliseconds after it happened.
     pub(crate) async fn count_after(&mut self, events: &[Happening], delay_ms: i64) {
+        let records: Vec<_> = events.iter().map(|event| (event.clone(), event.at_ms + delay_ms)).collect();
+        self.count_recorded(&records).await;
+    }
+
+    /// The same, each with the timestamp of its record.
+    pub(crate) async fn count_recorded(&mut self, records: &[(Happening, i64)]) {
         let (directory, mut calendar, mut scratch) = (Directory::default(), Calendar::new(), Vec::new());
         let mut batch = Batch::default();
-        for event in events {
+        for (event, recorded_ms) in records {
             let mut rules = Rules {
                 corps: &self.corps,
                 directory: &directory,
@@ -221,7 +227,7 @@ impl Refreshed {
             };
             let number = usize::from(event.staff.bytes().last().unwrap_or(0)) % self.partitions.len();
             let (partition, json) = (&mut self.partitions[number], event.json());
-            let (offset, timestamp) = (partition.position(), Some(event.at_ms + delay_ms));
+            let (offset, timestamp) = (partition.position(), Some(*recorded_ms));
             let record = Record { offset, timestamp, key: None, value: Some(json.as_bytes()), headers: &[] };
             let outcome = partition.fold(&record, &mut rules, &mut batch);
             assert!(matches!(outcome, Outcome::Counted(_) | Outcome::Duplicate), "{json}: {outcome:?}");
