@@ -249,7 +249,7 @@ fn an_add_that_came_late_and_is_pending_carries_both_seals_and_says_when_it_is_f
 fn an_opened_row_divides_the_metric_by_its_target_and_says_why_it_is_flagged() {
     let mut snapshot = fixture::snapshot();
     let of_net = ((Level::Store, "S1".to_owned(), "net_adds".to_owned()), 24);
-    snapshot.directory.targets.extend([of_net]);
+    std::sync::Arc::make_mut(&mut snapshot.directory.targets).extend([of_net]);
     let view = View { page: Page::Rank, ..fixture::view(&[("lang", "en"), ("metric", "net_adds")]) };
     let html = page(&view, &snapshot, Duration::ZERO, None);
     assert!(html.contains("net 12, target 24, done 50.0%"), "{html}");
