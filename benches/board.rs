@@ -1,10 +1,11 @@
-//! The board in front of thousands of viewers on event streams: how late, how much CPU, memory, bytes and questions to
-//! ClickHouse.
+//! The board in front of thousands of viewers on event streams, each of their own store or person: how late, how much CPU,
+//! memory, bytes and questions to ClickHouse; and how long a page takes.
 //!
 //! Invariant: board, pipeline and engine are processes of their own; viewers read every byte, as browsers do.
 
 use std::{
-    io::Read,
+    io::{Read as _, Write as _},
+    ops::Range,
     process::Stdio,
     sync::{
         Arc,
@@ -31,14 +32,34 @@ struct Size {
     rate: u32,
     window: Duration,
     probes: usize,
+    pages: usize,
 }
 
-const FULL: Size = Size { viewers: 2_000, rate: 20_000, window: Duration::from_mins(1), probes: 100 };
-const QUICK: Size = Size { viewers: 50, rate: 1_000, window: Duration::from_secs(3), probes: 5 };
+const FULL: Size = Size { viewers: 2_000, rate: 20_000, window: Duration::from_mins(1), probes: 100, pages: 40 };
+const QUICK: Size = Size { viewers: 50, rate: 1_000, window: Duration::from_secs(3), probes: 5, pages: 3 };
 
-/// The corp of the generator, which the viewers watch by store, and that of the probes.
-const WATCHED: &str = "corp=ww-demo&level=store";
+/// The corp of the generator, and that of the probes.
+const WATCHED: &str = "corp=ww-demo";
 const PROBED: &str = "corp=probe";
+
+/// The ranks of all staff of the corp.
+const RANKS: &str = "corp=ww-demo&view=rank&level=staff";
+
+/// Scopes that the viewers share: 400 stores, and with every fourth of them a member of staff.
+const SCOPES: usize = 500;
+
+/// What the viewer of this number watches.
+fn watched(viewer: usize) -> String {
+    let (round, within) = (viewer % SCOPES / 5, viewer % 5);
+    match within {
+        4 => format!("{WATCHED}&view=me&scope=staff:st{:05}", 1 + round * 50),
+        store => of_store(round * 4 + store),
+    }
+}
+
+fn of_store(number: usize) -> String {
+    format!("{WATCHED}&scope=store:S{}", 1_001 + number)
+}
 
 /// Between two probes: not in step with the flush of a second, nor with the readings of the board.
 const PROBE_EVERY: Duration = Duration::from_millis(310);
@@ -103,13 +124,13 @@ async fn read(socket: &TcpStream, buffer: &mut [u8]) -> usize {
     }
 }
 
-/// Viewers of one view, who read until the runtime ends.
-fn watch(runtime: &Runtime, board: &Board, viewers: usize) -> Arc<Received> {
-    let received = Arc::new(Received::default());
-    for _ in 0..viewers {
+/// Viewers, who read until the runtime ends.
+fn watch(runtime: &Runtime, board: &Board, viewers: Range<usize>) -> Arc<Received> {
+    let (received, all) = (Arc::new(Received::default()), viewers.len());
+    for viewer in viewers {
         let (address, received) = (board.address.clone(), Arc::clone(&received));
         runtime.spawn(async move {
-            let socket = open(&address, WATCHED).await;
+            let socket = open(&address, &watched(viewer)).await;
             received.open.fetch_add(1, Ordering::Relaxed);
             let mut buffer = vec![0; 16 << 10];
             loop {
@@ -120,8 +141,8 @@ fn watch(runtime: &Runtime, board: &Board, viewers: usize) -> Arc<Received> {
         });
     }
     let began = Instant::now();
-    while received.open.load(Ordering::Relaxed) < u64::try_from(viewers).unwrap_or(0) {
-        assert!(began.elapsed() < PATIENCE, "{} of {viewers} streams are open", received.open.load(Ordering::Relaxed));
+    while received.open.load(Ordering::Relaxed) < u64::try_from(all).unwrap_or(0) {
+        assert!(began.elapsed() < PATIENCE, "{} of {all} streams are open", received.open.load(Ordering::Relaxed));
         thread::sleep(Duration::from_millis(20));
     }
     received
@@ -135,7 +156,7 @@ fn delays(board: &Board, topic: &str, probes: usize) -> Runs {
     producer.poll(Duration::from_secs(1));
     let mut stream = std::net::TcpStream::connect(&board.address).expect("the board takes viewers");
     let request = format!("GET /api/v1/stream?{PROBED} HTTP/1.1\r\nhost: board\r\n\r\n");
-    std::io::Write::write_all(&mut stream, request.as_bytes()).expect("the board reads");
+    stream.write_all(request.as_bytes()).expect("the board reads");
     let (sender, shown) = std::sync::mpsc::channel();
     let reader = thread::spawn(move || {
         let (mut text, mut buffer) = (Vec::new(), [0; 16 << 10]);
@@ -191,6 +212,33 @@ fn wait_for_adds(shown: &std::sync::mpsc::Receiver<(u64, Instant)>, least: u64) 
     }
 }
 
+/// From the request of a page to its last byte, in ms.
+fn page(board: &Board, query: &str) -> f64 {
+    let began = Instant::now();
+    let mut stream = std::net::TcpStream::connect(&board.address).expect("the board takes viewers");
+    let request = format!("GET /?{query} HTTP/1.1\r\nhost: board\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("the board reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the board answers");
+    let took = began.elapsed().as_secs_f64() * 1e3;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("id=\"adds\""), "a page with figures: {answer}");
+    took
+}
+
+/// Pages of stores that nobody has looked at, the same again, and the ranks of all staff when they are known.
+fn pages(board: &Board, number: usize, table: &mut Table) {
+    let stores = || (0..number).map(|store| page(board, &of_store(store))).collect::<Runs>();
+    let (cold, warm) = (stores(), stores());
+    page(board, RANKS);
+    let ranks: Runs = (0..number).map(|_| page(board, RANKS)).collect();
+    let pages =
+        [("a store that nobody watched", cold), ("a store that is watched", warm), ("the ranks of 5,000 staff", ranks)];
+    for (what, times) in pages {
+        let measured = format!("median {:.0}, p95 {:.0}", times.median(), times.quantile(0.95));
+        table.row(&format!("the page of {what}, ms"), "≤ 50", measured);
+    }
+}
+
 /// What a window of time cost.
 struct Cost {
     cpu: f64,
@@ -222,13 +270,16 @@ pub(crate) fn run(scale: Scale, table: &mut Table) {
     let runtime = Runtime::new().expect("threads can be started");
     rlimit::increase_nofile_limit(16_384).expect("the limit of open files can be read");
 
-    let one = watch(&runtime, &board, 1);
+    let one = watch(&runtime, &board, 0..1);
     let alone = cost(&warehouse, &board, &one, size.window / 4);
-    let all = watch(&runtime, &board, size.viewers);
-    let memory_before = measure::memory(board.program.pid());
+    pages(&board, size.pages, table);
+    let all = watch(&runtime, &board, 1..size.viewers);
+    let memory = || measure::memory(board.program.pid());
+    let start = memory();
     let cost = cost(&warehouse, &board, &all, size.window);
+    let middle = memory();
     let delays = delays(&board, &topic, size.probes);
-    let memory = measure::memory(board.program.pid());
+    let end = memory();
     runtime.shutdown_background();
 
     let viewers = count(size.viewers);
@@ -240,7 +291,9 @@ pub(crate) fn run(scale: Scale, table: &mut Table) {
     table.row("CPU of the board per 1,000 viewers, cores", "stated", format!("{cpu:.2}"));
     table.row("bytes per viewer and minute, kB", "stated", format!("{:.1}", cost.bytes / viewers * 60.0 / 1e3));
     let queries = format!("{:.1} against {:.1}", cost.queries, alone.queries);
-    table.row(&format!("ClickHouse queries a second, {} viewers against 1", size.viewers), "the same", queries);
-    let grown = format!("{memory_before:.0} to {memory:.0}");
-    table.row("memory of the board, from all viewers there to the end, MB", "flat", grown);
+    let scopes = SCOPES.min(size.viewers);
+    let asked = format!("ClickHouse queries a second, {} viewers of {scopes} scopes against 1", size.viewers);
+    table.row(&asked, "nearly the same", queries);
+    let grown = format!("{start:.0}, {middle:.0}, {end:.0}");
+    table.row("memory of the board: all viewers there, middle, end, MB", "flat", grown);
 }

@@ -13,8 +13,8 @@
 //!    `OVERLAP`: all their figures anew, written where they differ.
 //!    Likewise the losses after broadcasts, where a broadcast came in or a loss may have changed.
 //! 4. Of days with any count it is noted when they end, and those that ended three days before are *closed*: their figures
-//!    are copied, and stay as they are for
-//!    ever. Of several closings the first by the server's clock holds, so that none that arrives late changes a figure.
+//!    are copied, and stay as they are for ever. Of several closings the first by the server's clock holds, so that none that
+//!    arrives late changes a figure.
 //! 5. The positions and the run itself: only now will the next one begin later.
 //!
 //! The statements stand in `schemas/refresh/`, the tables in `schemas/clickhouse/`.

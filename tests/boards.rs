@@ -13,8 +13,18 @@ use crate::support::{
     told::{CORP, Told},
 };
 
-/// Paths whose answers are compared.
-const PATHS: [&str; 4] = ["summary", "leaderboard?level=store", "leaderboard?level=staff&metric=net_adds", "channels"];
+/// Paths whose answers are compared; `me/adds` beside them, for it is of a person of the corp.
+const PATHS: [&str; 9] = [
+    "summary",
+    "leaderboard?level=store",
+    "leaderboard?level=staff&metric=net_adds",
+    "channels",
+    "trend",
+    "attention",
+    "losses",
+    "corrections",
+    "contests",
+];
 
 #[tokio::test]
 async fn two_boards_without_kafka_show_what_a_pipeline_counted_and_go_on_without_it() {
@@ -35,7 +45,10 @@ async fn two_boards_without_kafka_show_what_a_pipeline_counted_and_go_on_without
         .await
         .unwrap();
     assert!(counted > 100, "{counted} adds");
-    for path in PATHS {
+    let ranks = boards[0].api(&format!("leaderboard?level=staff&corp={CORP}")).unwrap();
+    let first = ranks["data"]["rows"][0]["id"].as_str().unwrap().to_owned();
+    let of_the_first = format!("me/adds?scope=staff:{first}");
+    for path in PATHS.into_iter().chain([of_the_first.as_str()]) {
         let separator = if path.contains('?') { '&' } else { '?' };
         let path = format!("{path}{separator}corp={CORP}");
         poll::until(&format!("the same {path}"), SOON, async || {
@@ -44,6 +57,8 @@ async fn two_boards_without_kafka_show_what_a_pipeline_counted_and_go_on_without
         })
         .await;
     }
+    let own = boards[0].api(&format!("{of_the_first}&corp={CORP}")).unwrap();
+    assert!(own["data"].as_array().is_some_and(|adds| !adds.is_empty()), "{own}");
     let summary = boards[0].api(&format!("summary?corp={CORP}")).unwrap();
     assert_eq!(summary["data"]["adds"], json!(counted));
 }

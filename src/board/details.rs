@@ -16,8 +16,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::days::Instants;
-use super::reader::{Error, Reader};
-use super::refresh::{Refresher, Source};
+use super::reader::{Error, Parts, Reader};
+use super::refresh::{Asked, Refresher, Source};
 use super::view::{Level, Scope, Watched};
 
 pub mod broadcasts;
@@ -40,7 +40,8 @@ use self::history::History;
 use self::person::Person;
 use self::requests::Requests;
 
-/// What a detail is of: viewers of equal keys share one reading.
+/// What a detail is of: viewers of equal keys share one reading, and keys that differ in the id of their scope alone are read
+/// together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     pub corp: String,
@@ -71,7 +72,8 @@ pub trait Detail: Debug + Eq + Send + Sync + Sized + 'static {
     /// From one reading to the next.
     const INTERVAL: Duration;
 
-    fn read<'a>(reader: &'a dyn Reader, key: &'a Key) -> BoxFuture<'a, Result<Self, Error>>;
+    /// One for each part, in their order.
+    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Self>, Error>>;
 }
 
 /// The source of one detail.
@@ -88,11 +90,18 @@ impl<D: Detail> Source for Of<D> {
 
     const INTERVAL: Duration = D::INTERVAL;
 
-    fn read<'a>(&'a self, key: &'a Key, _: Option<&'a D>) -> BoxFuture<'a, Result<D, Error>> {
+    fn shared(key: &Key) -> Key {
+        Key { scope: key.scope.shared(), ..key.clone() }
+    }
+
+    fn read<'a>(&'a self, asked: &'a [Asked<Self>]) -> BoxFuture<'a, Result<Vec<D>, Error>> {
         Box::pin(async move {
+            let Some(Asked { key: Key { corp, day, scope, level }, .. }) = asked.first() else { return Ok(Vec::new()) };
+            let ids = asked.iter().map(|asked| asked.key.scope.id.clone()).collect();
+            let parts = Parts { corp: corp.clone(), day: *day, scope: scope.level, ids, level: *level };
             // Never closed; without a permit it would be read all the same.
             let _permit = self.at_once.acquire().await;
-            D::read(self.reader.as_ref(), key).await
+            D::read(self.reader.as_ref(), &parts).await
         })
     }
 }

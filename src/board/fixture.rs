@@ -147,12 +147,12 @@ pub(super) fn organisation() -> Organisation {
 fn directory() -> Directory {
     Directory {
         organisation: organisation().into(),
-        targets: HashMap::from([
+        targets: Arc::new(HashMap::from([
             ((Level::Corp, String::new(), "adds".to_owned()), 100),
             ((Level::Store, "S1".to_owned(), "adds".to_owned()), 40),
             ((Level::Region, "R1".to_owned(), "adds".to_owned()), 40),
             ((Level::Region, "R2".to_owned(), "adds".to_owned()), 60),
-        ]),
+        ])),
         groups: HashMap::new(),
     }
 }

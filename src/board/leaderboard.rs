@@ -17,6 +17,8 @@ use crate::event::Counter;
 
 /// Rows of one page: about six screens of a phone, and a page stays well below 1,500 nodes.
 pub const PAGE_ROWS: usize = 50;
+/// Rows of the page of a day, which has ten other parts: three screens of a phone, and a link to all of them.
+pub const TODAY_ROWS: usize = 20;
 /// Rows of a wall: as many as fit beside the hero.
 pub const WALL_ROWS: usize = 8;
 

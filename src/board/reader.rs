@@ -10,7 +10,6 @@ use futures_util::future::BoxFuture;
 use jiff::civil::Date;
 
 use super::days::{Instants, Moment};
-use super::details::Key;
 use super::details::broadcasts::Broadcasts;
 use super::details::codes::Codes;
 use super::details::cohorts::Cohorts;
@@ -21,10 +20,10 @@ use super::details::history::History;
 use super::details::person::Person;
 use super::details::requests::Requests;
 use super::organisation::Organisation;
-use super::view::{Level, Metric, Scope, Watched};
+use super::view::{Level, Metric, Scope};
 use crate::event::Counter;
 
-/// Where figures come from. A trait, because the tests of the board answer from fixtures.
+/// Where figures come from; of parts in their order. A trait, because the tests of the board answer from fixtures.
 pub trait Reader: Debug + Send + Sync + 'static {
     /// The two corps with the most adds of the newest days, the busiest first; fewer where fewer were ever counted.
     fn busiest_corps(&self) -> BoxFuture<'_, Result<Vec<String>, Error>>;
@@ -38,41 +37,61 @@ pub trait Reader: Debug + Send + Sync + 'static {
     /// How far a corp is counted, and the clock of the server.
     fn clock<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Clock, Error>>;
 
-    /// The counts of a day within the scope: by child, channel and region, read at one instant, so that all sums agree.
-    fn day<'a>(&'a self, watched: &'a Watched, day: Date) -> BoxFuture<'a, Result<Day, Error>>;
+    /// The counts of the day within each part: by child, channel and region, read at one instant, so that all sums agree.
+    fn day<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Day>, Error>>;
 
-    /// The counts of the same scope at earlier moments.
-    fn earlier<'a>(&'a self, watched: &'a Watched, instants: &'a Instants) -> BoxFuture<'a, Result<Earlier, Error>>;
+    /// The counts of the same parts at earlier moments.
+    fn earlier<'a>(&'a self, parts: &'a Parts, instants: &'a Instants) -> BoxFuture<'a, Result<Vec<Earlier>, Error>>;
 
-    /// Targets of `day`, and channels of the corp's own; without the organisation, which is read for all views at once.
-    fn directory<'a>(&'a self, watched: &'a Watched, day: Date) -> BoxFuture<'a, Result<Directory, Error>>;
+    /// Targets of the day, and channels of the corp's own; without the organisation, which is read for all days at once.
+    fn directory<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Directory, Error>>;
 
     /// What became of the adds of a day.
-    fn cohorts<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Cohorts, Error>>;
+    fn cohorts<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Cohorts>, Error>>;
 
     /// The adds of a day by the minute, and of the day before.
-    fn course<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Course, Error>>;
+    fn course<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Course>, Error>>;
 
     /// How the like weekdays of the weeks before went.
-    fn history<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<History, Error>>;
+    fn history<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<History>, Error>>;
 
     /// Broadcasts of a day, and who left after them.
-    fn broadcasts<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Broadcasts, Error>>;
+    fn broadcasts<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Broadcasts>, Error>>;
 
     /// Requests by staff and their answers.
-    fn requests<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Requests, Error>>;
+    fn requests<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Requests>, Error>>;
 
-    /// What was changed after it was shown.
-    fn corrections<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Corrections, Error>>;
+    /// What was changed in the corp after it was shown, of the day and the week before it.
+    fn corrections<'a>(&'a self, corp: &'a str, day: Date) -> BoxFuture<'a, Result<Corrections, Error>>;
 
     /// Contests of the corp.
-    fn contests<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Contests, Error>>;
+    fn contests<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Contests, Error>>;
 
-    /// Codes that fell silent.
-    fn codes<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Codes, Error>>;
+    /// Codes of the corp that fell silent.
+    fn codes<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Codes, Error>>;
 
-    /// The adds of one member of staff.
-    fn person<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Person, Error>>;
+    /// The adds of members of staff, each by themselves.
+    fn person<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Person>, Error>>;
+}
+
+/// Parts of a corp at one level, of which the figures of a day are read together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts {
+    pub corp: String,
+    pub day: Date,
+    pub scope: Level,
+    /// Empty for the corp itself.
+    pub ids: Vec<String>,
+    /// Of their children.
+    pub level: Level,
+}
+
+impl Parts {
+    /// Whether the regions are told of beside the children: of the whole corp, where the children are others.
+    #[must_use]
+    pub fn show_regions(&self) -> bool {
+        self.scope == Level::Corp && self.level != Level::Region
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -143,17 +162,11 @@ pub struct Clock {
 /// Counts of one day; the sums over `children`, over `channels` and over `regions` are equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Day {
-    /// By id at the watched level; the id is empty for what belongs to none.
+    /// By id at the level of the children; the id is empty for what belongs to none.
     pub children: Vec<(String, Counters)>,
     pub channels: Vec<(String, Counters)>,
-    /// By region where [`shows_regions`]; the id is empty for what belongs to none.
+    /// By region where [`Parts::show_regions`]; the id is empty for what belongs to none.
     pub regions: Vec<(String, Counters)>,
-}
-
-/// Whether a view tells of the regions beside its children: of the whole corp, where the children are others.
-#[must_use]
-pub fn shows_regions(watched: &Watched) -> bool {
-    watched.scope.level == Level::Corp && watched.level != Level::Region
 }
 
 /// Counts at earlier moments.
@@ -162,7 +175,7 @@ pub struct Earlier {
     /// By channel, for each of [`Instants::baselines`].
     pub baselines: [HashMap<String, Minutes>; 2],
     pub children: HashMap<String, EarlierChild>,
-    /// The last hour of the scope, of its regions where [`shows_regions`], and of its children but for staff.
+    /// The last hour of the scope, of its regions where [`Parts::show_regions`], and of its children but for staff.
     pub hours: Arc<HashMap<Scope, Hour>>,
 }
 
@@ -199,7 +212,7 @@ pub struct EarlierChild {
 pub struct Directory {
     pub organisation: Arc<Organisation>,
     /// Targets of the day by level, id and metric; the id is empty for the corp.
-    pub targets: HashMap<(Level, String, String), u64>,
+    pub targets: Arc<HashMap<(Level, String, String), u64>>,
     /// Groups of the channels that the corp added itself.
     pub groups: HashMap<String, String>,
 }

@@ -1,14 +1,19 @@
 //! Reads each watched thing at its pace, however many watch it, and publishes what was read.
 //!
 //! Invariant: what nobody watches is not read; what cannot be read keeps its last figures.
+//!
+//! Why keys are read together: four hundred store managers look at four hundred views, and a view asks ClickHouse for a
+//! dozen figures. What all of them need is one answer of as many rows; asked one by one it would be as many questions.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -30,12 +35,21 @@ pub trait Source: Debug + Send + Sync + 'static {
         Self::INTERVAL
     }
 
-    /// One reading; `before` is the last that succeeded.
-    fn read<'a>(
-        &'a self,
-        key: &'a Self::Key,
-        before: Option<&'a Self::Value>,
-    ) -> BoxFuture<'a, Result<Self::Value, Error>>;
+    /// What a key has in common with those that are read together with it.
+    fn shared(key: &Self::Key) -> Self::Key {
+        key.clone()
+    }
+
+    /// One reading of keys that have everything in common that is shared, in their order.
+    fn read<'a>(&'a self, asked: &'a [Asked<Self>]) -> BoxFuture<'a, Result<Vec<Self::Value>, Error>>;
+}
+
+/// A key that is read.
+#[derive(Debug)]
+pub struct Asked<S: Source + ?Sized> {
+    pub key: S::Key,
+    /// The last reading that succeeded.
+    pub before: Option<Arc<S::Value>>,
 }
 
 /// A reading that takes longer is given up, so that the page can say how old its figures are.
@@ -50,8 +64,11 @@ const WAIT: Duration = Duration::from_secs(6);
 const GLANCE: Duration = Duration::from_secs(1);
 /// What nobody watches is kept this long, as the last known figures if ClickHouse fails meanwhile.
 const KEEP: Duration = Duration::from_mins(10);
-/// At about 100 kB for a view of 500 rows, this keeps all views together near 100 MB.
-const WATCHED_MAX: usize = 1_000;
+/// Keys of one question: ids are at most 64 bytes, a question names them twice, and ClickHouse reads 256 KiB of it.
+const TOGETHER_MAX: usize = 1_000;
+/// The pages of 5,000 staff and as many other views. At about 100 kB for a view of 500 rows and 30 kB for one of a person,
+/// this keeps all views together near 500 MB.
+const WATCHED_MAX: usize = 10_000;
 
 /// What is known of a key.
 #[derive(Debug)]
@@ -92,28 +109,62 @@ impl<T> Reading<T> {
     }
 }
 
-type Entries<S> = HashMap<<S as Source>::Key, Arc<Entry<<S as Source>::Value>>>;
+/// Keys that are read together.
+#[derive(Debug)]
+struct Batch<S: Source> {
+    entries: HashMap<S::Key, Arc<Entry<S::Value>>>,
+    /// Somebody waits for a reading before the next of all.
+    wake: Arc<Notify>,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    sender: watch::Sender<Reading<T>>,
+    /// Since the last reading began: whoever only glanced wants the next one too, though they are gone by now.
+    is_wanted: AtomicBool,
+    is_being_read: AtomicBool,
+}
+
+impl<T> Entry<T> {
+    fn new() -> Arc<Self> {
+        let (sender, _) = watch::channel(Reading::default());
+        Arc::new(Self { sender, is_wanted: AtomicBool::new(true), is_being_read: AtomicBool::new(false) })
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.is_wanted.load(Ordering::SeqCst) || self.sender.receiver_count() > 0
+    }
+
+    fn is_kept(&self) -> bool {
+        self.is_wanted() || self.sender.borrow().tried_at.is_none_or(|tried_at| tried_at.elapsed() < KEEP)
+    }
+}
+
+/// Which keys of a batch are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    All,
+    /// Those whose watchers do not wait for the next reading of all.
+    Waiting,
+}
+
+type Known<S> = (<S as Source>::Key, Arc<Entry<<S as Source>::Value>>);
+type Batches<S> = HashMap<<S as Source>::Key, Batch<S>>;
 
 /// All keys that are watched, or were a short while ago.
 #[derive(Debug)]
 pub struct Refresher<S: Source> {
     source: S,
     shutdown: CancellationToken,
-    watched: Mutex<Entries<S>>,
-}
-
-#[derive(Debug)]
-struct Entry<T> {
-    sender: watch::Sender<Reading<T>>,
-    wake: Notify,
-    stop: CancellationToken,
+    /// By what their keys share.
+    batches: Mutex<Batches<S>>,
 }
 
 impl<S: Source> Refresher<S> {
     /// Reads until `shutdown`.
     #[must_use]
     pub fn new(source: S, shutdown: CancellationToken) -> Self {
-        Self { source, shutdown, watched: Mutex::default() }
+        Self { source, shutdown, batches: Mutex::default() }
     }
 
     /// Watches a key, until the receiver is dropped. Returns once it was read or tried a moment ago.
@@ -123,7 +174,7 @@ impl<S: Source> Refresher<S> {
     pub async fn watch(self: &Arc<Self>, key: &S::Key) -> Result<watch::Receiver<Reading<S::Value>>, Problem> {
         let mut receiver = self.subscribe(key)?;
         // Without an answer in time the viewer gets what is there: the last figures, or none yet.
-        let _ = timeout(WAIT, receiver.wait_for(|reading| reading.is_fresh(Self::interval(reading)))).await;
+        let _ = timeout(WAIT, receiver.wait_for(Self::is_fresh)).await;
         Ok(receiver)
     }
 
@@ -149,64 +200,136 @@ impl<S: Source> Refresher<S> {
         reading.known.as_ref().map_or(RETRY, |(value, _)| S::interval_after(value))
     }
 
+    fn is_fresh(reading: &Reading<S::Value>) -> bool {
+        reading.is_fresh(Self::interval(reading))
+    }
+
     fn subscribe(self: &Arc<Self>, key: &S::Key) -> Result<watch::Receiver<Reading<S::Value>>, Problem> {
-        let mut watched = self.watched();
-        if let Some(entry) = watched.get(key) {
-            let receiver = entry.sender.subscribe();
-            entry.wake.notify_one();
-            return Ok(receiver);
+        let shared = S::shared(key);
+        let mut batches = self.batches();
+        if !batches.get(&shared).is_some_and(|batch| batch.entries.contains_key(key)) {
+            make_room(&mut batches)?;
         }
-        if watched.len() >= WATCHED_MAX {
-            let idle = watched.iter().find(|(_, entry)| entry.sender.receiver_count() == 0).map(|(key, _)| key.clone());
-            let entry = idle.and_then(|key| watched.remove(&key)).ok_or(Problem::Busy)?;
-            entry.stop.cancel();
+        let batch = batches.entry(shared).or_insert_with_key(|shared| self.begin(shared));
+        let entry = batch.entries.entry(key.clone()).or_insert_with(Entry::new);
+        entry.is_wanted.store(true, Ordering::SeqCst);
+        if !Self::is_fresh(&entry.sender.borrow()) {
+            batch.wake.notify_one();
         }
-        let (sender, receiver) = watch::channel(Reading::default());
-        let entry = Arc::new(Entry { sender, wake: Notify::new(), stop: self.shutdown.child_token() });
-        watched.insert(key.clone(), Arc::clone(&entry));
-        let (refresher, key) = (Arc::clone(self), key.clone());
-        tokio::spawn(async move {
-            let stop = entry.stop.clone();
-            stop.run_until_cancelled(refresher.run(&key, &entry)).await;
-        });
-        Ok(receiver)
+        Ok(entry.sender.subscribe())
     }
 
-    fn watched(&self) -> MutexGuard<'_, Entries<S>> {
+    fn batches(&self) -> MutexGuard<'_, Batches<S>> {
         // A panic while the map was locked leaves a map that is still whole: every change is one call.
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn run(&self, key: &S::Key, entry: &Entry<S::Value>) {
+    /// A batch without keys, and the task that reads it.
+    fn begin(self: &Arc<Self>, shared: &S::Key) -> Batch<S> {
+        let wake = Arc::new(Notify::new());
+        let (refresher, shared, woken) = (Arc::clone(self), shared.clone(), Arc::clone(&wake));
+        tokio::spawn(async move {
+            refresher.shutdown.run_until_cancelled(refresher.run(&shared, &woken)).await;
+        });
+        Batch { entries: HashMap::new(), wake }
+    }
+
+    /// Reads a batch until nobody has wanted any of it for long.
+    async fn run(&self, shared: &S::Key, wake: &Notify) {
+        let mut next = Instant::now() + S::INTERVAL;
+        // Whoever comes does not wait until the others are read, nor the others for them.
+        let mut readings = FuturesUnordered::new();
         loop {
-            // Whoever only glanced since the last reading wants the next one too, though they are gone by now.
-            while entry.sender.receiver_count() == 0 && timeout(KEEP, entry.wake.notified()).await.is_err() {
-                let mut watched = self.watched();
-                if entry.sender.receiver_count() == 0 {
-                    watched.remove(key);
-                    return;
+            tokio::select! {
+                () = wake.notified() => readings.push(self.read(shared, Due::Waiting)),
+                () = sleep_until(next) => {
+                    if !self.keeps(shared) {
+                        return;
+                    }
+                    next = Instant::now() + S::INTERVAL;
+                    readings.push(self.read(shared, Due::All));
                 }
+                Some(again) = readings.next() => next = next.min(again),
             }
-            let began = Instant::now();
-            let before = entry.sender.borrow().known.clone();
-            let read = self.source.read(key, before.as_ref().map(|(value, _)| value.as_ref()));
-            let known = match timeout(Duration::from_secs(READ_SECONDS_MAX), read).await {
-                Ok(Ok(value)) => Some((Arc::new(value), Instant::now())),
-                Ok(Err(error)) => {
-                    warn(&error);
-                    before
-                }
-                Err(_) => {
-                    warn(&Error::Timeout { seconds: READ_SECONDS_MAX });
-                    before
-                }
-            };
-            let reading = Reading { known, tried_at: Some(Instant::now()) };
-            let next = began + Self::interval(&reading);
-            entry.sender.send_replace(reading);
-            sleep_until(next).await;
         }
     }
+
+    /// Whether anything is left of a batch without what nobody has wanted for long.
+    fn keeps(&self, shared: &S::Key) -> bool {
+        let mut batches = self.batches();
+        let Some(batch) = batches.get_mut(shared) else { return false };
+        batch.entries.retain(|_, entry| entry.is_kept());
+        let keeps = !batch.entries.is_empty();
+        if !keeps {
+            batches.remove(shared);
+        }
+        keeps
+    }
+
+    /// Reads what is due of a batch; when it is due again.
+    async fn read(&self, shared: &S::Key, due: Due) -> Instant {
+        let began = Instant::now();
+        let due = self.due(shared, due);
+        let intervals = join_all(due.chunks(TOGETHER_MAX).map(|due| self.read_together(due))).await;
+        began + intervals.into_iter().min().unwrap_or(S::INTERVAL)
+    }
+
+    /// The keys of a batch that are due, from now on as being read.
+    fn due(&self, shared: &S::Key, due: Due) -> Vec<Known<S>> {
+        let batches = self.batches();
+        let is_due = |entry: &Entry<S::Value>| {
+            let waits = due == Due::All || !Self::is_fresh(&entry.sender.borrow());
+            waits && entry.is_wanted() && !entry.is_being_read.swap(true, Ordering::SeqCst)
+        };
+        let entries = batches.get(shared).into_iter().flat_map(|batch| &batch.entries);
+        let due = entries.filter(|(_, entry)| is_due(entry));
+        due.map(|(key, entry)| (key.clone(), Arc::clone(entry))).collect()
+    }
+
+    /// Reads and publishes keys of a batch; from the beginning of this reading to the next.
+    async fn read_together(&self, due: &[Known<S>]) -> Duration {
+        let asked = due.iter().map(|(key, entry)| {
+            entry.is_wanted.store(false, Ordering::SeqCst);
+            let before = entry.sender.borrow().known.as_ref().map(|(value, _)| Arc::clone(value));
+            Asked { key: key.clone(), before }
+        });
+        let asked: Vec<_> = asked.collect();
+        let read = timeout(Duration::from_secs(READ_SECONDS_MAX), self.source.read(&asked)).await;
+        let values = match read.unwrap_or(Err(Error::Timeout { seconds: READ_SECONDS_MAX })) {
+            Ok(values) => values,
+            Err(error) => {
+                warn(&error);
+                Vec::new()
+            }
+        };
+        let now = Instant::now();
+        let mut values = values.into_iter();
+        let intervals = due.iter().map(|(_, entry)| {
+            let read = values.next().map(|value| (Arc::new(value), now));
+            let known = read.or_else(|| entry.sender.borrow().known.clone());
+            let reading = Reading { known, tried_at: Some(now) };
+            let interval = Self::interval(&reading);
+            entry.is_being_read.store(false, Ordering::SeqCst);
+            entry.sender.send_replace(reading);
+            interval
+        });
+        intervals.min().unwrap_or(S::INTERVAL)
+    }
+}
+
+/// Forgets a key that nobody watches where as many are kept as this process can hold.
+fn make_room<S: Source>(batches: &mut Batches<S>) -> Result<(), Problem> {
+    if batches.values().map(|batch| batch.entries.len()).sum::<usize>() < WATCHED_MAX {
+        return Ok(());
+    }
+    for batch in batches.values_mut() {
+        let idle = batch.entries.iter().find(|(_, entry)| entry.sender.receiver_count() == 0);
+        if let Some(key) = idle.map(|(key, _)| key.clone()) {
+            batch.entries.remove(&key);
+            return Ok(());
+        }
+    }
+    Err(Problem::Busy)
 }
 
 fn warn(error: &Error) {
@@ -216,12 +339,11 @@ fn warn(error: &Error) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering;
-
     use super::*;
     use crate::board::details::Readings;
     use crate::board::fixture::{self, Fixture};
     use crate::board::sources::{Beginnings, BusiestCorps, Organisations, Views};
+    use crate::board::view::Watched;
     use crate::corp::Corps;
 
     fn refresher() -> (Arc<Refresher<Views>>, Arc<Fixture>) {
@@ -252,6 +374,48 @@ mod tests {
         viewer.mark_unchanged();
         viewer.changed().await.unwrap();
         assert_eq!(fixture.readings.load(Ordering::SeqCst), 2);
+    }
+
+    fn store(id: usize) -> Watched {
+        fixture::view(&[("scope", &format!("store:S{id}")), ("level", "staff")]).watched
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn four_hundred_stores_of_a_corp_cost_as_many_questions_as_one() {
+        let questions = async |stores: usize| {
+            let (refresher, fixture) = refresher();
+            let viewers = join_all((0..stores).map(async |id| refresher.watch(&store(id)).await.unwrap())).await;
+            tokio::time::sleep(Duration::from_mins(3)).await;
+            assert!(viewers.iter().all(|viewer| viewer.borrow().aged().is_some_and(|(_, age)| age < FRESH)));
+            fixture.questions.load(Ordering::SeqCst)
+        };
+        let (one, all) = (questions(1).await, questions(400).await);
+        assert!((180..1_800).contains(&one), "{one} questions in three minutes");
+        assert_eq!(all, one);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_view_that_comes_between_two_readings_is_read_at_once_and_then_with_the_others() {
+        let (refresher, fixture) = refresher();
+        let first = refresher.watch(&store(1)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let second = refresher.watch(&store(2)).await.unwrap();
+        assert_eq!(second.borrow().aged().unwrap().0.watched, store(2));
+        assert_eq!(fixture.readings.load(Ordering::SeqCst), 2);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(fixture.readings.load(Ordering::SeqCst), 12);
+        assert_eq!(first.borrow().aged().unwrap().1, second.borrow().aged().unwrap().1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_more_than_can_be_held_takes_the_place_of_what_nobody_watches() {
+        let beginnings = Beginnings::new(Arc::new(Fixture::default()));
+        let beginnings = Arc::new(Refresher::new(beginnings, CancellationToken::new()));
+        let watch = async |corp: usize| beginnings.watch(&corp.to_string()).await;
+        let mut viewers = join_all((0..WATCHED_MAX).map(watch)).await;
+        assert_eq!(watch(WATCHED_MAX).await.unwrap_err(), Problem::Busy);
+        viewers.pop();
+        assert!(watch(WATCHED_MAX).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]

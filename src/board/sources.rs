@@ -1,11 +1,12 @@
 //! What the board watches: corps, organisations, views.
 //!
-//! Invariant: each is read once for all who watch it; a reading is computed from the one before and from the reader alone.
+//! Invariant: each is read once for all who watch it, and all views of a corp and day that tell of the same levels at once;
+//! a reading is computed from the one before and from the reader alone.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all, try_join_all};
 use jiff::civil::Date;
 use tokio::time::Instant;
 
@@ -13,8 +14,8 @@ use super::days;
 use super::details::Readings;
 use super::news;
 use super::organisation::Organisation;
-use super::reader::{Error, Reader};
-use super::refresh::{Refresher, Source};
+use super::reader::{Directory, Error, Parts, Reader};
+use super::refresh::{Asked, Refresher, Source};
 use super::snapshot::{Derived, Snapshot};
 use super::view::Watched;
 use crate::corp::Corps;
@@ -47,8 +48,8 @@ impl Source for BusiestCorps {
         if corps.is_empty() { Views::INTERVAL } else { Self::INTERVAL }
     }
 
-    fn read<'a>(&'a self, (): &'a (), _: Option<&'a Vec<String>>) -> BoxFuture<'a, Result<Vec<String>, Error>> {
-        self.reader.busiest_corps()
+    fn read<'a>(&'a self, asked: &'a [Asked<Self>]) -> BoxFuture<'a, Result<Vec<Vec<String>>, Error>> {
+        Box::pin(try_join_all(asked.iter().map(|_| self.reader.busiest_corps())))
     }
 }
 
@@ -71,8 +72,8 @@ impl Source for Organisations {
 
     const INTERVAL: Duration = SLOW_INTERVAL;
 
-    fn read<'a>(&'a self, corp: &'a String, _: Option<&'a Organisation>) -> BoxFuture<'a, Result<Organisation, Error>> {
-        self.reader.organisation(corp)
+    fn read<'a>(&'a self, asked: &'a [Asked<Self>]) -> BoxFuture<'a, Result<Vec<Organisation>, Error>> {
+        Box::pin(try_join_all(asked.iter().map(|asked| self.reader.organisation(&asked.key))))
     }
 }
 
@@ -101,8 +102,8 @@ impl Source for Beginnings {
         if since.is_none() { SLOW_INTERVAL } else { Self::INTERVAL }
     }
 
-    fn read<'a>(&'a self, corp: &'a String, _: Option<&'a Option<Date>>) -> BoxFuture<'a, Result<Option<Date>, Error>> {
-        self.reader.counted_since(corp)
+    fn read<'a>(&'a self, asked: &'a [Asked<Self>]) -> BoxFuture<'a, Result<Vec<Option<Date>>, Error>> {
+        Box::pin(try_join_all(asked.iter().map(|asked| self.reader.counted_since(&asked.key))))
     }
 }
 
@@ -131,8 +132,9 @@ impl Slow {
         Self { day, minute, read_at: Instant::now() }
     }
 
-    fn is_for(&self, day: Date, minute: i64) -> bool {
-        self.day == day && self.minute == minute && self.read_at.elapsed() < SLOW_INTERVAL
+    /// Whether what was read then need not be read again now.
+    fn holds(&self, now: Self) -> bool {
+        self.day == now.day && self.minute == now.minute && now.read_at - self.read_at < SLOW_INTERVAL
     }
 }
 
@@ -148,60 +150,93 @@ impl Views {
         Self { reader, corps, organisations, beginnings, details }
     }
 
-    async fn snapshot(&self, watched: &Watched, before: Option<&Snapshot>) -> Result<Snapshot, Error> {
-        let zone = &self.corps.get(&watched.corp).time_zone;
-        let clock = self.reader.clock(&watched.corp).await?;
+    /// Of views of one corp and day that tell of the same levels, in their order.
+    async fn snapshots(&self, asked: &[Asked<Self>]) -> Result<Vec<Snapshot>, Error> {
+        let Some(first) = asked.first() else { return Ok(Vec::new()) };
+        let Watched { corp, scope, level, .. } = &first.key;
+        let zone = &self.corps.get(corp).time_zone;
+        let clock = self.reader.clock(corp).await?;
         let complete_through = clock.complete_through.unwrap_or(i64::MIN);
-        let day = watched.day.or_else(|| days::day_of(clock.now, zone)).unwrap_or_default();
+        let day = first.key.day.or_else(|| days::day_of(clock.now, zone)).unwrap_or_default();
         let instants = days::instants(day, complete_through, zone).ok_or(Error::Day { day })?;
-        let minute = instants.now.minute();
-        let recent = before.filter(|before| before.slow.is_for(day, minute));
+        let slow = Slow::now(day, instants.now.minute());
+        let recent: Vec<_> =
+            asked.iter().map(|asked| asked.before.as_deref().filter(|before| before.slow.holds(slow))).collect();
+        let stale = asked.iter().zip(&recent).filter(|(_, recent)| recent.is_none()).map(|(asked, _)| asked);
+        let id = |asked: &Asked<Self>| asked.key.scope.id.clone();
+        let parts =
+            Parts { corp: corp.clone(), day, scope: scope.level, ids: asked.iter().map(id).collect(), level: *level };
+        let stale = Parts { ids: stale.map(id).collect(), ..parts.clone() };
         let counted = async {
-            let counts = self.reader.day(watched, day).await?;
-            if let Some(before) = recent {
-                let Snapshot { slow, earlier, directory, news, .. } = before;
-                return Ok::<_, Error>((counts, *slow, earlier.clone(), directory.clone(), Some(news.clone())));
+            let counts = self.reader.day(&parts).await?;
+            if stale.ids.is_empty() {
+                return Ok::<_, Error>((counts, Vec::new(), None));
             }
-            let earlier = self.reader.earlier(watched, &instants).await?;
-            let directory = self.reader.directory(watched, day).await?;
-            Ok((counts, Slow::now(day, minute), earlier, directory, None))
+            let earlier = self.reader.earlier(&stale, &instants).await?;
+            Ok((counts, earlier, Some(self.reader.directory(&parts).await?)))
         };
         // At the same time, for the first viewer of a scope waits for both.
-        let (details, counted) = tokio::join!(self.details.glance(watched, &instants), counted);
-        let (counts, slow, earlier, mut directory, news) = counted?;
-        // Without an organisation places are shown by their ids.
-        if let Ok(Some((organisation, _))) = self.organisations.newest(&watched.corp).await {
-            directory.organisation = organisation;
-        }
-        let beginning = self.beginnings.newest(&watched.corp).await.ok().flatten();
+        let details = join_all(asked.iter().map(|asked| self.details.glance(&asked.key, &instants)));
+        let (details, counted) = tokio::join!(details, counted);
+        let (counts, earlier, directory) = counted?;
+        let directory = self.directory(first, directory).await;
+        let beginning = self.beginnings.newest(corp).await.ok().flatten();
         let counted_since = beginning.and_then(|(since, _)| *since);
         let time_zone = zone.iana_name().unwrap_or("UTC").to_owned();
-        let news = news.unwrap_or_else(|| news::of_the_hour(watched, &instants, &earlier, &directory));
-        let (watched, revision) = (watched.clone(), clock.now);
-        let mut snapshot = Snapshot {
-            watched,
-            day,
-            counted_since,
-            time_zone,
-            clock,
-            instants,
-            counts,
-            earlier,
-            directory,
-            details,
-            news,
-            derived: Derived::default(),
-            revision,
-            slow,
+        let mut earlier = earlier.into_iter();
+        let mut snapshots = Vec::with_capacity(asked.len());
+        for (((asked, recent), counts), details) in asked.iter().zip(recent).zip(counts).zip(details) {
+            let watched = asked.key.clone();
+            let (slow, earlier, news) = recent.map_or_else(
+                || {
+                    let earlier = earlier.next().unwrap_or_default();
+                    let news = news::of_the_hour(&watched, &instants, &earlier, &directory);
+                    (slow, earlier, news)
+                },
+                |recent| (recent.slow, recent.earlier.clone(), recent.news.clone()),
+            );
+            let snapshot = Snapshot {
+                watched,
+                day,
+                counted_since,
+                time_zone: time_zone.clone(),
+                clock,
+                instants,
+                counts,
+                earlier,
+                directory: directory.clone(),
+                details,
+                news,
+                derived: Derived::default(),
+                revision: clock.now,
+                slow,
+            };
+            snapshots.push(revised(snapshot.with_derived(), asked.before.as_deref()));
         }
-        .with_derived();
-        if let Some(before) = before {
-            let same = snapshot.shows_the_same_as(before);
-            // The clock of a server may be set back; a revision never is.
-            snapshot.revision = if same { before.revision } else { clock.now.max(before.revision + 1) };
-        }
-        Ok(snapshot)
+        Ok(snapshots)
     }
+
+    /// What is told of the corp beside the counts: as it was `read`, or before where it was not, with the newest organisation.
+    async fn directory(&self, asked: &Asked<Self>, read: Option<Directory>) -> Directory {
+        let before = asked.before.as_ref().map(|before| &before.directory);
+        let mut directory = read.or_else(|| before.cloned()).unwrap_or_default();
+        // Without an organisation places are shown by their ids.
+        if let Ok(Some((organisation, _))) = self.organisations.newest(&asked.key.corp).await {
+            directory.organisation = organisation;
+        }
+        // One and the same is compared at once, by thousands of views.
+        before.filter(|before| **before == directory).cloned().unwrap_or(directory)
+    }
+}
+
+/// A snapshot with a revision of its own if it shows anything new.
+fn revised(mut snapshot: Snapshot, before: Option<&Snapshot>) -> Snapshot {
+    if let Some(before) = before {
+        let same = snapshot.shows_the_same_as(before);
+        // The clock of a server may be set back; a revision never is.
+        snapshot.revision = if same { before.revision } else { snapshot.clock.now.max(before.revision + 1) };
+    }
+    snapshot
 }
 
 impl Source for Views {
@@ -211,11 +246,11 @@ impl Source for Views {
     /// Figures change with every flush, which comes once a second by default.
     const INTERVAL: Duration = Duration::from_secs(1);
 
-    fn read<'a>(
-        &'a self,
-        watched: &'a Watched,
-        before: Option<&'a Snapshot>,
-    ) -> BoxFuture<'a, Result<Snapshot, Error>> {
-        Box::pin(self.snapshot(watched, before))
+    fn shared(watched: &Watched) -> Watched {
+        Watched { scope: watched.scope.shared(), ..watched.clone() }
+    }
+
+    fn read<'a>(&'a self, asked: &'a [Asked<Self>]) -> BoxFuture<'a, Result<Vec<Snapshot>, Error>> {
+        Box::pin(self.snapshots(asked))
     }
 }

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
 
 use super::channels::{self, Channels};
-use super::leaderboard::{Leaderboard, PAGE_ROWS, WALL_ROWS};
+use super::leaderboard::{Leaderboard, PAGE_ROWS, TODAY_ROWS, WALL_ROWS};
 use super::limits::Seat;
 use super::news;
 use super::pictures::Told;
@@ -77,7 +77,7 @@ pub(super) fn picture(snapshot: &Snapshot, view: &View, age: Duration) -> Map<St
     }
     match view.page {
         Page::Today => {
-            fields.extend(ranks(&Leaderboard::new(snapshot, view, &freshness), PAGE_ROWS));
+            fields.extend(ranks(&Leaderboard::new(snapshot, view, &freshness), TODAY_ROWS));
             fields.push(("groups", json!(channels.groups())));
         }
         Page::Rank => {

@@ -110,6 +110,12 @@ impl Scope {
         Some(Self { level, id: id.to_owned() })
     }
 
+    /// What it has in common with all scopes of its level.
+    #[must_use]
+    pub fn shared(&self) -> Self {
+        Self { level: self.level, id: String::new() }
+    }
+
     /// Levels that a leaderboard of this scope can show, the nearest first.
     #[must_use]
     pub fn levels(&self) -> &'static [Level] {
@@ -130,7 +136,8 @@ impl Scope {
     }
 }
 
-/// What is read from ClickHouse for a view; viewers whose views agree in this share one reading.
+/// What is read from ClickHouse for a view: viewers whose views agree in this share one reading, and views that differ in the
+/// id of their scope alone are read together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Watched {
     pub corp: String,

@@ -22,10 +22,18 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::days::Instants;
-use super::details;
+use super::details::broadcasts::Broadcasts;
+use super::details::codes::Codes;
+use super::details::cohorts::Cohorts;
+use super::details::contests::Contests;
+use super::details::corrections::Corrections;
+use super::details::course::Course;
+use super::details::history::History;
+use super::details::person::Person;
+use super::details::requests::Requests;
 use super::organisation::{Member, Organisation};
-use super::reader::{Clock, Counters, Day, Directory, Earlier, Error, Reader, shows_regions};
-use super::view::{Level, Scope, Watched};
+use super::reader::{Clock, Counters, Day, Directory, Earlier, Error, Parts, Reader};
+use super::view::Level;
 use crate::event::Counter;
 
 /// The views of one database, through a client that knows address, database and user.
@@ -98,104 +106,88 @@ impl Reader for Warehouse {
         })
     }
 
-    fn day<'a>(&'a self, watched: &'a Watched, day: Date) -> BoxFuture<'a, Result<Day, Error>> {
+    fn day<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Day>, Error>> {
         Box::pin(async move {
-            let child = format!("('child', toString({}))", column(watched.level));
-            let region = if shows_regions(watched) { ", ('region', toString(region_id))" } else { "" };
+            let child = format!("('child', toString({}))", column(parts.level));
+            let region = if parts.show_regions() { ", ('region', toString(region_id))" } else { "" };
             // Channels are kept for boards by region: of a store or a person there are few rows by all dimensions.
-            let (view, parts) = match watched.scope.level {
+            let (view, places) = match parts.scope {
                 Level::Corp | Level::Region => {
-                    let parts = format!("if(channel != '', [('channel', toString(channel))], [{child}{region}])");
-                    ("v_counts_1d_board", parts)
+                    let places = format!("if(channel != '', [('channel', toString(channel))], [{child}{region}])");
+                    ("v_counts_1d_board", places)
                 }
                 Level::Store | Level::Staff => ("v_counts_1d", format!("[('channel', toString(channel)), {child}]")),
             };
             let query = format!(
-                "SELECT part.1 AS kind, part.2 AS name, {sums} AS counters FROM {view} ARRAY JOIN {parts} AS part \
-                 WHERE corp_id = ? AND business_date = toDate(?){scope} GROUP BY kind, name",
+                "SELECT {part}, place.1 AS kind, place.2 AS name, {sums} AS counters FROM {view} ARRAY JOIN {places} AS place \
+                 WHERE corp_id = ? AND business_date = toDate(?){within} GROUP BY part, kind, name",
+                part = part(parts),
                 sums = sums(""),
-                scope = within(&watched.scope),
+                within = within(parts),
             );
-            let query = self.client.query(&query).bind(&watched.corp).bind(day.to_string());
-            let rows: Vec<DayRow> = rows("the counts of a day", bind_scope(query, &watched.scope)).await?;
-            let mut found = Day::default();
-            for row in rows {
-                let list = match row.kind.as_str() {
-                    "channel" => &mut found.channels,
-                    "child" => &mut found.children,
-                    _ => &mut found.regions,
-                };
-                list.push((row.name, Counters::from_values(&row.counters)));
-            }
-            Ok(found)
+            let query = self.client.query(&query).bind(&parts.corp).bind(parts.day.to_string());
+            let rows: Vec<DayRow> = rows("the counts of a day", bind_parts(query, parts)).await?;
+            let day = |rows: Vec<DayRow>| {
+                let mut found = Day::default();
+                for row in rows {
+                    let list = match row.kind.as_str() {
+                        "channel" => &mut found.channels,
+                        "child" => &mut found.children,
+                        _ => &mut found.regions,
+                    };
+                    list.push((row.name, Counters::from_values(&row.counters)));
+                }
+                found
+            };
+            Ok(ByPart::new(rows, |row| &row.part).each(parts, day))
         })
     }
 
-    fn earlier<'a>(&'a self, watched: &'a Watched, instants: &'a Instants) -> BoxFuture<'a, Result<Earlier, Error>> {
+    fn earlier<'a>(&'a self, parts: &'a Parts, instants: &'a Instants) -> BoxFuture<'a, Result<Vec<Earlier>, Error>> {
+        Box::pin(self.read_earlier(parts, instants))
+    }
+
+    fn directory<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Directory, Error>> {
         Box::pin(async move {
-            let [yesterday, last_week] = instants.baselines;
-            let (yesterday, last_week, places, last_adds) = tokio::try_join!(
-                self.channels_until(watched, yesterday),
-                self.channels_until(watched, last_week),
-                self.places_earlier(watched, instants),
-                self.last_adds(watched, instants.now.day),
-            )?;
-            let children = earlier::children(&places, &last_adds);
-            Ok(Earlier {
-                baselines: [yesterday, last_week],
-                children,
-                hours: Arc::new(earlier::hours(watched, places)),
-            })
+            let (targets, groups) = tokio::try_join!(self.targets(parts), self.groups(&parts.corp))?;
+            Ok(Directory { targets: Arc::new(targets), groups, ..Directory::default() })
         })
     }
 
-    fn directory<'a>(&'a self, watched: &'a Watched, day: Date) -> BoxFuture<'a, Result<Directory, Error>> {
-        Box::pin(async move {
-            let (targets, groups) = tokio::try_join!(self.targets(watched, day), self.groups(&watched.corp))?;
-            Ok(Directory { targets, groups, ..Directory::default() })
-        })
+    fn cohorts<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Cohorts>, Error>> {
+        Box::pin(self.read_cohorts(parts))
     }
 
-    fn cohorts<'a>(&'a self, key: &'a details::Key) -> BoxFuture<'a, Result<details::cohorts::Cohorts, Error>> {
-        Box::pin(self.read_cohorts(key))
+    fn course<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Course>, Error>> {
+        Box::pin(self.read_course(parts))
     }
 
-    fn course<'a>(&'a self, key: &'a details::Key) -> BoxFuture<'a, Result<details::course::Course, Error>> {
-        Box::pin(self.read_course(key))
+    fn history<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<History>, Error>> {
+        Box::pin(self.read_history(parts))
     }
 
-    fn history<'a>(&'a self, key: &'a details::Key) -> BoxFuture<'a, Result<details::history::History, Error>> {
-        Box::pin(self.read_history(key))
+    fn broadcasts<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Broadcasts>, Error>> {
+        Box::pin(self.read_broadcasts(parts))
     }
 
-    fn broadcasts<'a>(
-        &'a self,
-        key: &'a details::Key,
-    ) -> BoxFuture<'a, Result<details::broadcasts::Broadcasts, Error>> {
-        Box::pin(self.read_broadcasts(key))
+    fn requests<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Requests>, Error>> {
+        Box::pin(self.read_requests(parts))
     }
 
-    fn requests<'a>(&'a self, key: &'a details::Key) -> BoxFuture<'a, Result<details::requests::Requests, Error>> {
-        Box::pin(self.read_requests(key))
+    fn corrections<'a>(&'a self, corp: &'a str, day: Date) -> BoxFuture<'a, Result<Corrections, Error>> {
+        Box::pin(self.read_corrections(corp, day))
     }
 
-    fn corrections<'a>(
-        &'a self,
-        key: &'a details::Key,
-    ) -> BoxFuture<'a, Result<details::corrections::Corrections, Error>> {
-        Box::pin(self.read_corrections(key))
+    fn contests<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Contests, Error>> {
+        Box::pin(self.read_contests(corp))
     }
 
-    fn contests<'a>(&'a self, key: &'a details::Key) -> BoxFuture<'a, Result<details::contests::Contests, Error>> {
-        Box::pin(self.read_contests(key))
+    fn codes<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Codes, Error>> {
+        Box::pin(self.read_codes(corp))
     }
 
-    fn codes<'a>(&'a self, key: &'a details::Key) -> BoxFuture<'a, Result<details::codes::Codes, Error>> {
-        Box::pin(self.read_codes(key))
-    }
-
-    fn person<'a>(&'a self, key: &'a details::Key) -> BoxFuture<'a, Result<details::person::Person, Error>> {
-        Box::pin(self.read_person(key))
+    fn person<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Person>, Error>> {
+        Box::pin(self.read_person(parts))
     }
 }
 
@@ -228,11 +220,11 @@ impl Warehouse {
         Ok(rows.into_iter().map(|row| (row.store, row.region)).collect())
     }
 
-    async fn targets(&self, watched: &Watched, day: Date) -> Result<HashMap<(Level, String, String), u64>, Error> {
+    async fn targets(&self, parts: &Parts) -> Result<HashMap<(Level, String, String), u64>, Error> {
         let query = "SELECT toString(level) AS level, if(level = 'corp', '', t.id) AS id, toString(metric) AS metric, \
             t.target AS newest FROM dim_target AS t WHERE corp_id = ? AND business_date = toDate(?) AND level IN ?";
-        let levels = [watched.scope.level.name(), watched.level.name(), Level::Region.name()];
-        let query = self.client.query(query).bind(&watched.corp).bind(day.to_string()).bind(levels.as_slice());
+        let levels = [parts.scope.name(), parts.level.name(), Level::Region.name()];
+        let query = self.client.query(query).bind(&parts.corp).bind(parts.day.to_string()).bind(levels.as_slice());
         let rows: Vec<TargetRow> = rows("targets", query).await?;
         let target = |row: TargetRow| Some(((Level::from_name(&row.level)?, row.id, row.metric), row.newest));
         Ok(rows.into_iter().filter_map(target).collect())
@@ -267,6 +259,7 @@ struct ClockRow {
 
 #[derive(Row, Deserialize)]
 struct DayRow {
+    part: String,
     kind: String,
     name: String,
     counters: Vec<u64>,
@@ -316,16 +309,46 @@ fn column(level: Level) -> &'static str {
     }
 }
 
-/// The condition that keeps a query within a scope; its value is bound by [`bind_scope`].
-fn within(scope: &Scope) -> String {
-    match scope.level {
-        Level::Corp => String::new(),
-        level @ (Level::Region | Level::Store | Level::Staff) => format!(" AND {} = ?", column(level)),
+/// The column `part`: to which of the parts a row belongs; empty for the corp.
+fn part(parts: &Parts) -> String {
+    match parts.scope {
+        Level::Corp => "'' AS part".to_owned(),
+        level @ (Level::Region | Level::Store | Level::Staff) => format!("toString({}) AS part", column(level)),
     }
 }
 
-fn bind_scope(query: Query, scope: &Scope) -> Query {
-    if scope.level == Level::Corp { query } else { query.bind(&scope.id) }
+/// The condition that keeps a query within the parts; their ids are bound by [`bind_parts`].
+fn within(parts: &Parts) -> String {
+    match parts.scope {
+        Level::Corp => String::new(),
+        level @ (Level::Region | Level::Store | Level::Staff) => format!(" AND {} IN ?", column(level)),
+    }
+}
+
+fn bind_parts(query: Query, parts: &Parts) -> Query {
+    if parts.scope == Level::Corp { query } else { query.bind(parts.ids.as_slice()) }
+}
+
+/// The rows of an answer by the id of their part.
+struct ByPart<R>(HashMap<String, Vec<R>>);
+
+impl<R> ByPart<R> {
+    fn new(rows: Vec<R>, part: fn(&R) -> &String) -> Self {
+        let mut parts: HashMap<_, Vec<_>> = HashMap::new();
+        for row in rows {
+            parts.entry(part(&row).clone()).or_default().push(row);
+        }
+        Self(parts)
+    }
+
+    fn take(&mut self, id: &str) -> Vec<R> {
+        self.0.remove(id).unwrap_or_default()
+    }
+
+    /// What is made of the rows of each part, in the order of the parts.
+    fn each<T>(mut self, parts: &Parts, of: impl Fn(Vec<R>) -> T) -> Vec<T> {
+        parts.ids.iter().map(|id| of(self.take(id))).collect()
+    }
 }
 
 /// An array of the sums of all counters, of the rows that meet `condition` (empty: of all rows).

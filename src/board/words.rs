@@ -269,6 +269,8 @@ words! {
     MonthAdjusted = "month_adjusted", "调整", "Adjusted";
     MonthAdjustedSays = "month_adjusted_says", "封账后记录", "after closing";
     MyAdds = "my_adds", "我的流水", "My adds, one by one";
+    MyAddsBefore = "my_adds_before", "更早的 50 条", "50 before these";
+    MyAddsNewest = "my_adds_newest", "回到最新", "Back to the newest";
     MyAddsSay = "my_adds_say", "只记时间和渠道，不显示客户是谁。对不上？点开一条，把编号发给店长复核。", "Time and channel only, never the customer. Something missing? Open a line and send its number to your manager.";
     Receipt = "receipt", "编号", "Number";
     StatusPending = "status_pending", "{} 定数", "final {}";

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::{Detail, Key};
-use crate::board::reader::{Error, Reader};
+use super::Detail;
+use crate::board::reader::{Error, Parts, Reader};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Broadcasts {
@@ -42,7 +42,7 @@ impl Detail for Broadcasts {
     /// As often as they are refreshed.
     const INTERVAL: Duration = Duration::from_mins(1);
 
-    fn read<'a>(reader: &'a dyn Reader, key: &'a Key) -> BoxFuture<'a, Result<Self, Error>> {
-        reader.broadcasts(key)
+    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Self>, Error>> {
+        reader.broadcasts(parts)
     }
 }

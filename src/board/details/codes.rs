@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::{Detail, Key};
-use crate::board::reader::{Error, Reader};
+use super::Detail;
+use crate::board::reader::{Error, Parts, Reader};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Codes {
@@ -33,7 +33,7 @@ pub struct Code {
 impl Detail for Codes {
     const INTERVAL: Duration = Duration::from_mins(1);
 
-    fn read<'a>(reader: &'a dyn Reader, key: &'a Key) -> BoxFuture<'a, Result<Self, Error>> {
-        reader.codes(key)
+    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Self>, Error>> {
+        Box::pin(async move { Ok(vec![reader.codes(&parts.corp).await?]) })
     }
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::{Detail, Key};
+use super::Detail;
 use crate::board::days::Instants;
-use crate::board::reader::{Error, Reader};
+use crate::board::reader::{Error, Parts, Reader};
 
 /// The refresh of the cohorts runs once a minute by default; farther behind than this it has failed, and what was added
 /// since would pass for qualified unseen.
@@ -46,8 +46,8 @@ pub struct Cohort {
 impl Detail for Cohorts {
     const INTERVAL: Duration = Duration::from_secs(10);
 
-    fn read<'a>(reader: &'a dyn Reader, key: &'a Key) -> BoxFuture<'a, Result<Self, Error>> {
-        reader.cohorts(key)
+    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Self>, Error>> {
+        reader.cohorts(parts)
     }
 }
 

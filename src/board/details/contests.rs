@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::{Detail, Key};
-use crate::board::reader::{Error, Reader};
+use super::Detail;
+use crate::board::reader::{Error, Parts, Reader};
 use crate::board::view::Scope;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Contestant {
 impl Detail for Contests {
     const INTERVAL: Duration = Duration::from_secs(10);
 
-    fn read<'a>(reader: &'a dyn Reader, key: &'a Key) -> BoxFuture<'a, Result<Self, Error>> {
-        reader.contests(key)
+    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Self>, Error>> {
+        Box::pin(async move { Ok(vec![reader.contests(&parts.corp).await?]) })
     }
 }

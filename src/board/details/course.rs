@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::{Detail, Key};
-use crate::board::reader::{Error, Reader};
+use super::Detail;
+use crate::board::reader::{Error, Parts, Reader};
 
 /// Two days of one scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Minute {
 impl Detail for Course {
     const INTERVAL: Duration = Duration::from_secs(10);
 
-    fn read<'a>(reader: &'a dyn Reader, key: &'a Key) -> BoxFuture<'a, Result<Self, Error>> {
-        reader.course(key)
+    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Self>, Error>> {
+        reader.course(parts)
     }
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use jiff::civil::Date;
 
-use super::{Detail, Key};
+use super::Detail;
 use crate::board::days::{LIKE_WEEKDAYS, Moment};
-use crate::board::reader::{Error, Reader};
+use crate::board::reader::{Error, Parts, Reader};
 
 /// Up to [`LIKE_WEEKDAYS`] days of one scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,8 +32,8 @@ impl Detail for History {
     /// Weeks that are over change by late events alone.
     const INTERVAL: Duration = Duration::from_mins(10);
 
-    fn read<'a>(reader: &'a dyn Reader, key: &'a Key) -> BoxFuture<'a, Result<Self, Error>> {
-        reader.history(key)
+    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Self>, Error>> {
+        reader.history(parts)
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::{Detail, Key};
-use crate::board::reader::{Error, Reader};
+use super::Detail;
+use crate::board::reader::{Error, Parts, Reader};
 
 /// By id at the watched level.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Detail for Requests {
     /// As often as they are refreshed.
     const INTERVAL: Duration = Duration::from_mins(1);
 
-    fn read<'a>(reader: &'a dyn Reader, key: &'a Key) -> BoxFuture<'a, Result<Self, Error>> {
-        reader.requests(key)
+    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Self>, Error>> {
+        reader.requests(parts)
     }
 }

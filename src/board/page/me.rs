@@ -5,7 +5,7 @@
 use jiff::ToSpan;
 
 use super::text::{local, many};
-use super::{Context, SEAL_PROVISIONAL, SEAL_REVISED, channels, hero, provisional, rows, target};
+use super::{Context, SEAL_PROVISIONAL, SEAL_REVISED, channels, hero, provisional, rank, rows, target};
 use crate::board::html::{Html, number};
 use crate::board::leaderboard::Row;
 use crate::board::person::{Add, Status};
@@ -221,12 +221,20 @@ fn month(page: &Context) -> Html {
     )
 }
 
+/// Lines of the flow on one page: eight nodes each, beside a tick in the barcode for every add of two days.
+const FLOW_LINES: usize = 50;
+
 fn flow(page: &Context) -> Html {
     let adds = page.facts.my_adds.as_deref();
     let mut newest: Vec<&Add> = adds.unwrap_or_default().iter().collect();
     newest.sort_by(|a, b| b.added_at.cmp(&a.added_at));
-    let lines = newest.into_iter().map(|add| add_line(page, add));
-    page.fill("<section id=\"flow\" aria-labelledby=\"flow-title\"><h2 id=\"flow-title\">{{:my_adds}}</h2><ol class=\"flow\">{{lines}}</ol><p class=\"note\">{{:my_adds_say}}</p></section>", &[("lines", Html::join(lines))])
+    let lines = newest.iter().skip(page.view.from).take(FLOW_LINES).map(|add| add_line(page, add));
+    let end = page.view.from.saturating_add(FLOW_LINES);
+    let next = (end < newest.len()).then_some((end, Word::MyAddsBefore));
+    page.fill("<section id=\"flow\" aria-labelledby=\"flow-title\"><h2 id=\"flow-title\">{{:my_adds}}</h2><ol class=\"flow\">{{lines}}</ol><p class=\"note\">{{:my_adds_say}}</p><p class=\"acts\">{{pages}}</p></section>", &[
+        ("lines", Html::join(lines)),
+        ("pages", rank::pages(page, Word::MyAddsNewest, next)),
+    ])
 }
 
 fn add_line(page: &Context, add: &Add) -> Html {

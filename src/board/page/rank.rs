@@ -13,12 +13,6 @@ use crate::board::words::Word;
 
 pub(super) fn main(page: &Context) -> Html {
     let board = &page.facts.leaderboard;
-    let to = |from: usize, word: Word| {
-        let values = [("to", link(&View { from, ..page.view.clone() })), ("word", page.words.text(word))];
-        Html::fill("<a class=\"btn\" href=\"{{to}}\">{{word}}</a>", &values)
-    };
-    let first = if page.view.from > 0 { to(0, Word::First) } else { Html::default() };
-    let next = board.next.map(|next| to(next, Word::Next)).unwrap_or_default();
     let place = &page.facts.frame.scope;
     page.fill(
         include_str!("rank.html"),
@@ -35,9 +29,19 @@ pub(super) fn main(page: &Context) -> Html {
             ("template", opening(page, None)),
             ("nobody", if board.rows.is_empty() { page.words.text(Word::NobodyHere) } else { Html::default() }),
             ("total", page.words.with(Word::RowsInAll, &[&many(board.total)])),
-            ("pages", Html::join([first, next])),
+            ("pages", pages(page, Word::First, board.next.map(|next| (next, Word::Next)))),
         ],
     )
+}
+
+/// The links from a page that does not begin with the first, and to the `next` one.
+pub(super) fn pages(page: &Context, first: Word, next: Option<(usize, Word)>) -> Html {
+    let to = |(from, word): (usize, Word)| {
+        let values = [("to", link(&View { from, ..page.view.clone() })), ("word", page.words.text(word))];
+        Html::fill("<a class=\"btn\" href=\"{{to}}\">{{word}}</a>", &values)
+    };
+    let first = (page.view.from > 0).then_some((0, first));
+    Html::join(first.into_iter().chain(next).map(to))
 }
 
 pub(super) fn metric_word(metric: Metric) -> Word {

@@ -2,29 +2,29 @@
 //!
 //! Invariant: the browser makes new rows from the same templates, so a row looks alike whoever made it.
 
-use super::text::{known, length, share};
+use super::text::{known, length, many, share};
 use super::{Context, Values, attention, link, provisional};
 use crate::board::attention::Kind;
 use crate::board::html::{Html, number, tenths};
-use crate::board::leaderboard::Row;
+use crate::board::leaderboard::{Row, TODAY_ROWS};
 use crate::board::view::{Level, Metric, Page, Scope, View};
 use crate::board::words::Word;
 
 /// The children of the scope, as links to their own pages.
 pub(super) fn children(page: &Context) -> Html {
-    let rows = &page.facts.leaderboard.rows;
+    let (rows, total) = (&page.facts.leaderboard.rows, page.facts.leaderboard.total);
+    let shown = &rows[..rows.len().min(TODAY_ROWS)];
+    let in_all = if total > shown.len() { page.words.with(Word::RowsInAll, &[&many(total)]) } else { Html::default() };
+    let says = if rows.is_empty() { Word::NobodyHere } else { Word::BarsSay };
     let ranks = View { page: Page::Rank, from: 0, ..page.view.clone() };
     page.fill(
         include_str!("children.html"),
         &[
             ("title", page.words.text(level_word(page.view.watched.level))),
             ("ranks", link(&ranks)),
-            ("rows", Html::join(rows.iter().map(|row| linked(page, Some(row))))),
+            ("rows", Html::join(shown.iter().map(|row| linked(page, Some(row))))),
             ("template", linked(page, None)),
-            (
-                "nobody",
-                if rows.is_empty() { page.words.text(Word::NobodyHere) } else { page.words.text(Word::BarsSay) },
-            ),
+            ("says", Html::join([in_all, page.words.text(says)])),
         ],
     )
 }

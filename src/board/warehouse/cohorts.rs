@@ -3,10 +3,9 @@
 use clickhouse::Row;
 use serde::Deserialize;
 
-use super::{Warehouse, bind_scope, column, rows, within};
-use crate::board::details::Key;
+use super::{ByPart, Warehouse, bind_parts, column, part, rows, within};
 use crate::board::details::cohorts::{Cohort, Cohorts};
-use crate::board::reader::Error;
+use crate::board::reader::{Error, Parts};
 
 #[derive(Row, Deserialize)]
 struct ThroughRow {
@@ -15,6 +14,7 @@ struct ThroughRow {
 
 #[derive(Row, Deserialize)]
 struct CohortRow {
+    part: String,
     by_channel: u8,
     name: String,
     not_new: u64,
@@ -25,27 +25,31 @@ struct CohortRow {
 }
 
 impl Warehouse {
-    pub(super) async fn read_cohorts(&self, key: &Key) -> Result<Cohorts, Error> {
+    pub(super) async fn read_cohorts(&self, parts: &Parts) -> Result<Vec<Cohorts>, Error> {
         // First how far they are: what a refresh writes meanwhile is then only farther.
         let complete_through = self.refreshed("qualified_provisional").await?;
         let query = format!(
-            "SELECT toUInt8(grouping(channel) = 0) AS by_channel, \
+            "SELECT {part}, toUInt8(grouping(channel) = 0) AS by_channel, \
              if(by_channel, toString(channel), toString({child})) AS name, \
              toUInt64(sum(adds) - sum(new_adds)) AS not_new, sum(lost_adds) AS lost, sum(opened_adds) AS opened, \
              sum(matured_24h) AS matured, sum(retained_24h) AS retained \
-             FROM v_cohorts_1d WHERE corp_id = ? AND business_date = toDate(?){scope} \
-             GROUP BY GROUPING SETS (({child}), (channel))",
-            child = column(key.level),
-            scope = within(&key.scope),
+             FROM v_cohorts_1d WHERE corp_id = ? AND business_date = toDate(?){within} \
+             GROUP BY GROUPING SETS ((part, {child}), (part, channel))",
+            part = part(parts),
+            child = column(parts.level),
+            within = within(parts),
         );
-        let query = self.client.query(&query).bind(&key.corp).bind(key.day.to_string());
-        let found: Vec<CohortRow> = rows("the cohorts of a day", bind_scope(query, &key.scope)).await?;
-        let mut cohorts = Cohorts { complete_through, ..Cohorts::default() };
-        for CohortRow { by_channel, name, not_new, lost, opened, matured, retained } in found {
-            let map = if by_channel == 1 { &mut cohorts.channels } else { &mut cohorts.children };
-            map.insert(name, Cohort { not_new, lost, opened, matured, retained });
-        }
-        Ok(cohorts)
+        let query = self.client.query(&query).bind(&parts.corp).bind(parts.day.to_string());
+        let found: Vec<CohortRow> = rows("the cohorts of a day", bind_parts(query, parts)).await?;
+        let cohorts = |found: Vec<CohortRow>| {
+            let mut cohorts = Cohorts { complete_through, ..Cohorts::default() };
+            for CohortRow { by_channel, name, not_new, lost, opened, matured, retained, .. } in found {
+                let map = if by_channel == 1 { &mut cohorts.channels } else { &mut cohorts.children };
+                map.insert(name, Cohort { not_new, lost, opened, matured, retained });
+            }
+            cohorts
+        };
+        Ok(ByPart::new(found, |row| &row.part).each(parts, cohorts))
     }
 
     /// How far a cohort figure is refreshed, in ms since the epoch; 0 before the first run.

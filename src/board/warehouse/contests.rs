@@ -11,7 +11,6 @@ use futures_util::future::try_join_all;
 use serde::Deserialize;
 
 use super::{Warehouse, column, rows};
-use crate::board::details::Key;
 use crate::board::details::contests::{Contestant, Contests};
 use crate::board::reader::Error;
 use crate::board::view::{Level, Metric, Scope};
@@ -38,7 +37,7 @@ struct SideRow {
 }
 
 impl Warehouse {
-    pub(super) async fn read_contests(&self, key: &Key) -> Result<Contests, Error> {
+    pub(super) async fn read_contests(&self, corp: &str) -> Result<Contests, Error> {
         let query = format!(
             "SELECT contest_id AS contest, row.1 AS title, row.2 AS place, row.3 AS sides, row.4 AS what, row.5 AS by, \
             toUnixTimestamp64Milli(row.6) AS begins, toUnixTimestamp64Milli(row.7) AS ends FROM (SELECT contest_id, \
@@ -46,14 +45,14 @@ impl Warehouse {
             (published_at, src_offset)) AS row FROM contests_history WHERE corp_id = ? GROUP BY contest_id) \
             WHERE NOT row.8 AND row.7 > now64(3) - INTERVAL 7 DAY ORDER BY begins, contest LIMIT {SHOWN_MAX}"
         );
-        let found: Vec<ContestRow> = rows("contests", self.client.query(&query).bind(&key.corp)).await?;
-        let sides = try_join_all(found.iter().map(|row| self.sides(key, row))).await?;
+        let found: Vec<ContestRow> = rows("contests", self.client.query(&query).bind(corp)).await?;
+        let sides = try_join_all(found.iter().map(|row| self.sides(corp, row))).await?;
         let contests = found.iter().zip(sides).flat_map(|(row, sides)| contestants(row, &sides));
         Ok(Contests { rows: contests.collect() })
     }
 
     /// The values of the sides that have one.
-    async fn sides(&self, key: &Key, row: &ContestRow) -> Result<HashMap<String, i64>, Error> {
+    async fn sides(&self, corp: &str, row: &ContestRow) -> Result<HashMap<String, i64>, Error> {
         let Some(level) = Level::from_name(&row.place) else { return Ok(HashMap::new()) };
         let days = "toDate(fromUnixTimestamp64Milli(toInt64(?), 'UTC')) - 1 AND toDate(fromUnixTimestamp64Milli(toInt64(?), 'UTC')) + 1";
         let query = match Metric::from_name(&row.what) {
@@ -80,7 +79,7 @@ impl Warehouse {
             None => return Ok(HashMap::new()),
         };
         let bounds = |query: Query| query.bind(row.begins).bind(row.ends);
-        let query = bounds(bounds(self.client.query(&query).bind(&key.corp))).bind(row.sides.as_slice());
+        let query = bounds(bounds(self.client.query(&query).bind(corp))).bind(row.sides.as_slice());
         let found: Vec<SideRow> = rows("the sides of a contest", query).await?;
         Ok(found.into_iter().map(|row| (row.side, row.score)).collect())
     }

@@ -4,13 +4,13 @@ use clickhouse::Row;
 use jiff::ToSpan;
 use serde::Deserialize;
 
-use super::{Warehouse, bind_scope, rows, within};
-use crate::board::details::Key;
+use super::{ByPart, Warehouse, bind_parts, part, rows, within};
 use crate::board::details::course::{Course, Minute};
-use crate::board::reader::Error;
+use crate::board::reader::{Error, Parts};
 
 #[derive(Row, Deserialize)]
 struct MinuteRow {
+    part: String,
     day: String,
     start: i64,
     sum: u64,
@@ -18,23 +18,27 @@ struct MinuteRow {
 }
 
 impl Warehouse {
-    pub(super) async fn read_course(&self, key: &Key) -> Result<Course, Error> {
-        let day_before = key.day.checked_sub(1.day()).map_err(|_| Error::Day { day: key.day })?;
+    pub(super) async fn read_course(&self, parts: &Parts) -> Result<Vec<Course>, Error> {
+        let day_before = parts.day.checked_sub(1.day()).map_err(|_| Error::Day { day: parts.day })?;
         let query = format!(
-            "SELECT toString(business_date) AS day, toInt64(toUnixTimestamp(window_start)) * 1000 AS start, \
+            "SELECT {part}, toString(business_date) AS day, toInt64(toUnixTimestamp(window_start)) * 1000 AS start, \
              sum(adds) AS sum, sum(late_adds) AS late \
-             FROM v_counts_1m WHERE corp_id = ? AND business_date IN (toDate(?), toDate(?)){scope} \
-             GROUP BY day, start HAVING sum > 0 ORDER BY start",
-            scope = within(&key.scope),
+             FROM v_counts_1m WHERE corp_id = ? AND business_date IN (toDate(?), toDate(?)){within} \
+             GROUP BY part, day, start HAVING sum > 0 ORDER BY start",
+            part = part(parts),
+            within = within(parts),
         );
-        let query = self.client.query(&query).bind(&key.corp).bind(key.day.to_string()).bind(day_before.to_string());
-        let found: Vec<MinuteRow> = rows("a day by the minute", bind_scope(query, &key.scope)).await?;
-        let day = key.day.to_string();
-        let mut course = Course::default();
-        for row in found {
-            let minutes = if row.day == day { &mut course.day } else { &mut course.day_before };
-            minutes.push(Minute { start: row.start, adds: row.sum, late_adds: row.late });
-        }
-        Ok(course)
+        let day = parts.day.to_string();
+        let query = self.client.query(&query).bind(&parts.corp).bind(&day).bind(day_before.to_string());
+        let found: Vec<MinuteRow> = rows("a day by the minute", bind_parts(query, parts)).await?;
+        let course = |found: Vec<MinuteRow>| {
+            let mut course = Course::default();
+            for row in found {
+                let minutes = if row.day == day { &mut course.day } else { &mut course.day_before };
+                minutes.push(Minute { start: row.start, adds: row.sum, late_adds: row.late });
+            }
+            course
+        };
+        Ok(ByPart::new(found, |row| &row.part).each(parts, course))
     }
 }

@@ -7,55 +7,67 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::{Warehouse, bind_scope, column, rows, within};
+use super::{ByPart, Warehouse, bind_parts, column, part, rows, within};
 use crate::board::days::LIKE_WEEKDAYS;
-use crate::board::details::Key;
 use crate::board::details::history::{History, LikeDay};
-use crate::board::reader::Error;
+use crate::board::reader::{Error, Parts};
 
 #[derive(Row, Deserialize)]
 struct LikeRow {
+    part: String,
     day: String,
     minutes: Vec<(u32, u64)>,
 }
 
 #[derive(Row, Deserialize)]
 struct ChildRow {
+    part: String,
     day: String,
     name: String,
     sum: u64,
 }
 
 impl Warehouse {
-    pub(super) async fn read_history(&self, key: &Key) -> Result<History, Error> {
-        let (days, scope) = (like_weekdays(key.day), within(&key.scope));
+    pub(super) async fn read_history(&self, parts: &Parts) -> Result<Vec<History>, Error> {
+        let (days, part, within) = (like_weekdays(parts.day), part(parts), within(parts));
         let minutes = format!(
-            "SELECT toString(date) AS day, arraySort(groupArray((minute, sum))) AS minutes FROM \
-             (SELECT business_date AS date, toUInt32(intDiv(toUnixTimestamp(window_start), 60)) AS minute, sum(adds) AS sum \
-             FROM v_counts_1m WHERE corp_id = ? AND business_date IN ({days}){scope} \
-             GROUP BY date, minute HAVING sum > 0) GROUP BY date ORDER BY date DESC"
+            "SELECT part, toString(date) AS day, arraySort(groupArray((minute, sum))) AS minutes FROM \
+             (SELECT {part}, business_date AS date, toUInt32(intDiv(toUnixTimestamp(window_start), 60)) AS minute, sum(adds) AS sum \
+             FROM v_counts_1m WHERE corp_id = ? AND business_date IN ({days}){within} \
+             GROUP BY part, date, minute HAVING sum > 0) GROUP BY part, date ORDER BY date DESC"
         );
         let children = format!(
-            "SELECT toString(business_date) AS day, toString({child}) AS name, sum(adds) AS sum \
-             FROM v_counts_1d WHERE corp_id = ? AND business_date IN ({days}){scope} \
-             GROUP BY business_date, {child} HAVING sum > 0",
-            child = column(key.level),
+            "SELECT {part}, toString(business_date) AS day, toString({child}) AS name, sum(adds) AS sum \
+             FROM v_counts_1d WHERE corp_id = ? AND business_date IN ({days}){within} \
+             GROUP BY part, business_date, {child} HAVING sum > 0",
+            child = column(parts.level),
         );
-        let ask = |query: &str| bind_scope(self.client.query(query).bind(&key.corp), &key.scope);
+        let ask = |query: &str| bind_parts(self.client.query(query).bind(&parts.corp), parts);
         let (minutes, children) = tokio::try_join!(
             rows::<LikeRow>("like weekdays", ask(&minutes)),
             rows::<ChildRow>("like weekdays by child", ask(&children)),
         )?;
-        let mut by_day: HashMap<String, HashMap<String, u64>> = HashMap::new();
-        for ChildRow { day, name, sum } in children {
-            by_day.entry(day).or_default().insert(name, sum);
-        }
-        let like = |row: LikeRow| {
-            let children = by_day.remove(&row.day).unwrap_or_default();
-            row.day.parse::<Date>().ok().map(|day| LikeDay { day, minutes: row.minutes, children })
-        };
-        Ok(History { days: minutes.into_iter().filter_map(like).collect() })
+        let (mut minutes, children) = (ByPart::new(minutes, |row| &row.part), ByPart::new(children, |row| &row.part));
+        let children = children.each(parts, by_day);
+        let days = parts.ids.iter().zip(children).map(|(id, children)| like_days(minutes.take(id), children));
+        Ok(days.map(|days| History { days }).collect())
     }
+}
+
+fn by_day(rows: Vec<ChildRow>) -> HashMap<String, HashMap<String, u64>> {
+    let mut by_day: HashMap<_, HashMap<_, _>> = HashMap::new();
+    for ChildRow { day, name, sum, .. } in rows {
+        by_day.entry(day).or_default().insert(name, sum);
+    }
+    by_day
+}
+
+fn like_days(rows: Vec<LikeRow>, mut children: HashMap<String, HashMap<String, u64>>) -> Vec<LikeDay> {
+    let like = |row: LikeRow| {
+        let children = children.remove(&row.day).unwrap_or_default();
+        row.day.parse::<Date>().ok().map(|day| LikeDay { day, minutes: row.minutes, children })
+    };
+    rows.into_iter().filter_map(like).collect()
 }
 
 /// The days as a list of SQL.

@@ -1,20 +1,19 @@
 //! What operators look at: broadcasts, requests, corrections, silent codes.
 
-use std::collections::HashMap;
-
 use clickhouse::Row;
+use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::{Warehouse, bind_scope, column, rows, within};
-use crate::board::details::Key;
+use super::{ByPart, Warehouse, bind_parts, column, part, rows, within};
 use crate::board::details::broadcasts::{Broadcasts, Sent, Usual};
 use crate::board::details::codes::{Code, Codes};
 use crate::board::details::corrections::{Corrected, Corrections};
 use crate::board::details::requests::{Passed, Requests};
-use crate::board::reader::Error;
+use crate::board::reader::{Error, Parts};
 
 #[derive(Row, Deserialize)]
 struct SentRow {
+    part: String,
     task: String,
     name: String,
     child: String,
@@ -26,6 +25,7 @@ struct SentRow {
 
 #[derive(Row, Deserialize)]
 struct UsualRow {
+    part: String,
     sent_to: u64,
     left: u64,
     tasks: u64,
@@ -33,6 +33,7 @@ struct UsualRow {
 
 #[derive(Row, Deserialize)]
 struct PassedRow {
+    part: String,
     child: String,
     sent: u64,
     accepted: u64,
@@ -69,25 +70,26 @@ struct CodeRow {
 }
 
 impl Warehouse {
-    pub(super) async fn read_broadcasts(&self, key: &Key) -> Result<Broadcasts, Error> {
-        let (child, scope) = (column(key.level), within(&key.scope));
+    pub(super) async fn read_broadcasts(&self, parts: &Parts) -> Result<Vec<Broadcasts>, Error> {
+        let (part, child, within) = (part(parts), column(parts.level), within(parts));
         let sent = format!(
-            "SELECT task_id AS task, max(task_name) AS name, toString({child}) AS child, \
+            "SELECT {part}, task_id AS task, max(task_name) AS name, toString({child}) AS child, \
              toUnixTimestamp64Milli(min(sent_at)) AS first_sent_at, sum(audience) AS sent_to, sum(deleted_24h) AS left, \
              toUInt8(max(is_provisional)) AS provisional \
-             FROM v_broadcasts WHERE corp_id = ? AND business_date = toDate(?){scope} \
-             GROUP BY task_id, {child} ORDER BY first_sent_at, task, child"
+             FROM v_broadcasts WHERE corp_id = ? AND business_date = toDate(?){within} \
+             GROUP BY part, task_id, {child} ORDER BY first_sent_at, task, child"
         );
         let usual = format!(
-            "SELECT sum(audience) AS sent_to, sum(deleted_24h) AS left, uniqExact(task_id) AS tasks FROM v_broadcasts \
-             WHERE corp_id = ? AND business_date BETWEEN toDate(?) - 30 AND toDate(?) - 1{scope} AND NOT is_provisional"
+            "SELECT {part}, sum(audience) AS sent_to, sum(deleted_24h) AS left, uniqExact(task_id) AS tasks FROM v_broadcasts \
+             WHERE corp_id = ? AND business_date BETWEEN toDate(?) - 30 AND toDate(?) - 1{within} AND NOT is_provisional \
+             GROUP BY part"
         );
-        let day = key.day.to_string();
-        let sent = self.client.query(&sent).bind(&key.corp).bind(&day);
-        let usual = self.client.query(&usual).bind(&key.corp).bind(&day).bind(&day);
+        let day = parts.day.to_string();
+        let sent = self.client.query(&sent).bind(&parts.corp).bind(&day);
+        let usual = self.client.query(&usual).bind(&parts.corp).bind(&day).bind(&day);
         let (sent, usual) = tokio::try_join!(
-            rows::<SentRow>("broadcasts", bind_scope(sent, &key.scope)),
-            rows::<UsualRow>("earlier broadcasts", bind_scope(usual, &key.scope)),
+            rows::<SentRow>("broadcasts", bind_parts(sent, parts)),
+            rows::<UsualRow>("earlier broadcasts", bind_parts(usual, parts)),
         )?;
         let of = |row: SentRow| Sent {
             task_id: row.task,
@@ -98,34 +100,39 @@ impl Warehouse {
             deleted_24h: row.left,
             is_provisional: row.provisional == 1,
         };
-        let usual = usual.first().map(|row| Usual { audience: row.sent_to, deleted_24h: row.left, tasks: row.tasks });
-        Ok(Broadcasts { sent: sent.into_iter().map(of).collect(), usual: usual.unwrap_or_default() })
+        let usual_of = |row: &UsualRow| Usual { audience: row.sent_to, deleted_24h: row.left, tasks: row.tasks };
+        let usual = ByPart::new(usual, |row| &row.part);
+        let usual = usual.each(parts, |rows| rows.first().map(usual_of).unwrap_or_default());
+        let sent = ByPart::new(sent, |row| &row.part).each(parts, |rows| rows.into_iter().map(of).collect());
+        Ok(sent.into_iter().zip(usual).map(|(sent, usual)| Broadcasts { sent, usual }).collect())
     }
 
-    pub(super) async fn read_requests(&self, key: &Key) -> Result<Requests, Error> {
+    pub(super) async fn read_requests(&self, parts: &Parts) -> Result<Vec<Requests>, Error> {
         // Every day is cut at the time of day that the refresh has reached today: earlier days hold answers that came later.
         let query = format!(
             "WITH toDate(?) AS today, \
              (SELECT complete_through FROM v_refresh WHERE figure = 'pass_rate_72h') - toIntervalDay(today - business_date) AS until \
-             SELECT toString({child}) AS child, countIf(business_date = today AND requested_at < until) AS sent, \
+             SELECT {part}, toString({child}) AS child, countIf(business_date = today AND requested_at < until) AS sent, \
              countIf(business_date = today AND accepted_at < until) AS accepted, \
              countIf(business_date < today AND requested_at < until) AS usual_sent, \
              countIf(business_date < today AND accepted_at < until) AS usual_accepted \
-             FROM v_requests WHERE corp_id = ? AND business_date BETWEEN toDate(?) - 7 AND toDate(?){scope} GROUP BY {child}",
-            child = column(key.level),
-            scope = within(&key.scope),
+             FROM v_requests WHERE corp_id = ? AND business_date BETWEEN toDate(?) - 7 AND toDate(?){within} GROUP BY part, {child}",
+            part = part(parts),
+            child = column(parts.level),
+            within = within(parts),
         );
-        let day = key.day.to_string();
-        let query = self.client.query(&query).bind(&day).bind(&key.corp).bind(&day).bind(&day);
-        let found: Vec<PassedRow> = rows("requests and answers", bind_scope(query, &key.scope)).await?;
+        let day = parts.day.to_string();
+        let query = self.client.query(&query).bind(&day).bind(&parts.corp).bind(&day).bind(&day);
+        let found: Vec<PassedRow> = rows("requests and answers", bind_parts(query, parts)).await?;
         let passed = |row: PassedRow| {
-            let PassedRow { child, sent, accepted, usual_sent, usual_accepted } = row;
+            let PassedRow { child, sent, accepted, usual_sent, usual_accepted, .. } = row;
             (child, Passed { sent, accepted, usual_sent, usual_accepted })
         };
-        Ok(Requests { children: found.into_iter().map(passed).collect::<HashMap<_, _>>() })
+        let requests = |rows: Vec<PassedRow>| Requests { children: rows.into_iter().map(passed).collect() };
+        Ok(ByPart::new(found, |row| &row.part).each(parts, requests))
     }
 
-    pub(super) async fn read_corrections(&self, key: &Key) -> Result<Corrections, Error> {
+    pub(super) async fn read_corrections(&self, corp: &str, day: Date) -> Result<Corrections, Error> {
         // Where the channels of a figure changed and their sum did not, that is what happened, whatever found it.
         let query = "SELECT toString(business_date) AS day, \
             if(was = became AND max(c.moved), 'channel', toString(reason)) AS why, toString(metric) AS what, \
@@ -139,8 +146,8 @@ impl Warehouse {
             FROM v_corrections WHERE corp_id = ? AND business_date BETWEEN toDate(?) - 7 AND toDate(?) \
             GROUP BY business_date, reason, metric, region_id, store_id, staff_id, channel) AS c \
             GROUP BY business_date, reason, metric, region_id, store_id, staff_id";
-        let day = key.day.to_string();
-        let query = self.client.query(query).bind(&key.corp).bind(&day).bind(&day);
+        let day = day.to_string();
+        let query = self.client.query(query).bind(corp).bind(&day).bind(&day);
         let found: Vec<CorrectedRow> = rows("corrections", query).await?;
         let corrected = |row: CorrectedRow| {
             Some(Corrected {
@@ -164,11 +171,11 @@ impl Warehouse {
         Ok(Corrections { rows })
     }
 
-    pub(super) async fn read_codes(&self, key: &Key) -> Result<Codes, Error> {
+    pub(super) async fn read_codes(&self, corp: &str) -> Result<Codes, Error> {
         let query = "SELECT state AS code, label AS named, toString(channel) AS key, toString(region_id) AS region, \
             toString(store_id) AS store, staff_id AS staff, toUnixTimestamp64Milli(last_add_at) AS last, \
             toUInt64(usual_gap_seconds) AS gap FROM v_silent_codes WHERE corp_id = ? ORDER BY adds_14d DESC, state";
-        let found: Vec<CodeRow> = rows("silent codes", self.client.query(query).bind(&key.corp)).await?;
+        let found: Vec<CodeRow> = rows("silent codes", self.client.query(query).bind(corp)).await?;
         let code = |row: CodeRow| Code {
             state: row.code,
             label: row.named,

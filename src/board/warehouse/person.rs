@@ -3,13 +3,13 @@
 use clickhouse::Row;
 use serde::Deserialize;
 
-use super::{Warehouse, rows};
-use crate::board::details::Key;
+use super::{ByPart, Warehouse, bind_parts, rows};
 use crate::board::details::person::{Added, Fate, Month, Person};
-use crate::board::reader::Error;
+use crate::board::reader::{Error, Parts};
 
 #[derive(Row, Deserialize)]
 struct AddedRow {
+    part: String,
     at: i64,
     recorded: i64,
     key: String,
@@ -21,87 +21,100 @@ struct AddedRow {
 
 #[derive(Row, Deserialize)]
 struct BeforeRow {
+    part: String,
     at: i64,
 }
 
 #[derive(Row, Deserialize)]
 struct QualifiedRow {
+    part: String,
     qualified: u64,
     last: u64,
 }
 
 #[derive(Row, Deserialize)]
 struct AdjustedRow {
+    part: String,
     adjusted: i64,
 }
 
 /// Whoever the customers are stays in ClickHouse: an episode is found by the record that began it.
-const ADDS: &str = "SELECT toUnixTimestamp64Milli(e.occurred_at) AS at, toUnixTimestamp64Milli(e.recorded_at) AS recorded, \
+const ADDS: &str = "SELECT e.staff_id AS part, toUnixTimestamp64Milli(e.occurred_at) AS at, toUnixTimestamp64Milli(e.recorded_at) AS recorded, \
     toString(e.channel) AS key, toString(e.src_topic) AS topic, e.src_partition AS partition, e.src_offset AS offset, \
     multiIf(p.began_by = '', '', NOT p.is_new, 'not_new', p.by = 'customer' AND p.within, 'left', \
     p.by = 'staff' AND p.within, 'purged', 'friend') AS fate \
-    FROM (SELECT occurred_at, recorded_at, channel, src_topic, src_partition, src_offset FROM events \
-    WHERE corp_id = ? AND business_date = toDate(?) AND type = 'friend.added' AND staff_id = ? \
+    FROM (SELECT staff_id, occurred_at, recorded_at, channel, src_topic, src_partition, src_offset FROM events \
+    WHERE corp_id = ? AND business_date = toDate(?) AND type = 'friend.added' AND staff_id IN ? \
     AND channel_group != 'transfer') AS e LEFT JOIN (SELECT src_topic, src_partition, src_offset, \
     toString(begun_by) AS began_by, is_new_to_corp AS is_new, toString(unfriended_by) AS by, \
     ifNull(unfriended_at < began_at + INTERVAL 1 DAY, false) AS within FROM v_episodes \
     WHERE corp_id = ? AND business_date = toDate(?) AND customer_id IN (SELECT customer_id FROM events \
-    WHERE corp_id = ? AND business_date = toDate(?) AND type = 'friend.added' AND staff_id = ?)) AS p \
+    WHERE corp_id = ? AND business_date = toDate(?) AND type = 'friend.added' AND staff_id IN ?)) AS p \
     ON p.src_topic = e.src_topic AND p.src_partition = e.src_partition AND p.src_offset = e.src_offset \
     ORDER BY at, topic, partition, offset";
 
-const DAY_BEFORE: &str = "SELECT toUnixTimestamp64Milli(occurred_at) AS at FROM events WHERE corp_id = ? \
-    AND business_date = toDate(?) - 1 AND type = 'friend.added' AND staff_id = ? AND channel_group != 'transfer' ORDER BY at";
+const DAY_BEFORE: &str = "SELECT staff_id AS part, toUnixTimestamp64Milli(occurred_at) AS at FROM events WHERE corp_id = ? \
+    AND business_date = toDate(?) - 1 AND type = 'friend.added' AND staff_id IN ? AND channel_group != 'transfer' ORDER BY at";
 
 impl Warehouse {
-    pub(super) async fn read_person(&self, key: &Key) -> Result<Person, Error> {
+    pub(super) async fn read_person(&self, parts: &Parts) -> Result<Vec<Person>, Error> {
         // First how far the episodes are: what a refresh writes meanwhile is then only farther.
         let complete_through = self.refreshed("qualified_provisional").await?;
-        let (day, staff) = (key.day.to_string(), &key.scope.id);
-        let adds = self.client.query(ADDS).bind(&key.corp).bind(&day).bind(staff).bind(&key.corp).bind(&day);
-        let adds = adds.bind(&key.corp).bind(&day).bind(staff);
-        let before = self.client.query(DAY_BEFORE).bind(&key.corp).bind(&day).bind(staff);
-        let (adds, before, month) = tokio::try_join!(
+        let day = parts.day.to_string();
+        let adds = bind_parts(self.client.query(ADDS).bind(&parts.corp).bind(&day), parts).bind(&parts.corp).bind(&day);
+        let adds = bind_parts(adds.bind(&parts.corp).bind(&day), parts);
+        let before = bind_parts(self.client.query(DAY_BEFORE).bind(&parts.corp).bind(&day), parts);
+        let (adds, before, months) = tokio::try_join!(
             rows::<AddedRow>("one's adds", adds),
             rows::<BeforeRow>("one's adds of the day before", before),
-            self.month(key),
+            self.months(parts),
         )?;
-        let added = |row: AddedRow| Added {
-            at: row.at,
-            recorded_at: row.recorded,
-            channel: row.key,
-            record: (row.topic, row.partition, row.offset),
-            fate: match row.fate.as_str() {
-                "not_new" => Fate::NotNew,
-                "left" => Fate::Left,
-                "purged" => Fate::Purged,
-                "friend" => Fate::Friend,
-                _ => Fate::Unknown,
-            },
+        let (mut adds, mut before) = (ByPart::new(adds, |row| &row.part), ByPart::new(before, |row| &row.part));
+        let person = |(id, month): (&String, Month)| Person {
+            adds: adds.take(id).into_iter().map(added).collect(),
+            day_before: before.take(id).into_iter().map(|row| row.at).collect(),
+            month,
+            complete_through,
         };
-        let (adds, day_before) =
-            (adds.into_iter().map(added).collect(), before.into_iter().map(|row| row.at).collect());
-        Ok(Person { adds, day_before, month, complete_through })
+        Ok(parts.ids.iter().zip(months).map(person).collect())
     }
 
-    async fn month(&self, key: &Key) -> Result<Month, Error> {
-        let within =
-            "WHERE corp_id = ? AND business_date BETWEEN toStartOfMonth(toDate(?)) AND toDate(?) AND staff_id = ?";
+    async fn months(&self, parts: &Parts) -> Result<Vec<Month>, Error> {
+        let within = "WHERE corp_id = ? AND business_date BETWEEN toStartOfMonth(toDate(?)) AND toDate(?) \
+                      AND staff_id IN ? GROUP BY staff_id";
         let qualified = format!(
-            "SELECT sum(qualified_adds) AS qualified, sum(qualified_final) AS last FROM v_qualified_adds_1d {within}"
+            "SELECT staff_id AS part, sum(qualified_adds) AS qualified, sum(qualified_final) AS last \
+             FROM v_qualified_adds_1d {within}"
         );
-        let adjusted = format!("SELECT sum(adjusted_qualified_adds) AS adjusted FROM v_closed_1d {within}");
-        let day = key.day.to_string();
-        let ask = |query: &str| self.client.query(query).bind(&key.corp).bind(&day).bind(&day).bind(&key.scope.id);
+        let adjusted =
+            format!("SELECT staff_id AS part, sum(adjusted_qualified_adds) AS adjusted FROM v_closed_1d {within}");
+        let day = parts.day.to_string();
+        let ask = |query: &str| bind_parts(self.client.query(query).bind(&parts.corp).bind(&day).bind(&day), parts);
         let (qualified, adjusted) = tokio::try_join!(
             rows::<QualifiedRow>("one's month", ask(&qualified)),
             rows::<AdjustedRow>("one's adjustments", ask(&adjusted)),
         )?;
-        let (qualified, adjusted) = (qualified.first(), adjusted.first());
-        Ok(Month {
-            qualified: qualified.map_or(0, |row| row.qualified),
-            qualified_final: qualified.map_or(0, |row| row.last),
-            adjusted: adjusted.map_or(0, |row| row.adjusted),
-        })
+        let qualified = ByPart::new(qualified, |row| &row.part);
+        let qualified = qualified.each(parts, |rows| rows.first().map_or((0, 0), |row| (row.qualified, row.last)));
+        let adjusted = ByPart::new(adjusted, |row| &row.part);
+        let adjusted = adjusted.each(parts, |rows| rows.first().map_or(0, |row| row.adjusted));
+        let month = |((qualified, qualified_final), adjusted)| Month { qualified, qualified_final, adjusted };
+        Ok(qualified.into_iter().zip(adjusted).map(month).collect())
+    }
+}
+
+fn added(row: AddedRow) -> Added {
+    Added {
+        at: row.at,
+        recorded_at: row.recorded,
+        channel: row.key,
+        record: (row.topic, row.partition, row.offset),
+        fate: match row.fate.as_str() {
+            "not_new" => Fate::NotNew,
+            "left" => Fate::Left,
+            "purged" => Fate::Purged,
+            "friend" => Fate::Friend,
+            _ => Fate::Unknown,
+        },
     }
 }

@@ -101,7 +101,7 @@ fn the_day_of_one_person_is_not_foreseen_and_says_why() {
 fn with_targets(metric: &str, targets: &[(Level, &str, u64)]) -> Snapshot {
     let mut snapshot = fixture::snapshot();
     let target = |(level, id, target): &(Level, &str, u64)| ((*level, (*id).to_owned(), metric.to_owned()), *target);
-    snapshot.directory.targets = targets.iter().map(target).collect();
+    snapshot.directory.targets = Arc::new(targets.iter().map(target).collect());
     snapshot
 }
 
@@ -140,7 +140,8 @@ fn a_target_in_qualified_adds_is_hatched_and_sealed_until_they_are_final() {
 #[test]
 fn of_several_targets_that_in_adds_is_shown_and_needs_no_name() {
     let mut snapshot = fixture::snapshot();
-    snapshot.directory.targets.insert((Level::Corp, String::new(), "qualified_adds".to_owned()), 7);
+    let of_qualified = ((Level::Corp, String::new(), "qualified_adds".to_owned()), 7);
+    Arc::make_mut(&mut snapshot.directory.targets).extend([of_qualified]);
     let html = goal(Page::Today, snapshot, &[("lang", "en")]);
     assert!(html.contains("Target</button> <b class=\"num\">100</b>") && html.contains(">30.0%</b>"), "{html}");
 }
