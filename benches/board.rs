@@ -221,7 +221,7 @@ fn page(board: &Board, query: &str) -> f64 {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("the board answers");
     let took = began.elapsed().as_secs_f64() * 1e3;
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("id=\"adds\""), "a page with figures: {answer}");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("data-n=\"adds\""), "a page with figures: {answer}");
     took
 }
 

@@ -30,13 +30,13 @@ pub type Door = (&'static str, fn(&[u8]));
 
 /// All of them.
 pub const DOORS: [Door; 4] =
-    [("record", record), ("config", config::hostile), ("csv", reference::hostile), ("engine", engine::hostile)];
+    [("record", record), ("config", config::hostile), ("csv", reference::hostile), ("engine", endpoint)];
 
 /// Of every record: that of the examples in `schemas/`, so that their events are neither too old nor in the future.
 const TIMESTAMP_MS: i64 = 1_741_572_000_500;
 
 /// Header lines `name: value` between a first line `#` and an empty one; without the `#` all is the value.
-pub(crate) fn headers(bytes: &[u8]) -> (Vec<Header<'_>>, &[u8]) {
+fn headers(bytes: &[u8]) -> (Vec<Header<'_>>, &[u8]) {
     let Some(mut rest) = bytes.strip_prefix(b"#\n") else { return (Vec::new(), bytes) };
     let mut headers = Vec::new();
     while let Some(end) = memchr::memchr(b'\n', rest) {
@@ -50,6 +50,12 @@ pub(crate) fn headers(bytes: &[u8]) -> (Vec<Header<'_>>, &[u8]) {
         headers.extend(str::from_utf8(&line[..cut]).map(|name| Header { name, value }));
     }
     (headers, rest)
+}
+
+/// A request to the embedded endpoint: header lines, then the address in a line, then the body.
+fn endpoint(bytes: &[u8]) {
+    let (headers, request) = headers(bytes);
+    engine::hostile(&headers, request);
 }
 
 /// A record, delivered twice at different offsets.

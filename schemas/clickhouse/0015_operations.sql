@@ -48,7 +48,7 @@ ARRAY JOIN [
         ('loss_after_broadcast', 86400), ('cost_per_add', 129600), ('cost_per_retained_add_24h', 216000),
         ('cost_per_retained_add_7d', 734400), ('cost_per_retained_add_30d', 2721600)
     ] AS part
-COMMENT '队列指标的新鲜度：一行一指标 / freshness of the cohort figures, one row for each';
+COMMENT 'OPS 队列指标的新鲜度：一行一指标 / freshness of the cohort figures, one row for each';
 
 CREATE VIEW v_broadcasts (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',

@@ -11,17 +11,17 @@ use super::{
     request::{Input, Request},
     statement::{self, Statement},
 };
+use crate::event::Header;
 
-/// Header lines, the address in a line, and the body: plain, packed, a form and a statement, each in turn.
+/// The first line is the address, the rest the body: plain, packed, a form and a statement, each in turn.
 ///
 /// # Panics
 /// A statement is not the bytes that were sent.
-pub(crate) fn hostile(bytes: &[u8]) {
-    let (lines, bytes) = crate::hostile::headers(bytes);
-    let header = |line: &crate::event::Header<'_>| {
-        Some((HeaderName::try_from(line.name).ok()?, HeaderValue::from_bytes(line.value).ok()?))
+pub(crate) fn hostile(headers: &[Header<'_>], bytes: &[u8]) {
+    let header = |header: &Header<'_>| {
+        Some((HeaderName::try_from(header.name).ok()?, HeaderValue::from_bytes(header.value).ok()?))
     };
-    let headers: HeaderMap = lines.iter().filter_map(header).collect();
+    let headers: HeaderMap = headers.iter().filter_map(header).collect();
     let (address, body) = bytes.split_at(memchr::memchr(b'\n', bytes).unwrap_or(0));
     let pairs = address.split(|byte| *byte == b'&').map(|pair| {
         let text = String::from_utf8_lossy(pair);
