@@ -54,8 +54,13 @@ pub struct Asked<S: Source + ?Sized> {
 
 /// A reading that takes longer is given up, so that the page can say how old its figures are.
 const READ_SECONDS_MAX: u64 = 5;
+const READ_LIMIT: Duration = Duration::from_secs(READ_SECONDS_MAX);
 /// What could never be read is tried again after this time.
 const RETRY: Duration = Duration::from_secs(1);
+/// Readings take this part of the time at most, with a rest that is no longer than this: what hundreds of places watch
+/// takes ClickHouse a second, which inserts need as well, and read without a rest all of it would be late.
+const PART_OF_TIME: u32 = 4;
+const REST_MAX: Duration = Duration::from_secs(10);
 /// An attempt that is late by no more than this need not be repeated for a viewer who comes now.
 const FRESH: Duration = Duration::from_secs(2);
 /// How long a page waits for a first reading before it shows what it has.
@@ -246,10 +251,11 @@ impl<S: Source> Refresher<S> {
                     if !self.keeps(shared) {
                         return;
                     }
-                    next = Instant::now() + S::INTERVAL;
+                    // Set by the end of this reading, which is sooner.
+                    next = Instant::now() + S::INTERVAL + READ_LIMIT;
                     readings.push(self.read(shared, Due::All));
                 }
-                Some(again) = readings.next() => next = next.min(again),
+                Some((due, again)) = readings.next() => next = if due == Due::All { again } else { next.min(again) },
             }
         }
     }
@@ -267,11 +273,13 @@ impl<S: Source> Refresher<S> {
     }
 
     /// Reads what is due of a batch; when it is due again.
-    async fn read(&self, shared: &S::Key, due: Due) -> Instant {
+    async fn read(&self, shared: &S::Key, due: Due) -> (Due, Instant) {
         let began = Instant::now();
-        let due = self.due(shared, due);
-        let intervals = join_all(due.chunks(TOGETHER_MAX).map(|due| self.read_together(due))).await;
-        began + intervals.into_iter().min().unwrap_or(S::INTERVAL)
+        let keys = self.due(shared, due);
+        let intervals = join_all(keys.chunks(TOGETHER_MAX).map(|keys| self.read_together(keys))).await;
+        let interval = intervals.into_iter().min().unwrap_or(S::INTERVAL);
+        let took = began.elapsed();
+        (due, began + interval.max((took * PART_OF_TIME).min(took + REST_MAX)))
     }
 
     /// The keys of a batch that are due, from now on as being read.
@@ -294,7 +302,7 @@ impl<S: Source> Refresher<S> {
             Asked { key: key.clone(), before }
         });
         let asked: Vec<_> = asked.collect();
-        let read = timeout(Duration::from_secs(READ_SECONDS_MAX), self.source.read(&asked)).await;
+        let read = timeout(READ_LIMIT, self.source.read(&asked)).await;
         let values = match read.unwrap_or(Err(Error::Timeout { seconds: READ_SECONDS_MAX })) {
             Ok(values) => values,
             Err(error) => {
@@ -339,6 +347,8 @@ fn warn(error: &Error) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
     use crate::board::details::Readings;
     use crate::board::fixture::{self, Fixture};
@@ -405,6 +415,37 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(10)).await;
         assert_eq!(fixture.readings.load(Ordering::SeqCst), 12);
         assert_eq!(first.borrow().aged().unwrap().1, second.borrow().aged().unwrap().1);
+    }
+
+    /// What takes so long to read, and how often it was.
+    #[derive(Debug)]
+    struct Long(Duration, Arc<AtomicUsize>);
+
+    impl Source for Long {
+        type Key = ();
+        type Value = ();
+        const INTERVAL: Duration = Duration::from_secs(1);
+
+        fn read<'a>(&'a self, _: &'a [Asked<Self>]) -> BoxFuture<'a, Result<Vec<()>, Error>> {
+            Box::pin(async {
+                self.1.fetch_add(1, Ordering::SeqCst);
+                tokio::time::sleep(self.0).await;
+                Ok(vec![()])
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_long_to_read_is_read_a_quarter_of_the_time() {
+        for (milliseconds, expected) in [(100, 120), (250, 120), (500, 60), (1_500, 20), (4_500, 9)] {
+            let readings = Arc::new(AtomicUsize::default());
+            let long = Long(Duration::from_millis(milliseconds), Arc::clone(&readings));
+            let refresher = Arc::new(Refresher::new(long, CancellationToken::new()));
+            let _viewer = refresher.watch(&()).await.unwrap();
+            tokio::time::sleep(Duration::from_mins(2)).await;
+            let readings = readings.load(Ordering::SeqCst);
+            assert!(readings.abs_diff(expected) <= 1, "{milliseconds} ms: {readings} readings in two minutes");
+        }
     }
 
     #[tokio::test(start_paused = true)]
