@@ -8,8 +8,9 @@
 //! ```
 //!
 //! Why one question per figure and second for all views of a corp and day that tell of the same levels: a page that everybody
-//! opens at nine o'clock, each of their own store, must not cost ClickHouse more than one that a single manager opens. Why the figures of a view are read whole and compared here: what changed is then
-//! known exactly, and a stream needs no state in ClickHouse.
+//! opens at nine o'clock, each of their own store, must not cost ClickHouse more than one that a single manager opens. Why
+//! the figures of a view are read whole and compared here: what changed is then known exactly, and a stream needs no state in
+//! ClickHouse.
 //!
 //! Without keys and without a trusted proxy everybody sees everything, which a board on a loopback address says on its
 //! pages, and which no other address may do.

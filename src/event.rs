@@ -22,7 +22,7 @@ pub struct Record<'a> {
     pub headers: &'a [Header<'a>],
 }
 
-/// Declares an enum without data together with the text that stands for each value outside.
+/// Declares an enum without data together with the text that stands for each value outside, and by which it is serialised.
 macro_rules! named {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -50,6 +50,12 @@ macro_rules! named {
             #[allow(clippy::as_conversions, reason = "the discriminant of an enum without data is its position")]
             pub const fn index(self) -> usize {
                 self as usize
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.name())
             }
         }
     };

@@ -25,7 +25,7 @@ use yinliu::board::{
 use yinliu::event::Counter;
 
 use self::month::{ALWAYS_LATE, FIRST_DAY, OVERTAKEN, TIED, month, now_ms};
-use crate::support::{poll, stage::SOON};
+use crate::support::{board::FIGURES, poll, stage::SOON};
 
 mod month;
 mod nginx;
@@ -271,18 +271,8 @@ async fn ones_own_adds_say_what_became_of_them() {
 
 /// Every path that answers with figures, for the scope of the viewer or another.
 fn paths(query: &str) -> Vec<String> {
-    let parts = [
-        "summary",
-        "leaderboard",
-        "channels",
-        "trend",
-        "attention",
-        "losses",
-        "corrections",
-        "contests",
-        "definitions",
-    ];
-    let mut paths: Vec<_> = parts.iter().map(|part| format!("/api/v1/{part}?{query}")).collect();
+    let parts = FIGURES.iter().chain(&["definitions"]);
+    let mut paths: Vec<_> = parts.map(|part| format!("/api/v1/{part}?{query}")).collect();
     paths.push(format!("/api/v1/search?q=s&{query}"));
     paths.extend(["/", "/me", "/wall"].map(|page| format!("{page}?{query}")));
     paths.extend(["rank", "channels"].map(|view| format!("/?view={view}&{query}")));

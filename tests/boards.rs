@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    board::Board,
+    board::{Board, FIGURES},
     engine::Engine,
     kafka, poll,
     proxy::{Mode, Proxy},
@@ -13,18 +13,8 @@ use crate::support::{
     told::{CORP, Told},
 };
 
-/// Paths whose answers are compared; `me/adds` beside them, for it is of a person of the corp.
-const PATHS: [&str; 9] = [
-    "summary",
-    "leaderboard?level=store",
-    "leaderboard?level=staff&metric=net_adds",
-    "channels",
-    "trend",
-    "attention",
-    "losses",
-    "corrections",
-    "contests",
-];
+/// Beside [`FIGURES`], of which `leaderboard` is the one of the level below.
+const RANKS: [&str; 2] = ["leaderboard?level=store", "leaderboard?level=staff&metric=net_adds"];
 
 #[tokio::test]
 async fn two_boards_without_kafka_show_what_a_pipeline_counted_and_go_on_without_it() {
@@ -48,7 +38,7 @@ async fn two_boards_without_kafka_show_what_a_pipeline_counted_and_go_on_without
     let ranks = boards[0].api(&format!("leaderboard?level=staff&corp={CORP}")).unwrap();
     let first = ranks["data"]["rows"][0]["id"].as_str().unwrap().to_owned();
     let of_the_first = format!("me/adds?scope=staff:{first}");
-    for path in PATHS.into_iter().chain([of_the_first.as_str()]) {
+    for path in FIGURES.into_iter().chain(RANKS).chain([of_the_first.as_str()]) {
         let separator = if path.contains('?') { '&' } else { '?' };
         let path = format!("{path}{separator}corp={CORP}");
         poll::until(&format!("the same {path}"), SOON, async || {

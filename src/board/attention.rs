@@ -6,7 +6,7 @@
 
 use std::cmp::Reverse;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::access::sight::{Names, Sight, Viewer};
 use super::contests::Place;
@@ -35,12 +35,6 @@ const USUAL_ADDS_MIN: u64 = 5;
 named! {
     /// What is the matter.
     Kind { Silent = "silent", PassRate = "pass_rate", Loss = "loss", Zero = "zero" }
-}
-
-impl Serialize for Kind {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
 }
 
 /// One item of `/api/v1/attention`.

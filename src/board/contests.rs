@@ -2,7 +2,7 @@
 //!
 //! Invariant: pure; a side that is not for the viewer is not listed, and no value stands while the figures are stale.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::access::sight::{Names, Reach, Viewer};
 use super::details::contests::Contestant;
@@ -14,12 +14,6 @@ use crate::event::named;
 named! {
     /// Whether a contest goes on, by what is counted.
     State { Upcoming = "upcoming", Running = "running", Ended = "ended" }
-}
-
-impl Serialize for State {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
 }
 
 /// One item of `/api/v1/contests`.

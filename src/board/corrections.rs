@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::details::corrections::Corrected;
 use super::snapshot::{Snapshot, rfc3339};
@@ -23,12 +23,6 @@ named! {
         Fold = "fold",
         /// The channels of what was counted changed, and their sum did not.
         Channel = "channel",
-    }
-}
-
-impl Serialize for Reason {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
     }
 }
 

@@ -3,13 +3,11 @@
 //!
 //! Invariant: pure; days and times of day are those of the corp's zone, also where a clock change shortens a day.
 
+use crate::event::named;
+use crate::window::is_closed;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
-use serde::Serialize;
-
-use crate::event::named;
-use crate::window::is_closed;
 
 /// A minute window (contract, section 1).
 pub const MINUTE_MS: i64 = 60_000;
@@ -23,12 +21,6 @@ named! {
     /// How final a business day is: it goes on, it is over but may change before rewards are paid on it, or it is closed
     /// ([`is_closed`]): what changes from then on is an adjustment.
     DayState { Open = "open", Settling = "settling", Closed = "closed" }
-}
-
-impl Serialize for DayState {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
 }
 
 /// A moment within a business day, as counts by the minute can tell it.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: pure; every definition says by which date its figure is counted and when it is final.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::view::Language;
 use super::words::Word;
@@ -25,12 +25,6 @@ impl Basis {
             Self::Event => Word::ByEvent,
             Self::Add => Word::ByAdd,
         }
-    }
-}
-
-impl Serialize for Basis {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
     }
 }
 

@@ -7,7 +7,7 @@
 //! board and after a restart, and nothing is missed while nobody watches. An add that comes late can move the minute in
 //! which a number was passed; the number stays passed.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::contests::Place;
 use super::days::{Instants, MINUTE_MS};
@@ -28,12 +28,6 @@ named! {
         Target = "target",
         /// More adds than everybody else of the scope.
         First = "first",
-    }
-}
-
-impl Serialize for Kind {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
     }
 }
 

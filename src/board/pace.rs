@@ -2,7 +2,7 @@
 //!
 //! Invariant: pure; of too little history nothing is told.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::details::history::Progress;
 use crate::event::named;
@@ -47,12 +47,6 @@ named! {
         NoAdds = "no_adds",
         /// Less than a fifth of a usual day has passed.
         TooEarly = "too_early",
-    }
-}
-
-impl Serialize for Unknown {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
     }
 }
 

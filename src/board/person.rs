@@ -2,7 +2,7 @@
 //!
 //! Invariant: pure; an add shows time, channel and status, and the place of its record; never the customer.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::details::person::{Added, Fate};
 use super::snapshot::{Snapshot, rfc3339};
@@ -24,12 +24,6 @@ named! {
         Left = "left",
         /// Deleted by the member of staff within 24 h.
         Purged = "purged",
-    }
-}
-
-impl Serialize for Status {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
     }
 }
 

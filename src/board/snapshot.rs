@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use jiff::civil::Date;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::attention::{self, Finding, NotJudged};
 use super::days::{DayState, Instants};
@@ -34,12 +34,6 @@ named! {
         Stale = "stale",
         /// Nothing was added on this day, or the corp was never counted.
         Empty = "empty",
-    }
-}
-
-impl Serialize for State {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
     }
 }
 

@@ -55,10 +55,15 @@ impl Error {
         }
     }
 
-    /// Of a request that carries rows: a text that no reaction is known for may quote them, and is told by its name alone.
+    /// Of a request that carries rows: a text of ClickHouse that no reaction is known for may quote them, and is told by its
+    /// name alone.
     pub(crate) fn of_rows(doing: &'static str, source: clickhouse::error::Error) -> Self {
-        match kind(&source) {
-            Kind::Retry(Class::Other) => Self::unquoted(doing, source),
+        match &source {
+            clickhouse::error::Error::BadResponse(text)
+                if code(text).is_some() && kind(&source) == Kind::Retry(Class::Other) =>
+            {
+                Self::unquoted(doing, source)
+            }
             _ => Self::new(doing, source),
         }
     }
@@ -66,9 +71,7 @@ impl Error {
     /// Without the words of ClickHouse, which may quote the statement and its rows: its number and name.
     pub(crate) fn unquoted(doing: &'static str, source: clickhouse::error::Error) -> Self {
         let source = match source {
-            clickhouse::error::Error::BadResponse(text) if code(&text).is_some() => {
-                clickhouse::error::Error::BadResponse(name(&text))
-            }
+            clickhouse::error::Error::BadResponse(text) => clickhouse::error::Error::BadResponse(name(&text)),
             source => source,
         };
         Self::new(doing, source)
@@ -159,6 +162,9 @@ mod tests {
         let told = crate::log::chain(&error);
         assert!(told.contains("60") && told.contains("UNKNOWN_TABLE") && !told.contains("somebody"), "{told}");
         assert!(matches!(error, Error::Final { .. }), "{told}");
+        let text = "<html>502: DELETE WHERE customer_id = 'somebody'</html>";
+        let error = Error::unquoted("count", clickhouse::error::Error::BadResponse(text.to_owned()));
+        assert!(!crate::log::chain(&error).contains("somebody"), "{error:?}");
     }
 
     #[test]

@@ -22,6 +22,10 @@ use super::{
     stage::SOON,
 };
 
+/// Of `/api/v1/`, what tells figures of whatever scope.
+pub(crate) const FIGURES: [&str; 8] =
+    ["summary", "leaderboard", "channels", "trend", "attention", "losses", "corrections", "contests"];
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_yinliu");
 
 #[derive(Debug)]
