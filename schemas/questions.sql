@@ -11,8 +11,8 @@ FROM (
     GROUP BY store_id
 ) AS q
 LEFT JOIN (
-    SELECT id AS store_id, max(l.staff_active) AS staff
-    FROM v_leaderboard_1d AS l
+    SELECT id AS store_id, argMax(n.staff_active, n.business_date) AS staff
+    FROM v_headcount_1d AS n
     WHERE corp_id = 'c' AND business_date BETWEEN '2025-03-10' AND '2025-03-16' AND level = 'store'
     GROUP BY id
 ) AS h ON h.store_id = q.store_id

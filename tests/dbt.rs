@@ -154,7 +154,7 @@ async fn project_builds_passes_its_tests_and_tells_stale_sources_from_fresh_ones
     let of =
         |kind: &str, status: &str| results.iter().filter(|(id, found)| id.starts_with(kind) && found == status).count();
     let (models, tests) = (of("model.", "success"), of("test.", "pass"));
-    assert!(models == 7 && tests > 12 && models + tests == results.len(), "{results:?}");
+    assert!(models == 8 && tests > 12 && models + tests == results.len(), "{results:?}");
 
     let rows = "SELECT * EXCEPT (corp_id, region_id, store_id, complete_through), complete_through > now() - 3600 FROM dbt_models.fct_store_week \
                 ORDER BY week_start, store_id";

@@ -5,7 +5,10 @@
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 use yinliu::directory::{Directory, OrgRow, Publication};
 
-use crate::support::refreshed::Refreshed;
+use crate::{
+    support::refreshed::{Kind, Refreshed},
+    views::{event, told},
+};
 
 /// 2025-03-10 00:00 UTC, and how far apart the moments of this test lie.
 const BEGIN_MS: i64 = 1_741_564_800_000;
@@ -126,4 +129,63 @@ async fn stores_regions_and_channels_are_those_of_the_moment_with_the_corps_own(
         known.iter().map(|each| ["key", "group", "zh", "en"].map(|field| text(each, field)).join("|")).collect();
     let every = "SELECT concat(channel, '|', channel_group, '|', name_zh, '|', name_en) FROM dim_channel WHERE corp_id = '' ORDER BY channel";
     assert_eq!(refreshed.client.query_raw(every).fetch_all::<String>().await.unwrap(), known);
+}
+
+/// Two members of one store: one leaves on the second day, one comes on the third. Rewards per head hang on who was there.
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_of_a_day_are_those_at_its_end() {
+    let adds: Vec<_> =
+        (10..13).map(|day| event(&format!("2025-03-{day}T10:00:00"), Kind::Add, "s1", &format!("x{day}"))).collect();
+    let refreshed = told("headcount", &adds, "2025-03-20T00:00:00").await;
+    // 2025-03-10 12:00 in Shanghai, and whole days after it.
+    let noon = |days: i64| BEGIN_MS + 4 * HOUR_MS + days * 24 * HOUR_MS;
+    let rows = [
+        ("s1", noon(-9), true, "once"),
+        ("s2", noon(-9), true, "once"),
+        ("s2", noon(1), false, "once"),
+        ("s3", noon(2), false, "once"),
+        ("s3", noon(2), true, "now"),
+    ];
+    for (offset, (staff, at, active, name)) in (0..).zip(rows) {
+        let row = OrgRow {
+            publication: Publication { at, partition: 0, offset },
+            corp_id: "c".to_owned(),
+            staff_id: staff.to_owned(),
+            store_id: "store-s1".to_owned(),
+            store_name: name.to_owned(),
+            region_id: "r".to_owned(),
+            active,
+            valid_from: at,
+            ..OrgRow::default()
+        };
+        publish(&refreshed, &row).await;
+    }
+    let heads = |view: &str| {
+        format!(
+            "SELECT business_date, staff_active FROM {view} WHERE corp_id = 'c' AND level = 'store' ORDER BY business_date"
+        )
+    };
+    let expected = "\"2025-03-10\",2\n\"2025-03-11\",1\n\"2025-03-12\",2\n";
+    for view in ["v_leaderboard_1d", "v_headcount_1d"] {
+        assert_eq!(refreshed.csv(&heads(view)).await, expected, "{view}");
+    }
+    let one_day = "SELECT name, staff_active FROM v_leaderboard_1d WHERE corp_id = 'c' AND business_date = '2025-03-10' \
+                   AND level = 'store'";
+    assert_eq!(refreshed.csv(one_day).await, "\"now\",2\n");
+    // One that ended on the second day, one that ended on the third.
+    for (contest, ends) in [("k1", "2025-03-11 12:00:00"), ("k2", "2025-03-12 12:00:00")] {
+        refreshed
+            .execute(&format!(
+                "INSERT INTO contest_log (corp_id, contest_id, name, level, ids, metric, basis, starts_at, ends_at, published_at) \
+                 VALUES ('c', '{contest}', 'K', 'store', ['store-s1'], 'adds', 'per_head', '2025-03-09 16:00:00', '{ends}', now64(3))"
+            ))
+            .await;
+    }
+    refreshed
+        .execute(
+            "INSERT INTO progress (src_topic, src_partition, complete_through) VALUES ('t', 0, '2025-03-13 00:00:00')",
+        )
+        .await;
+    let contests = "SELECT contest_id, value, staff_active FROM v_contests WHERE corp_id = 'c' ORDER BY contest_id";
+    assert_eq!(refreshed.csv(contests).await, "\"k1\",2,1\n\"k2\",3,2\n");
 }

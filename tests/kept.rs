@@ -33,21 +33,25 @@ async fn closed_day_stays_readable_as_it_was_paid_beside_what_came_later() {
         "SELECT concat(toString(business_date), if(run > 1, ' by the first', ' by the late one')) FROM v_closings";
     assert_eq!(texts(&refreshed, holds).await, ["2025-03-10 by the first"]);
 
-    refreshed.count(&[event("11:00:00", Kind::Customer, "s1", "x1"), event("12:00:00", Kind::Add, "s2", "x3")]).await;
+    // The second one overtakes.
+    let overtakes = ["x3", "x4", "x5"].map(|customer| event("12:00:00", Kind::Add, "s2", customer));
+    refreshed.count(&overtakes).await;
+    refreshed.count(&[event("11:00:00", Kind::Customer, "s1", "x1")]).await;
     refreshed.complete_through(instant("2025-03-16T00:00:00", "Asia/Shanghai")).await;
     refreshed.refresh().await;
     refreshed.refresh().await;
-    assert_eq!(texts(&refreshed, closed).await, ["s1 2 2 0 -1 -1", "s2 0 0 1 1 1"]);
+    assert_eq!(texts(&refreshed, closed).await, ["s1 2 2 0 -1 -1", "s2 0 0 3 3 3"]);
     let figures = "SELECT concat(staff_id, ' ', figure, ' ', toString(closed), ' ', toString(adjusted)) AS line \
                    FROM v_closed_figures_1d WHERE corp_id = 'c' AND (adjusted != 0 OR figure = 'adds') ORDER BY line";
     let found = texts(&refreshed, figures).await;
-    for line in ["s1 adds 2 0", "s1 deletes_by_customer 0 1", "s1 lost_24h 0 1", "s1 retained_24h 2 -1", "s2 adds 0 1"]
+    for line in ["s1 adds 2 0", "s1 deletes_by_customer 0 1", "s1 lost_24h 0 1", "s1 retained_24h 2 -1", "s2 adds 0 3"]
     {
         assert!(found.iter().any(|found| found == line), "{line}: {found:#?}");
     }
     let board = "SELECT concat(id, ' ', toString(adds), ' ', toString(is_closed), ' ', toString(adjusted_adds), ' ', \
-                 toString(adjusted_qualified_adds)) FROM v_leaderboard_1d WHERE corp_id = 'c' AND level = 'staff' ORDER BY id";
-    assert_eq!(texts(&refreshed, board).await, ["s1 2 1 0 -1", "s2 1 1 1 1"]);
+                 toString(adjusted_qualified_adds), ' ', toString(rank), ' ', toString(closed_rank)) \
+                 FROM v_leaderboard_1d WHERE corp_id = 'c' AND level = 'staff' ORDER BY id";
+    assert_eq!(texts(&refreshed, board).await, ["s1 2 1 0 -1 2 1", "s2 3 1 3 3 1 2"]);
 }
 
 /// At both edges of a day, of one of 24 hours and of one of 23, the view says what the board says.

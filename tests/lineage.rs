@@ -262,7 +262,7 @@ pub(crate) fn told(cells: &BTreeMap<Cell, Figures>) -> Told {
         ("first_adds", "first_adds", "adds", "adds"),
         ("re_adds", "re_adds", "adds", "adds"),
         ("new_to_corp", "new_adds", "adds", "adds"),
-        ("qualified_provisional", "qualified_adds", "adds", "adds"),
+        ("qualified_provisional", "qualified_adds", "adds", "matured_24h"),
         ("qualified_final", "qualified_final", "matured_24h", "matured_24h"),
         ("loss_same_day", "lost_same_day", "matured_same_day", "matured_same_day"),
         ("loss_24h", "lost_24h", "matured_24h", "matured_24h"),

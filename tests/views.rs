@@ -5,6 +5,7 @@
 
 use clickhouse::Row;
 use serde::Deserialize;
+use yinliu::event::LATE_ADD_MS;
 
 use crate::{
     refreshes::age,
@@ -96,6 +97,7 @@ async fn filters_reach_the_primary_key_through_every_view() {
         ("v_cohort_figures_1d", staff, 1),
         ("v_qualified_adds_1d", staff, 1),
         ("v_days", "", 0),
+        ("v_headcount_1d", " AND level = 'store'", 0),
         ("v_closings", "", 0),
         ("v_closed_1d", store, 3),
         ("v_closed_figures_1d", store, 3),
@@ -359,4 +361,23 @@ async fn topic_that_is_no_longer_read_holds_no_freshness_back() {
     assert_eq!(texts(&refreshed, through).await, ["2025-03-10"]);
     let told = "SELECT value FROM settings WHERE name = 'input_topics'";
     assert_eq!(texts(&refreshed, told).await, ["yinliu.friend.v1,yinliu.order.v1"], "told once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn adds_and_deletions_that_came_more_than_120_s_late_are_corrections() {
+    let mut refreshed = told("late", &[event("10:00:00", Kind::Add, "s1", "x1")], "2025-03-10T23:00:00").await;
+    let of_both = |minute: u32| {
+        [
+            event(&format!("11:{minute:02}:00"), Kind::Customer, "s1", "x1"),
+            event(&format!("12:{minute:02}:00"), Kind::Add, "s1", &format!("y{minute}")),
+            event(&format!("13:{minute:02}:00"), Kind::Staff, "s1", &format!("y{minute}")),
+        ]
+    };
+    refreshed.count_after(&of_both(1), LATE_ADD_MS).await;
+    let sql = "SELECT concat(reason, ' ', metric, ' ', toString(before), ' ', toString(after)) AS line \
+               FROM v_corrections WHERE corp_id = 'c' ORDER BY line";
+    assert_eq!(texts(&refreshed, sql).await, Vec::<String>::new());
+    refreshed.count_after(&of_both(2), LATE_ADD_MS + 1).await;
+    let expected = ["late adds 2 3", "late deletes_by_customer 1 2", "late deletes_by_staff 1 2"];
+    assert_eq!(texts(&refreshed, sql).await, expected);
 }

@@ -1,21 +1,22 @@
--- What happened to each customer, in the order of customers (DWD; fct): the second order of the facts.
+-- What happened to each customer, in the order of customers (DWD; fct): the second order of the facts,
+-- packed as they are.
 
 -- sharding: cityHash64(corp_id, customer_id)
 CREATE TABLE customer_events (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
-    customer_id String COMMENT '外部联系人；个人信息 / external user id; personal data',
+    customer_id String COMMENT '外部联系人；个人信息 / external user id; personal data' CODEC(ZSTD(1)),
     src_topic LowCardinality(String) COMMENT '来源主题（重建过的主题带 #序号） / topic of the record (a recreated topic carries #n)',
-    src_partition UInt32 COMMENT '来源分区 / partition of the record',
-    src_offset UInt64 COMMENT '来源位点 / offset of the record',
+    src_partition UInt32 COMMENT '来源分区 / partition of the record' CODEC(ZSTD(1)),
+    src_offset UInt64 COMMENT '来源位点 / offset of the record' CODEC(ZSTD(1)),
     kind LowCardinality(String) COMMENT '事件：add 加粉、transfer_in 转入、customer 客户删除、staff 员工删除、transfer 转出、request 员工申请、inbound 来消息、outbound 人工回复、order 支付 / what happened: add, transfer_in; an ending by customer, staff or transfer; request (by staff), inbound, outbound (in person), order',
-    occurred_at DateTime64(3, 'UTC') COMMENT '发生时间 / when it happened',
+    occurred_at DateTime64(3, 'UTC') COMMENT '发生时间 / when it happened' CODEC(ZSTD(1)),
     business_date Date COMMENT '业务日期（企业所在时区） / calendar day of the event in the zone of the corp',
-    staff_id String COMMENT '员工 / member of staff',
+    staff_id String COMMENT '员工 / member of staff' CODEC(ZSTD(1)),
     region_id LowCardinality(String) COMMENT '大区；未知为空 / region; empty if unknown',
-    store_id LowCardinality(String) COMMENT '门店；未知为空 / store; empty if unknown',
+    store_id LowCardinality(String) COMMENT '门店；未知为空 / store; empty if unknown' CODEC(ZSTD(1)),
     channel LowCardinality(String) COMMENT '渠道键；无法归因为 unattributed / key of the channel; unattributed where nothing resolves',
     campaign_id LowCardinality(String) COMMENT '活动；未给为空 / campaign; empty if absent',
-    event_id String COMMENT '事件标识（同刻先后由它定，与到达先后无关） / identity of the event: orders those of one instant, whatever arrived first',
+    event_id String COMMENT '事件标识（同刻先后由它定，与到达先后无关） / identity of the event: orders those of one instant, whatever arrived first' CODEC(ZSTD(1)),
     amount_fen UInt64 COMMENT '支付金额（分）；非订单为 0 / amount paid in 1/100 of the currency; 0 on other events',
     is_duplicate Bool COMMENT '对账判定的重复 / found to be a duplicate by reconcile',
     version UInt64 COMMENT '对账代次，新的覆盖旧的 / generation of reconcile; the larger replaces'

@@ -133,7 +133,7 @@ ARRAY JOIN [
         ('first_adds', first_adds, adds, adds, adds - adds),
         ('re_adds', re_adds, adds, adds, adds - adds),
         ('new_to_corp', new_adds, adds, adds, adds - adds),
-        ('qualified_provisional', qualified_adds, adds, adds, adds - adds),
+        ('qualified_provisional', qualified_adds, adds, matured_24h, adds - matured_24h),
         ('qualified_final', qualified_final, matured_24h, matured_24h, adds - matured_24h),
         ('loss_same_day', lost_same_day, matured_same_day, matured_same_day, adds - matured_same_day),
         ('loss_24h', lost_24h, matured_24h, matured_24h, adds - matured_24h),

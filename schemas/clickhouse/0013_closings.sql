@@ -110,6 +110,21 @@ SELECT
 FROM business_days FINAL
 COMMENT 'DWS 业务日的状态：open、settling、closed / business days and their state: open, settling or closed';
 
+CREATE VIEW v_headcount_1d (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    business_date Date COMMENT '业务日期（企业所在时区） / business day of the corp',
+    level LowCardinality(String) COMMENT '层级 region/store/staff / level: region, store or staff',
+    id String COMMENT '对象 / id at that level',
+    staff_active UInt32 COMMENT '该日结束时的在职员工数；该日未结束为当前（人均的分母） / active members of staff at the end of the day, as of now before it: denominator of per head'
+)
+AS
+SELECT
+    h.corp_id AS corp_id, d.business_date AS business_date, h.level AS level, h.id AS id,
+    toUInt32(arraySum(c -> if(c.at < least(d.ends_at, now64(3)), c.change, 0), h.changes)) AS staff_active
+FROM (SELECT corp_id, business_date, ends_at FROM business_days FINAL) AS d
+INNER JOIN dim_headcount AS h ON h.corp_id = d.corp_id
+COMMENT 'DWS 每日在职员工数：大区、门店、员工 / active members of staff by day: of regions, of stores, and of each member';
+
 CREATE VIEW v_closings (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
     business_date Date COMMENT '业务日期（企业所在时区） / business day of the corp',

@@ -92,7 +92,7 @@ CREATE VIEW v_contests (
     ends_at DateTime64(3, 'UTC') COMMENT '结束（不含） / end, exclusive',
     state LowCardinality(String) COMMENT '状态 upcoming/running/ended（按数据完整时刻） / upcoming, running or ended by the instant everything is counted through',
     value Int64 COMMENT '起止之间的值（分子） / value from start to end: the numerator of per head',
-    staff_active UInt32 COMMENT '在职员工数（当前；人均的分母） / active members of staff as of now: the denominator of per head',
+    staff_active UInt32 COMMENT '结束时的在职员工数；未结束为当前（人均的分母） / active members of staff at its end, as of now before it: the denominator of per head',
     rank UInt32 COMMENT '名次（按口径；并列同名次） / rank on the basis; ties share it'
 )
 AS
@@ -111,8 +111,9 @@ SELECT
     s.corp_id AS corp_id, s.contest_id AS contest_id, s.row.1 AS name, s.row.2 AS level, s.id AS id, s.row.4 AS metric,
     s.row.5 AS basis, s.row.6 AS starts_at, s.row.7 AS ends_at,
     multiIf(through < starts_at, 'upcoming', through < ends_at, 'running', 'ended') AS state,
-    v.value AS value, toUInt32(h.staff) AS staff_active,
-    toUInt32(rank() OVER (PARTITION BY s.corp_id, s.contest_id ORDER BY if(s.row.5 = 'per_head', v.value / greatest(h.staff, 1), toFloat64(v.value)) DESC)) AS rank
+    v.value AS value,
+    toUInt32(arraySum(c -> if(c.at < least(s.row.7, now64(3)), c.change, 0), h.changes)) AS staff_active,
+    toUInt32(rank() OVER (PARTITION BY s.corp_id, s.contest_id ORDER BY if(s.row.5 = 'per_head', v.value / greatest(staff_active, 1), toFloat64(v.value)) DESC)) AS rank
 FROM (SELECT corp_id, contest_id, row, id FROM newest ARRAY JOIN row.3 AS id) AS s
 LEFT JOIN (
     SELECT c.corp_id AS corp_id, c.contest_id AS contest_id, a.id AS id, sum(a.value) AS value
@@ -141,19 +142,7 @@ LEFT JOIN (
     WHERE a.occurred_at >= c.row.6 AND a.occurred_at < c.row.7 AND has(c.row.3, a.id)
     GROUP BY corp_id, contest_id, id
 ) AS v ON v.corp_id = s.corp_id AND v.contest_id = s.contest_id AND v.id = s.id
-LEFT JOIN (
-    SELECT corp_id, place.1 AS level, place.2 AS id, count() AS staff
-    FROM (
-        SELECT
-            corp_id, staff_id,
-            argMax((o.removed, o.active, toString(o.store_id), toString(o.region_id)), (o.published_at, o.src_offset)) AS newest
-        FROM org_history AS o
-        GROUP BY corp_id, staff_id
-    )
-    ARRAY JOIN [('region', newest.4), ('store', newest.3), ('staff', staff_id)] AS place
-    WHERE NOT newest.1 AND newest.2
-    GROUP BY corp_id, level, id
-) AS h ON h.corp_id = s.corp_id AND h.level = s.row.2 AND h.id = s.id
+LEFT JOIN dim_headcount AS h ON h.corp_id = s.corp_id AND h.level = s.row.2 AND h.id = s.id
 COMMENT 'ADS 比赛：一行一参赛者；结束超过七天的不列 / contests, one row for each that takes part; those that ended more than seven days ago are left out';
 
 CREATE VIEW v_silent_codes (
@@ -233,15 +222,19 @@ FROM (
     FROM amendments
     UNION ALL
     SELECT
-        corp_id, business_date, 'late', 'adds', region_id, store_id, staff_id, channel,
+        corp_id, business_date, 'late', e.counter, region_id, store_id, staff_id, channel,
         toInt64(countIf(NOT late)) AS before, toInt64(count()) AS after, maxIf(e.recorded_at, late) AS recorded_at,
         toNullable(minIf(e.occurred_at, late)), toNullable(maxIf(e.occurred_at, late))
     FROM (
-        SELECT *, dateDiff('millisecond', occurred_at, recorded_at) > 900000 AS late
+        -- Late as `late_adds` and the hatched part of a bar have it.
+        SELECT
+            *, dateDiff('millisecond', occurred_at, recorded_at) > 120000 AS late,
+            transform(toString(type), ['friend.added', 'friend.deleted_by_customer'], ['adds', 'deletes_by_customer'], 'deletes_by_staff') AS counter
         FROM events
-        WHERE type = 'friend.added' AND channel_group != 'transfer'
+        WHERE type IN ('friend.added', 'friend.deleted_by_customer', 'friend.deleted_by_staff')
+            AND (type != 'friend.added' OR channel_group != 'transfer')
     ) AS e
-    GROUP BY corp_id, business_date, region_id, store_id, staff_id, channel
+    GROUP BY corp_id, business_date, region_id, store_id, staff_id, channel, e.counter
     HAVING after > before
 ) AS c
-COMMENT 'ADS 更正：晚到的加粉与对账的更正 / corrections: adds that came late, and what reconcile corrected';
+COMMENT 'ADS 更正：晚到（超过 120 秒）的加粉与删除，及对账的更正 / corrections: adds and deletions that came more than 120 s late, and what reconcile corrected';

@@ -1,42 +1,8 @@
 -- Dimensions, with their history, as of now, and as of a moment in UTC (DIM):
 -- `SELECT * FROM dim_staff_at(moment = '2026-11-10 12:00:00')`.
--- Of the rows of one member the one with the latest `valid_from` up to a moment holds, of equal ones the later published;
--- the first one is valid from the beginning of time. So members stand where events of that moment count, by all that was
--- published since. A code makes a channel the corp's own from its publication on.
+-- A code makes a channel the corp's own from its publication on.
 -- A view with a parameter is looked for in the current database, also where another view names it: those as of now do without,
 -- so that `SELECT * FROM yinliu.dim_staff` answers whatever database is current.
-
-CREATE VIEW dim_staff_history (
-    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
-    staff_id String COMMENT '员工 / member of staff',
-    staff_name String COMMENT '姓名 / name',
-    store_id LowCardinality(String) COMMENT '门店 / store',
-    store_name String COMMENT '门店名称 / name of the store',
-    region_id LowCardinality(String) COMMENT '大区 / region',
-    region_name String COMMENT '大区名称 / name of the region',
-    is_active Bool COMMENT '是否在职 / whether active',
-    valid_from DateTime64(3, 'UTC') COMMENT '自何时起如此；最早一条为 1970 / since when it is so; 1970 of the first row',
-    valid_to DateTime64(3, 'UTC') COMMENT '至何时为止（不含）；仍有效为 2299-12-31 / until when, exclusive; 2299-12-31 where it still holds'
-)
-AS
-SELECT
-    corp_id, staff_id, staff_name, store_id, store_name, region_id, region_name, active AS is_active,
-    holds_from AS valid_from, holds_to AS valid_to
-FROM (
-    SELECT
-        *,
-        leadInFrame(holds_from, 1, toDateTime64('2299-12-31 00:00:00', 3, 'UTC')) OVER (
-            PARTITION BY corp_id, staff_id ORDER BY holds_from, published_at, src_partition, src_offset
-            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS holds_to
-    FROM (
-        SELECT
-            *,
-            if(row_number() OVER (PARTITION BY corp_id, staff_id ORDER BY published_at, src_partition, src_offset) = 1, toDateTime64(0, 3, 'UTC'), o.valid_from) AS holds_from
-        FROM org_history AS o
-    )
-)
-WHERE holds_from < holds_to AND NOT removed
-COMMENT 'DIM 员工沿革（缓慢变化维，类型2）：每段有效期一行 / members of staff as a slowly changing dimension of type 2: one row for each span';
 
 CREATE VIEW dim_staff_at (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
@@ -48,10 +14,11 @@ CREATE VIEW dim_staff_at (
     region_name String COMMENT '大区名称 / name of the region',
     is_active Bool COMMENT '是否在职 / whether active',
     valid_from DateTime64(3, 'UTC') COMMENT '自何时起如此；最早一条为 1970 / since when it is so; 1970 of the first row',
-    valid_to DateTime64(3, 'UTC') COMMENT '至何时为止（不含）；仍有效为 2299-12-31 / until when, exclusive; 2299-12-31 where it still holds'
+    valid_to DateTime64(3, 'UTC') COMMENT '至何时为止（不含）；仍有效为 2299-12-31 / until when, exclusive; 2299-12-31 where it still holds',
+    published_at DateTime64(3, 'UTC') COMMENT '发布时间 / when it was published: timestamp of its record'
 )
 AS
-SELECT corp_id, staff_id, staff_name, store_id, store_name, region_id, region_name, is_active, valid_from, valid_to
+SELECT corp_id, staff_id, staff_name, store_id, store_name, region_id, region_name, is_active, valid_from, valid_to, published_at
 FROM dim_staff_history
 WHERE valid_from <= {moment:DateTime64(3, 'UTC')} AND valid_to > {moment:DateTime64(3, 'UTC')}
 COMMENT 'DIM 员工，截至某时刻（参数 moment，UTC） / members of staff as of a moment, the parameter `moment` in UTC';
@@ -66,10 +33,11 @@ CREATE VIEW dim_staff (
     region_name String COMMENT '大区名称 / name of the region',
     is_active Bool COMMENT '是否在职 / whether active',
     valid_from DateTime64(3, 'UTC') COMMENT '自何时起如此；最早一条为 1970 / since when it is so; 1970 of the first row',
-    valid_to DateTime64(3, 'UTC') COMMENT '至何时为止（不含）；仍有效为 2299-12-31 / until when, exclusive; 2299-12-31 where it still holds'
+    valid_to DateTime64(3, 'UTC') COMMENT '至何时为止（不含）；仍有效为 2299-12-31 / until when, exclusive; 2299-12-31 where it still holds',
+    published_at DateTime64(3, 'UTC') COMMENT '发布时间 / when it was published: timestamp of its record'
 )
 AS
-SELECT corp_id, staff_id, staff_name, store_id, store_name, region_id, region_name, is_active, valid_from, valid_to
+SELECT corp_id, staff_id, staff_name, store_id, store_name, region_id, region_name, is_active, valid_from, valid_to, published_at
 FROM dim_staff_history
 WHERE valid_from <= now64(3) AND valid_to > now64(3)
 COMMENT 'DIM 员工（当前） / members of staff as of now';
@@ -84,9 +52,9 @@ CREATE VIEW dim_store_at (
 )
 AS
 SELECT
-    corp_id, store_id, argMax(s.store_name, (s.valid_from, s.staff_id)) AS store_name,
-    argMax(toString(s.region_id), (s.valid_from, s.staff_id)) AS region_id,
-    argMax(s.region_name, (s.valid_from, s.staff_id)) AS region_name, countIf(s.is_active) AS staff_active
+    corp_id, store_id, argMax(s.store_name, (s.published_at, s.valid_from, s.staff_id)) AS store_name,
+    argMax(toString(s.region_id), (s.published_at, s.valid_from, s.staff_id)) AS region_id,
+    argMax(s.region_name, (s.published_at, s.valid_from, s.staff_id)) AS region_name, countIf(s.is_active) AS staff_active
 FROM dim_staff_history AS s
 WHERE store_id != '' AND valid_from <= {moment:DateTime64(3, 'UTC')} AND valid_to > {moment:DateTime64(3, 'UTC')}
 GROUP BY corp_id, store_id
@@ -102,9 +70,9 @@ CREATE VIEW dim_store (
 )
 AS
 SELECT
-    corp_id, store_id, argMax(s.store_name, (s.valid_from, s.staff_id)) AS store_name,
-    argMax(toString(s.region_id), (s.valid_from, s.staff_id)) AS region_id,
-    argMax(s.region_name, (s.valid_from, s.staff_id)) AS region_name, countIf(s.is_active) AS staff_active
+    corp_id, store_id, argMax(s.store_name, (s.published_at, s.valid_from, s.staff_id)) AS store_name,
+    argMax(toString(s.region_id), (s.published_at, s.valid_from, s.staff_id)) AS region_id,
+    argMax(s.region_name, (s.published_at, s.valid_from, s.staff_id)) AS region_name, countIf(s.is_active) AS staff_active
 FROM dim_staff AS s
 WHERE store_id != ''
 GROUP BY corp_id, store_id
@@ -119,7 +87,7 @@ CREATE VIEW dim_region_at (
 )
 AS
 SELECT
-    corp_id, region_id, argMax(s.region_name, (s.valid_from, s.staff_id)) AS region_name,
+    corp_id, region_id, argMax(s.region_name, (s.published_at, s.valid_from, s.staff_id)) AS region_name,
     uniqExactIf(s.store_id, s.store_id != '') AS stores, countIf(s.is_active) AS staff_active
 FROM dim_staff_history AS s
 WHERE region_id != '' AND valid_from <= {moment:DateTime64(3, 'UTC')} AND valid_to > {moment:DateTime64(3, 'UTC')}
@@ -135,7 +103,7 @@ CREATE VIEW dim_region (
 )
 AS
 SELECT
-    corp_id, region_id, argMax(s.region_name, (s.valid_from, s.staff_id)) AS region_name,
+    corp_id, region_id, argMax(s.region_name, (s.published_at, s.valid_from, s.staff_id)) AS region_name,
     uniqExactIf(s.store_id, s.store_id != '') AS stores, countIf(s.is_active) AS staff_active
 FROM dim_staff AS s
 WHERE region_id != ''

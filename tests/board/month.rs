@@ -5,7 +5,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::OnceCell;
-use yinliu::config;
+use yinliu::{config, event::LATE_ADD_MS};
 
 use crate::support::refreshed::{Happening, Kind, Refreshed};
 
@@ -94,7 +94,7 @@ fn history(clock: &Clock) -> Vec<Happening> {
 }
 
 /// A corp whose first day is today, and a corp all of whose adds come late: each has adds of yesterday and of a week ago
-/// that came half an hour late.
+/// that came late.
 pub(super) const FIRST_DAY: &str = "first-day";
 pub(super) const ALWAYS_LATE: &str = "always-late";
 /// A corp two of whose stores have as much, the second since 20 s before the first, within one minute.
@@ -198,9 +198,9 @@ pub(super) async fn month() -> Refreshed {
             let clock = today();
             let [in_time, others_late] = of_others(&clock);
             refreshed.count(&[history(&clock), in_time, of_rivals(&clock)].concat()).await;
-            // Two adds of the day before yesterday come half an hour late.
+            // Two adds of the day before yesterday come late, by as little as is called so.
             let late = (0..2).map(|n| event(clock.at(2, 10, 20 + n), Kind::Add, "s1", &format!("l{n}")));
-            refreshed.count_after(&late.chain(others_late).collect::<Vec<_>>(), 30 * 60_000).await;
+            refreshed.count_after(&late.chain(others_late).collect::<Vec<_>>(), LATE_ADD_MS + 1).await;
             tell(&refreshed, &clock).await;
             refreshed.complete_through(now_ms()).await;
             refreshed.refresh().await;

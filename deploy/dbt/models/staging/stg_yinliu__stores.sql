@@ -1,2 +1,2 @@
-select corp_id, store_id, store_name, region_id, region_name, staff_active
+select corp_id, store_id, store_name, region_id, region_name
 from {{ source('yinliu', 'dim_store') }}
