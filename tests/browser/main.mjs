@@ -10,6 +10,7 @@ import './checks/figures.mjs';
 import './checks/states.mjs';
 import './checks/hands.mjs';
 import './checks/looks.mjs';
+import './checks/streams.mjs';
 import './checks/budget.mjs';
 import './checks/access.mjs';
 import './checks/corrections.mjs';
