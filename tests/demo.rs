@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Whoever looks at its page for so long has seen every scene, where nothing else runs.
-const STORY: Duration = Duration::from_secs(120);
+const STORY: Duration = Duration::from_mins(2);
 /// Adds that the producer of the story kept while it was away.
 const KEPT: i64 = 12;
 
