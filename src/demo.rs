@@ -108,13 +108,17 @@ pub async fn run(
     migrate::run(&config.clickhouse, &config.chunk).await?;
     let client = sink::client(&config.clickhouse);
     begin_anew(&client, &config).await?;
-    let (past, today) = days(&settings, &told(&client).await?, wall_ms())?;
+    let brand = brand(&settings, &config);
+    let (past, today) = days(&brand, &told(&client).await?, wall_ms())?;
     let ports = Ports::bind_near(&config).await?;
     show::addresses(&ports, &config);
+    if generate::so_far(&brand, DAY, wall_ms())?.1 < DAY_MIN {
+        show::early(&brand);
+    }
 
     config.refresh.interval = REFRESH;
     let generators = [vec![today], past].map(|days| generator(days, config.clone(), wall_ms, shutdown.clone()));
-    let line = tokio::spawn(show::rates(client, shutdown.clone()));
+    let line = tokio::spawn(show::rates(client, brand.time_zone, shutdown.clone()));
     let service = service::run(&config, None, ports, wall_ms, shutdown.clone()).await;
     shutdown.cancel();
     let _ = line.await;
@@ -159,30 +163,42 @@ async fn told(client: &Client) -> Result<Vec<Date>, Error> {
     Ok(rows.iter().filter_map(|date| date.parse().ok()).collect())
 }
 
-/// What is to be told: the days back that are not told yet, and today, which goes on live.
-fn days(
-    settings: &Settings,
-    told: &[Date],
-    now_ms: i64,
-) -> Result<(Vec<generate::Settings>, generate::Settings), generate::Error> {
-    let of_all = generate::Settings {
+/// The brand whose days are told, in the zone in which they are counted.
+fn brand(settings: &Settings, config: &Config) -> generate::Settings {
+    let brand = generate::Settings {
         destination: Destination::Kafka,
+        rate: settings.rate,
         seed: settings.seed,
         target_per_head: TARGET_PER_HEAD,
         telling: Telling::Nothing,
         ..generate::Settings::default()
     };
-    let (today, so_far) = generate::so_far(&of_all, DAY, now_ms)?;
+    let corp = config.corp.get(&brand.corp).cloned().unwrap_or_default();
+    generate::Settings { time_zone: corp.time_zone, ..brand }
+}
+
+/// What is to be told: the days back that are not told yet, and today, which goes on live.
+fn days(
+    brand: &generate::Settings,
+    told: &[Date],
+    now_ms: i64,
+) -> Result<(Vec<generate::Settings>, generate::Settings), generate::Error> {
+    let (today, so_far) = generate::so_far(brand, DAY, now_ms)?;
     let mut past = Vec::new();
     for (back, count) in DAYS_BACK {
         let date = today.checked_sub(back.days()).map_err(generate::Error::Calendar)?;
         if !told.contains(&date) {
-            past.push(generate::Settings { day: Day::Past(date), count, plot: Plot::Prologue, ..of_all.clone() });
+            past.push(generate::Settings {
+                day: Day::Past(date),
+                count,
+                rate: 0,
+                plot: Plot::Prologue,
+                ..brand.clone()
+            });
         }
     }
     let count = if told.contains(&today) { 0 } else { so_far.max(DAY_MIN) };
-    let today =
-        generate::Settings { day: Day::Today, count, live: true, rate: settings.rate, plot: Plot::Story, ..of_all };
+    let today = generate::Settings { day: Day::Today, count, live: true, plot: Plot::Story, ..brand.clone() };
     Ok((past, today))
 }
 

@@ -10,7 +10,7 @@ use std::{
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
@@ -19,7 +19,7 @@ use std::{
 use rdkafka::producer::FutureProducer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use yinliu::directory::channels;
+use yinliu::{chunk, directory::channels, migrate, sink};
 
 use crate::{
     chaos::number,
@@ -32,6 +32,7 @@ use crate::{
         records::{self, Stored},
         stage::Stage,
         told::{CORP, QUIET, Told, now_ms},
+        yinliu::Yinliu,
     },
 };
 
@@ -47,7 +48,9 @@ async fn every_check_of_the_board_holds_in_a_browser() {
     config["board"] = json!({});
     config["clickhouse"]["url"] = json!(proxy.url());
     let open = Board::start(&config);
-    let control = Control::start(Hands::new(proxy, &stage, &told));
+    let stopped = Stopped::start(&engine.url(), &told).await;
+    let board = stopped.board.url();
+    let control = Control::start(Hands::new(proxy, &stage, &told, stopped));
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("board");
     drop(fs::remove_dir_all(&pictures));
 
@@ -56,7 +59,7 @@ async fn every_check_of_the_board_holds_in_a_browser() {
     let store = |store: &yinliu::generate::brand::Store| json!({ "id": store.id, "name": store.name });
     let scope = format!("store:{}", own.id);
     let given = json!({
-        "open": open.url(), "guarded": guarded.url(), "control": control.url, "chromium": chromium,
+        "open": open.url(), "guarded": guarded.url(), "stopped": board, "control": control.url, "chromium": chromium,
         "clickhouse": engine.url(), "database": stage.clickhouse().database, "topic": stage.topic("friend"),
         "corp": CORP, "quiet": QUIET, "alone": number("ALONE").is_some(), "zone": told.zone, "pictures": pictures,
         "staff": brand.staff[0].id, "own": store(own), "other": store(other),
@@ -99,9 +102,33 @@ fn chromium() -> PathBuf {
         .expect("no Chromium: run deploy/fetch-browser.sh, or `make test`")
 }
 
+/// A pipeline that counts the same topics into a database of its own, and a board over that: it is stopped while the checks
+/// of the others go on.
+struct Stopped {
+    pipeline: Mutex<Yinliu>,
+    board: Board,
+}
+
+impl Stopped {
+    const NAME: &str = "browser_stopped";
+
+    async fn start(engine: &str, told: &Told) -> Self {
+        let clickhouse =
+            sink::Config { url: engine.to_owned(), database: Self::NAME.to_owned(), ..sink::Config::default() };
+        migrate::run(&clickhouse, &chunk::Config::default()).await.unwrap();
+        let mut config = told.config.clone();
+        config["clickhouse"]["database"] = json!(Self::NAME);
+        config["kafka"]["group"] = json!(Self::NAME);
+        // Its cohorts are looked at by nobody.
+        config["refresh"] = json!({ "interval": "1m" });
+        Self { pipeline: Mutex::new(Yinliu::start(&config)), board: Board::start(&config) }
+    }
+}
+
 /// What the checks may order.
 struct Hands {
     clickhouse: Arc<Proxy>,
+    stopped: Stopped,
     producer: FutureProducer,
     topic: String,
     /// Who adds, the first of them late.
@@ -111,9 +138,10 @@ struct Hands {
 }
 
 impl Hands {
-    fn new(clickhouse: Arc<Proxy>, stage: &Stage<'_>, told: &Told) -> Self {
+    fn new(clickhouse: Arc<Proxy>, stage: &Stage<'_>, told: &Told, stopped: Stopped) -> Self {
         Self {
             clickhouse,
+            stopped,
             producer: records::producer(stage.kafka),
             topic: stage.topic("friend"),
             staff: told.brand.staff.iter().map(|staff| staff.id.clone()).collect(),
@@ -127,6 +155,8 @@ impl Hands {
         match order.split_once(' ') {
             Some(("clickhouse", "refuse")) => self.clickhouse.set(Mode::Refuse),
             Some(("clickhouse", "pass")) => self.clickhouse.set(Mode::Pass),
+            Some(("pipeline", "freeze")) => self.stopped.pipeline.lock().unwrap().freeze(),
+            Some(("pipeline", "thaw")) => self.stopped.pipeline.lock().unwrap().thaw(),
             Some(("late", occurred_at)) => self.add([(self.staff[0].as_str(), "badge")], occurred_at),
             None if order == "adds" => self.add_everywhere(),
             _ => panic!("no such order: {order}"),

@@ -67,7 +67,7 @@ words! {
     Fewer = "fewer", "少 {}", "−{}";
     Level = "level", "持平", "level";
     SameMoment = "same_moment", "与同一时刻相比", "Against the same minute";
-    Against = "against", "竖线和多、少与 {} 比。", "Tick and ± are against {}.";
+    Against = "against", "竖线和多、少与{} 比。", " Tick and ± are against {}.";
     ChannelsAddUp = "channels_add_up", "未归因也算在合计里，各渠道相加一定等于加粉。", "Unattributed is part of the total: channels always add up to adds.";
     NetAdds = "net_adds", "净增", "Net";
     Lost = "lost", "流失", "lost";
@@ -78,7 +78,8 @@ words! {
     ShareOfAdds = "share_of_adds", "占加粉 {}", "{} of adds";
     NotKnown = "not_known", "这项还没有数据", "not available yet";
     Provisional = "provisional", "暂", "prov.";
-    ProvisionalWord = "provisional_word", "（暂定）", "(provisional)";
+    ProvisionalWord = "provisional_word", "（暂定）", " (provisional)";
+    FinalWord = "final_word", "（已定）", " (final)";
     ProvisionalSays = "provisional_says", "暂定：满 24 小时后定数", "provisional until 24 h have passed";
     ProvisionalInTable = "provisional_in_table", "暂定", "provisional";
     EstimateWord = "estimate_word", "估计", "estimate";
@@ -151,7 +152,7 @@ words! {
     Next = "next", "下 50 个", "Next 50";
     First = "first", "回到第 1 名", "Back to the top";
     RowsInAll = "rows_in_all", "共 {} 个。", "{} in all.";
-    RanksSay = "ranks_say", "同分同名次，先到的在前。员工离店、客户转接不改动已经记下的数。", "Ties share a rank, first to reach it first. Reorganisations and transfers never change what was counted.";
+    RanksSay = "ranks_say", "同分同名次，先到的在前。员工离店、客户转接不改动已经记下的数。", " Ties share a rank, first to reach it first. Reorganisations and transfers never change what was counted.";
     AllStaff = "all_staff", "看全部 {} 人", "All {} staff";
     ThePage = "the_page", "看他的一天", "Their day";
     Mine = "mine", "我的名次", "My row";
@@ -166,7 +167,7 @@ words! {
     Minutes = "minutes", "{} 分钟", "{} min";
     Hours = "hours", "{} 小时", "{} h";
     Retained = "retained", "满 24 小时的 {} 个里，{} 个还是好友，占 {}", "Of {} that are 24 h old {} are still friends, {}";
-    RetainedLater = "retained_later", "留存要满 24 小时才知道。", "Retention is known after 24 h.";
+    RetainedLater = "retained_later", "留存要满 24 小时才知道。", " Retention is known after 24 h.";
     Stages = "stages", "从曝光到开口", "From exposure to first message";
     Exposures = "exposures", "曝光", "Exposed";
     Scans = "scans", "扫码", "Scanned";
@@ -192,11 +193,10 @@ words! {
     LateSays = "late_says", "迟到的已补回原来的分钟", "late events, put back in their minutes";
     LateToday = "late_today", "今天补记", "late today";
     NoCorrections = "no_corrections", "已显示过的日子没有改动。", "No day that was shown has changed.";
-    ReasonLate = "reason_late", "迟到", "late events";
-    ReasonReplay = "reason_replay", "重放", "replayed";
+    CameLate = "came_late", "{} 条迟到，已补回原来的分钟", "{} late, put back in their minutes";
+    ReasonReplay = "reason_replay", "重放的已去掉", "replayed ones taken out";
     ReasonFold = "reason_fold", "重算", "recounted";
     ReasonChannel = "reason_channel", "改渠道", "channel changed";
-    Became = "became", "{}，{} 改为 {}", "{}: {} became {}";
     StaysInSum = "stays_in_sum", "{}，合计 {} 不变", "{}: the sum of {} stays";
     ClosedDay = "closed_day", "；已封账，记为调整", "; closed, kept as an adjustment";
     NobodyHere = "nobody", "这里还没有人和数据。", "Nobody and nothing here yet.";
@@ -204,7 +204,7 @@ words! {
     Size = "size", "{} 店 {} 人", "{} stores, {} staff";
     SizeStaff = "size_staff", "{} 人", "{} staff";
     Foot = "foot", "营业日按 {}，0 点到 24 点。截至 {}，修订号 {}。", "Business day in {}, 00:00 to 24:00. As of {}, revision {}.";
-    CountsOnly = "counts_only", "只显示人数，不显示客户身份。", "Counts only; customers are never identified.";
+    CountsOnly = "counts_only", "只显示人数，不显示客户身份。", " Counts only; customers are never identified.";
     OtherLanguage = "other_language", "English", "中文";
     ThemeSystem = "theme_system", "跟随系统", "System";
     ThemeLight = "theme_light", "浅色", "Light";

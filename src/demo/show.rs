@@ -11,10 +11,13 @@ use clickhouse::{Client, Row};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, log::chain, service::Ports};
+use crate::{config::Config, generate, log::chain, service::Ports};
 
 /// Between two lines where there is no terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
+
+/// It is noon there when it is midnight in Shanghai, or 11 o'clock.
+const ELSEWHERE: &str = "America/New_York";
 
 #[derive(Row, Deserialize)]
 struct Figures {
@@ -26,7 +29,7 @@ struct Figures {
 }
 
 const FIGURES: &str = "SELECT \
-     ifNull((SELECT sum(adds) FROM v_counts_1d WHERE business_date = toDate(now('Asia/Shanghai'))), 0) AS adds, \
+     ifNull((SELECT sum(adds) FROM v_counts_1d WHERE business_date = toDate(now(?))), 0) AS adds, \
      sum(c.received) AS records, sum(c.rejected) AS rejected, sum(c.duplicate) AS duplicate, \
      ifNull((SELECT max(lag_seconds) FROM v_freshness), 0) AS behind FROM chunks AS c";
 
@@ -48,8 +51,20 @@ pub(super) fn addresses(ports: &Ports, config: &Config) {
     );
 }
 
+/// Where a day in full swing is to be seen, for it is early where the brand lives.
+pub(super) fn early(brand: &generate::Settings) {
+    let _ = writeln!(
+        std::io::stdout().lock(),
+        "  It is early in {}: ranks move an hour after midnight, forecasts come later still.\n  \
+         With --set 'corp.{}.time_zone={}' the brand is in the middle of its day.\n",
+        brand.time_zone,
+        brand.corp,
+        if brand.time_zone == ELSEWHERE { "Asia/Shanghai" } else { ELSEWHERE },
+    );
+}
+
 /// A line that is written over each second on a terminal; elsewhere a line now and then.
-pub(super) async fn rates(client: Client, shutdown: CancellationToken) {
+pub(super) async fn rates(client: Client, time_zone: String, shutdown: CancellationToken) {
     let terminal = std::io::stdout().is_terminal();
     let interval = if terminal { Duration::from_secs(1) } else { PLAIN_INTERVAL };
     let mut before: Option<Figures> = None;
@@ -58,7 +73,7 @@ pub(super) async fn rates(client: Client, shutdown: CancellationToken) {
             () = tokio::time::sleep(interval) => {}
             () = shutdown.cancelled() => break,
         }
-        let now = match client.query(FIGURES).fetch_one::<Figures>().await {
+        let now = match client.query(FIGURES).bind(&time_zone).fetch_one::<Figures>().await {
             Ok(now) => now,
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "the figures of the line cannot be read");

@@ -12,9 +12,12 @@ fn date(day: i8) -> Date {
     jiff::civil::date(2026, 11, day)
 }
 
+fn shown() -> generate::Settings {
+    brand(&Settings { data: None, rate: 10, seed: 1 }, &Config::default())
+}
+
 fn days_of(told: &[Date]) -> Vec<(Day, u64)> {
-    let settings = Settings { data: None, rate: 10, seed: 1 };
-    let (past, today) = days(&settings, told, NOW_MS).unwrap();
+    let (past, today) = days(&shown(), told, NOW_MS).unwrap();
     past.into_iter().chain([today]).map(|day| (day.day, day.count)).collect()
 }
 
@@ -51,9 +54,8 @@ impl Outlet for Scales {
 
 #[test]
 fn all_that_is_told_before_the_pipeline_reads_fits_twice_into_the_broker() {
-    let settings = Settings { data: None, rate: 10, seed: 1 };
     let mut scales = Scales::default();
-    let (past, today) = days(&settings, &[], NOW_MS).unwrap();
+    let (past, today) = days(&shown(), &[], NOW_MS).unwrap();
     for day in past.into_iter().chain([today]) {
         let so_far = generate::Settings { live: false, rate: 0, ..day };
         drive(&so_far, &mut scales, &|| NOW_MS, &CancellationToken::new()).unwrap();

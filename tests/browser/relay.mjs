@@ -4,7 +4,10 @@
 import http from 'node:http';
 
 export class Relay {
-  /** `pass`: everything; `no-streams`: event streams are cut and refused; `cut`: nothing passes. */
+  /**
+   * `pass`: everything; `no-streams`: event streams are cut and refused; `held`: they are answered and nothing of them passes;
+   * `cut`: nothing passes.
+   */
   #mode = 'pass';
   #open = new Set();
   #streams = new Set();
@@ -35,6 +38,11 @@ export class Relay {
     const streams = request.url.includes('/api/v1/stream');
     if (this.#mode === 'cut' || (this.#mode === 'no-streams' && streams)) {
       request.socket.destroy();
+      return;
+    }
+    if (this.#mode === 'held' && streams) {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.flushHeaders();
       return;
     }
     const { 'accept-encoding': _, ...headers } = request.headers;

@@ -14,11 +14,13 @@ mkdirSync(given.pictures, { recursive: true });
 const browser = await chromium.launch({ executablePath: given.chromium, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
 export const open = await Relay.start(given.open);
 export const guarded = await Relay.start(given.guarded);
+export const stopped = await Relay.start(given.stopped);
 
 export async function stop() {
   await browser.close();
   open.stop();
   guarded.stop();
+  stopped.stop();
 }
 
 /** By when whatever a check waits for has come, on a busy machine too. */
@@ -72,13 +74,15 @@ export const stateOf = (page) => page.evaluate(() => document.documentElement.da
 export const untilState = (page, state) =>
   until(`state ${state}`, async () => (await stateOf(page)) === state);
 
-/** The JSON of the open board; while it has no figures it says when to ask again, as to everybody. */
-export const api = (part, query = '') => until(part, async () => {
-  const answer = await fetch(`${given.open}/api/v1/${part}?corp=${given.corp}&${query}`);
+/** The JSON of a board; while it has no figures it says when to ask again, as to everybody. */
+export const apiOf = (board, part, query = '') => until(part, async () => {
+  const answer = await fetch(`${board}/api/v1/${part}?corp=${given.corp}&${query}`);
   if (answer.status === 503) return null;
   if (!answer.ok) throw new Error(`${part}: ${answer.status}`);
   return answer.json();
 });
+
+export const api = (part, query) => apiOf(given.open, part, query);
 
 /** Asks the test that started this to do something beyond the browser. */
 export async function tell(order) {

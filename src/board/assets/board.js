@@ -69,6 +69,11 @@ export async function anew() {
 function follow() {
   source?.close();
   triedAt = performance.now();
+  // Some web views know none.
+  if (!globalThis.EventSource) {
+    startPolling();
+    return;
+  }
   source = new EventSource(`api/v1/stream?${query}`);
   const arrived = (whole) => (event) => {
     stopPolling();

@@ -40,6 +40,10 @@ pub(super) fn main(page: &Context) -> Html {
     let Some(mix) = &page.facts.channels else { return Html::default() };
     let groups = groups(page, mix);
     let largest = mix.rows.iter().map(|row| row.adds.max(row.baseline_adds.unwrap_or(0))).max();
+    let retained_of = |group: &Bar| Retained::sum(group.channels.iter().filter_map(|row| row.retained_24h));
+    // Of an open day mostly none is old enough: said once, not of each group.
+    let none_known = groups.iter().all(|(_, group)| retained_of(group).is_none());
+    let later = || page.words.text(Word::RetainedLater);
     let parts = groups.iter().map(|(key, group)| {
         let mut rows = group.channels.clone();
         rows.sort_by_key(|row| std::cmp::Reverse(row.adds));
@@ -49,7 +53,6 @@ pub(super) fn main(page: &Context) -> Html {
         });
         let lines = Html::join(lines);
         let (class, change) = changed(page, group);
-        let known = Retained::sum(group.channels.iter().filter_map(|row| row.retained_24h));
         page.fill(
             include_str!("group.html"),
             &[
@@ -59,7 +62,7 @@ pub(super) fn main(page: &Context) -> Html {
                 ("class", class),
                 ("change", change),
                 ("lines", lines),
-                ("retained", retained(page, known)),
+                ("retained", if none_known { Html::default() } else { retained(page, retained_of(group)) }),
             ],
         )
     });
@@ -70,6 +73,7 @@ pub(super) fn main(page: &Context) -> Html {
             ("adds_label", page.words.text(hero::adds_label(page))),
             ("adds", Html::text(&number(mix.total.into()))),
             ("against", against(page)),
+            ("retained", if none_known { later() } else { Html::default() }),
         ],
     );
     Html::join([head, silent(page, mix)].into_iter().chain(parts).chain([figures::stages(page)]))

@@ -49,7 +49,11 @@ pub(super) fn newest(page: &Context) -> Html {
     let Some(newest) = changed.max_by_key(received) else { return Html::default() };
     let yesterday = super::hero::business_day(page).and_then(|day| day.yesterday().ok());
     let day = match newest.business_date.parse() {
-        Ok(day) if Some(day) == yesterday => super::hero::base_day(page, 0, &newest.business_date),
+        Ok(day) if Some(day) == yesterday => {
+            let word = if page.view.watched.day.is_none() { Word::Yesterday } else { Word::DayBefore };
+            // Within a line.
+            Html::text(&word.text(page.words.language).to_lowercase())
+        }
         Ok(day) => Html::text(&page.words.day(day)),
         Err(_) => Html::default(),
     };
@@ -72,19 +76,16 @@ struct Line {
 impl Line {
     fn new(page: &Context, correction: &Correction) -> Self {
         let day = correction.business_date.parse().map(|day| page.words.day(day)).unwrap_or_default();
-        let reason = match correction.reason {
-            Reason::Late => Word::ReasonLate,
-            Reason::Replay => Word::ReasonReplay,
-            Reason::Fold => Word::ReasonFold,
-            Reason::Channel => Word::ReasonChannel,
-        };
-        let (before, after) = (correction.before, correction.after);
-        let (was, is) = (number(before.into()), number(after.into()));
         let closed = if correction.closed { Word::ClosedDay.text(page.words.language) } else { "" };
-        let reason = reason.text(page.words.language);
+        let (put_in, after) = (correction.after.saturating_sub(correction.before), number(correction.after.into()));
+        // Before and after are those of what was corrected, not of the day: nobody has seen them.
         let says = match correction.reason {
-            Reason::Channel => page.words.with(Word::StaysInSum, &[reason, &is]),
-            Reason::Late | Reason::Replay | Reason::Fold => page.words.with(Word::Became, &[reason, &was, &is]),
+            Reason::Late => page.words.with(Word::CameLate, &[&number(put_in.into())]),
+            Reason::Replay => page.words.text(Word::ReasonReplay),
+            Reason::Fold => page.words.text(Word::ReasonFold),
+            Reason::Channel => {
+                page.words.with(Word::StaysInSum, &[Word::ReasonChannel.text(page.words.language), &after])
+            }
         };
         Self {
             day: Html::text(&day),

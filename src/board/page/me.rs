@@ -2,6 +2,8 @@
 //!
 //! Invariant: an add shows time, channel and status; who the customer is stands nowhere.
 
+use std::cmp::Ordering;
+
 use jiff::ToSpan;
 
 use super::text::{local, many};
@@ -185,10 +187,11 @@ fn ladder(page: &Context) -> Html {
 fn rung(page: &Context, row: &Row, own: &Row) -> Html {
     let mine = row.id == own.id;
     let apart = number(row.adds.abs_diff(own.adds).into());
-    let says = match (mine, row.adds >= own.adds) {
-        (true, _) => Html::default(),
-        (false, true) => page.words.with(Word::MoreThanI, &[&apart]),
-        (false, false) => page.words.with(Word::FewerThanI, &[&apart]),
+    let says = match row.adds.cmp(&own.adds) {
+        _ if mine => Html::default(),
+        Ordering::Equal => page.words.text(Word::Level),
+        Ordering::Greater => page.words.with(Word::MoreThanI, &[&apart]),
+        Ordering::Less => page.words.with(Word::FewerThanI, &[&apart]),
     };
     Html::fill(
         "<li><div class=\"row {{mine}}\"><span class=\"rk\"><span class=\"n num\" data-rank=\"{{rank}}\">{{rank}}</span></span><span class=\"nm\"><b>{{name}}</b></span><span class=\"vl\"><b class=\"num\">{{adds}}</b><small class=\"num\">{{says}}</small></span></div></li>",
@@ -241,7 +244,7 @@ fn add_line(page: &Context, add: &Add) -> Html {
     let known = keys::table().channels.iter().find(|key| key.key == add.channel);
     let channel = known.map_or(add.channel.as_str(), |key| page.words.either(&key.zh, &key.en));
     let late = page.time(add.received_late_at.as_deref(), "%H:%M");
-    let fixed = page.time(add.final_at.as_deref(), "%m-%d %H:%M");
+    let fixed = page.time(add.final_at.as_deref(), page.words.either("%-m月%-d日 %H:%M", "%-d %b %H:%M"));
     let (words, seal) = (page.words, provisional(page.words, Some(add.status != Status::Pending)));
     let (says, amended) = match (add.status, &add.received_late_at) {
         (Status::NotNew, _) => (words.text(Word::StatusNotNew), ""),

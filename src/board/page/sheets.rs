@@ -5,7 +5,7 @@
 use jiff::ToSpan;
 
 use super::text::{known, length};
-use super::{Context, hero, provisional};
+use super::{Context, hero, provisional, target};
 use crate::board::definitions::{Basis, DEFINITIONS, Definition};
 use crate::board::html::{Html, number};
 use crate::board::words::Word;
@@ -148,18 +148,16 @@ fn report(page: &Context) -> String {
     if let Some(base) = page.baselines().first().filter(|_| !page.held()) {
         let (_, change) = words.change(page.adds(), base.figures.adds());
         let percent = super::text::percent(page.adds(), base.figures.adds());
-        lines.push(format!("{} {change} {percent}", hero::base_label(page, 0, base)).trim_end().to_owned());
+        let percent =
+            if percent.is_empty() { percent } else { words.either("（{}）", " ({})").replace("{}", &percent) };
+        lines.push(format!("{} {change}{percent}", hero::base_label(page, 0, base)));
     }
     lines.push(format!("{} {}", Word::NetAdds.text(language), count("net_adds")));
     if page.figure("qualified_adds").is_some() {
-        let certain = if page.qualified_final() == Some(true) { Word::Final } else { Word::ProvisionalWord };
-        lines.push(format!(
-            "{} {} {}",
-            Word::Qualified.text(language),
-            count("qualified_adds"),
-            certain.text(language)
-        ));
+        let certain = if page.qualified_final() == Some(true) { Word::FinalWord } else { Word::ProvisionalWord };
+        lines.push(format!("{} {}{}", Word::Qualified.text(language), count("qualified_adds"), certain.text(language)));
     }
+    lines.extend(target::line(page));
     let best = page.facts.leaderboard.rows.iter().filter(|row| !row.id.is_empty()).take(3);
     let best: Vec<_> = best.map(|row| format!("{} {}", row.name, number(row.adds.into()))).collect();
     lines.push(best.join(words.comma()));

@@ -83,6 +83,18 @@ fn seal(page: &Context, metric: Metric) -> Html {
     }
 }
 
+/// Target and what is done of it, as a line of text.
+pub(super) fn line(page: &Context) -> Option<String> {
+    let goal = Goal::of(page)?;
+    let language = page.words.language;
+    let metric = metric_word(goal.metric).text(language);
+    let metric = if goal.metric == Metric::Adds { String::new() } else { Word::OfMetric.with(language, &[metric]) };
+    let done = goal.measured.and_then(|now| share(now, goal.target))?;
+    let certain = if page.is_final(goal.metric) == Some(true) { "" } else { Word::ProvisionalWord.text(language) };
+    let [target, says] = [Word::Target, Word::Done].map(|word| word.text(language));
+    Some(format!("{target}{metric} {}{says}{done}{certain}", number(goal.target.into())))
+}
+
 /// The right end of the bar: a little past the target and the forecast, so that both ends are seen.
 struct Scale(i64);
 

@@ -2,7 +2,9 @@
 //!
 //! Invariant: what is withdrawn on a phone is withdrawn here, and "complete through" stands beside the clock.
 
-use super::text::{length, many, share};
+use jiff::ToSpan as _;
+
+use super::text::{NONE, length, local, many, share};
 use super::{
     Context, SEAL_HELD, attention, channels, corrections, hatching, hero, plot, provisional, rows, shell, target, trend,
 };
@@ -170,10 +172,20 @@ fn contest(page: &Context) -> Html {
         &format!("<div class=\"wpk\"><h2>{{{{name}}}}<span class=\"h\">{SEAL_HELD}</span><small class=\"num w\">{{{{ends}}}}</small></h2><div class=\"w\">{{{{body}}}}</div><p class=\"h hold\">{{{{:contest_held}}}}</p></div>"),
         &[
             ("name", Html::text(&contest.name)),
-            ("ends", page.words.with(Word::EndsAt, &[&page.time(contest.ends_at.as_deref(), "%H:%M")])),
+            ("ends", page.words.with(Word::EndsAt, &[&ends(page, contest)])),
             ("body", body),
         ],
     )
+}
+
+/// When a contest ends: a time of the day that is shown, or with its own day; midnight is the end of the day before it.
+fn ends(page: &Context, contest: &Contest) -> String {
+    let end = contest.ends_at.as_deref().and_then(|at| local(at, &page.zone));
+    let last = end.as_ref().and_then(|end| end.checked_sub(1.millisecond()).ok());
+    let Some((end, last)) = end.zip(last) else { return NONE.to_owned() };
+    let time = if end.date() == last.date() { end.strftime("%H:%M").to_string() } else { "24:00".to_owned() };
+    let is_shown = Some(last.date()) == hero::business_day(page);
+    if is_shown { time } else { format!("{} {time}", page.words.day(last.date())) }
 }
 
 /// The figure of a side in thousandths, so that per-head figures of unlike teams compare.

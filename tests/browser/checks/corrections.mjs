@@ -24,6 +24,6 @@ test('6. a late event raises its own bar, hatched, and adds a correction; that o
     await page.goto(address());
     const lines = await page.locator('#corrections li').allInnerTexts();
     assert.match(lines[0], /\+[1-9]/, 'what came late today');
-    assert.ok(lines.some((line) => line.includes(`${before} 改为 ${after}`)), lines.join('; '));
+    assert.ok(lines.some((line) => line.includes(`${after - before} 条迟到`)), lines.join('; '));
   });
 });

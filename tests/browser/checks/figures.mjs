@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { address, api, given, number, untilState, visit } from '../stage.mjs';
 import { deltas, dice, fed, snapshot } from '../feed.mjs';
+import { sums } from '../sums.mjs';
 
 const clockOf = (instant) => new Intl.DateTimeFormat('en-GB', { timeZone: given.zone, timeStyle: 'medium', hourCycle: 'h23' })
   .format(new Date(instant));
@@ -52,14 +53,6 @@ test('3. a phone whose clock is an hour ahead shows the same', async () => {
     assert.ok(behind >= -1 && behind < 30, `complete through ${complete}, ${behind} s ago`);
   }
 });
-
-/** What is shown: the total, and what adds up to it: rows, bars of channels, as far as the page has them. */
-const sums = () => {
-  const number = (element) => Number(element.textContent.replace(/\D/g, ''));
-  const sum = (elements) => elements.reduce((total, element) => total + number(element), 0);
-  const parts = ['#rows [data-f="value"]', '.bars b'].map((selector) => [...document.querySelectorAll(`main ${selector}`)]);
-  return [number(document.querySelector('main [data-n="adds"]')), ...parts.filter((part) => part.length).map(sum)];
-};
 
 /** The pages with what adds up there: how many such lists they have, and after how many deltas that is looked at. */
 const ADDED_UP = [['level=store', 2, 1_000], ['view=rank&level=store', 1, 300], ['view=channels', 1, 300]];

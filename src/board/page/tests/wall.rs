@@ -49,6 +49,23 @@ fn a_wall_that_is_open_to_all_says_so() {
 }
 
 #[test]
+fn a_contest_says_on_which_day_it_ends_unless_that_is_the_one_shown() {
+    let ends = |at: &str| {
+        let mut snapshot = fixture::snapshot();
+        let mut contests = (**snapshot.details.contests.as_ref().unwrap()).clone();
+        let end = at.parse::<jiff::Timestamp>().unwrap().as_millisecond();
+        contests.rows.iter_mut().for_each(|row| row.bounds.1 = end);
+        snapshot.details.contests = Some(std::sync::Arc::new(contests));
+        let html = wall(&[("lang", "en")], Viewer::default(), &snapshot);
+        html.split("ends ").nth(1).unwrap().split('<').next().unwrap().to_owned()
+    };
+    assert_eq!(ends("2026-11-22T10:00:00Z"), "18:00");
+    assert_eq!(ends("2026-11-22T16:00:00Z"), "24:00");
+    assert_eq!(ends("2026-11-24T10:00:00Z"), "Tue 24 Nov 18:00");
+    assert_eq!(ends("2026-11-24T16:00:00Z"), "Tue 24 Nov 24:00");
+}
+
+#[test]
 fn a_wall_tells_the_newest_correction_of_another_day() {
     let corrected = |change: fn(&mut crate::board::details::corrections::Corrections)| {
         let mut snapshot = fixture::snapshot();
@@ -59,9 +76,9 @@ fn a_wall_tells_the_newest_correction_of_another_day() {
         html.split("class=\"rev num\">").nth(1).unwrap().split("</p>").next().unwrap().to_owned()
     };
     let late = corrected(|corrections| corrections.rows.retain(|row| row.reason == "late"));
-    assert!(late.contains("data-n=\"late_adds\">0</span>, Yesterday +3"), "{late}");
+    assert!(late.contains("data-n=\"late_adds\">0</span>, yesterday +3"), "{late}");
     let newest = corrected(|corrections| corrections.rows[2].received_at += 1);
-    assert!(newest.contains(", Yesterday −1"), "{newest}");
+    assert!(newest.contains(", yesterday −1"), "{newest}");
     let older = corrected(|corrections| {
         corrections.rows.truncate(1);
         corrections.rows[0].day = "2026-11-19".parse().unwrap();
