@@ -61,8 +61,8 @@ pub(crate) struct World {
     places: Vec<Place>,
     dice: SmallRng,
     looked: Instant,
-    /// The most memory that any process was seen to have, in bytes.
-    pub(crate) peak: f64,
+    /// The most memory that any process was seen to have since it was asked for, in bytes.
+    peak: f64,
 }
 
 struct Place {
@@ -223,6 +223,11 @@ impl World {
             // It may not answer yet.
             self.peak = self.peak.max(place.yinliu.metric("process_resident_memory_bytes").unwrap_or(0.0));
         }
+    }
+
+    /// The most memory that any process had since the last time, in bytes; 0 where none was looked at.
+    pub(crate) fn take_peak(&mut self) -> f64 {
+        std::mem::take(&mut self.peak)
     }
 
     /// Waits until each process that runs is ready: nothing is held, nothing is away.
