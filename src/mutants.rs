@@ -48,7 +48,6 @@ mod on {
             EvictionForgotten = "keeps identities that have left the horizon",
             FullBatchReadOn = "reads on though the batch is full",
             LimitIgnored = "reads on though its partitions take more than their share of memory",
-            LimitAwaitsHeld = "keeps no limit of memory while a partition is held for another reason",
             ZerosForgotten = "leaves out of a correction the registers that become zeros",
             GenerationUsedAgain = "corrects with a generation that was used",
             LastDeliveryCounts = "takes out the first delivery of an event and leaves the last",

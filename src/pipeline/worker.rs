@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::{
     Shared,
-    assigned::{Assigned, Phase, Tail},
+    assigned::{Assigned, Memory, Phase, Tail},
     bound::{self, Taken},
     flush::Receipt,
     loader,
@@ -323,22 +323,16 @@ impl<S: Source> Worker<S> {
         }
         let (mut read, mut held, mut awaited) = (Vec::new(), Vec::new(), false);
         for (&slot, assigned) in &self.assigned {
-            let age = now.saturating_duration_since(assigned.since);
-            match &assigned.phase {
-                Phase::Live(partition, _) | Phase::Muted(partition) => {
-                    read.push((Taken { bytes: partition.bytes(), age }, slot));
-                }
-                Phase::Shed(bytes) => held.push((Taken { bytes: *bytes, age }, slot)),
-                // Nothing is held of it, perhaps for as long as nobody mends what is wrong.
-                Phase::Held { until } if *until > now && !planted!(LimitAwaitsHeld) => {}
-                Phase::Loading(_) | Phase::Broken(_) | Phase::Held { .. } => awaited = true,
+            let taken = |bytes| (Taken { bytes, age: now.saturating_duration_since(assigned.since) }, slot);
+            match assigned.phase.memory(now) {
+                Memory::Read(bytes) => read.push(taken(bytes)),
+                Memory::Shed(bytes) => held.push(taken(bytes)),
+                Memory::Nothing => {}
+                Memory::Unknown => awaited = true,
             }
         }
-        // How much that will be is not known yet, so nobody is taken up beside it.
+        // Nobody is taken up beside what is not known yet.
         if awaited {
-            if planted!(LimitAwaitsHeld) {
-                return Ok(());
-            }
             held.clear();
         }
         let taken = |all: &[(Taken, Slot)]| all.iter().map(|(taken, _)| *taken).collect::<Vec<_>>();
