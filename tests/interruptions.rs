@@ -23,7 +23,8 @@ fn midnight(day: i64) -> i64 {
     instant("2025-03-10T00:00:00", "Asia/Shanghai") + day * DAY_MS
 }
 
-/// What comes in on a day: of yesterday's friend and of one more; and an add that comes too late for its closed day.
+/// What comes in on a day: of yesterday's friend and of one more; and an add and a request that come too late for their
+/// closed days, of which nothing else comes in and no member comes of age.
 fn came_in(day: i64) -> Vec<Happening> {
     let event = |hour: i64, kind, staff: &str, customer: i64| Happening {
         amount: 100,
@@ -41,6 +42,7 @@ fn came_in(day: i64) -> Vec<Happening> {
         event(14, Kind::Add, "s2", day - 1),
         event(15, Kind::Order, "s2", day - 2),
         event(16 - 5 * 24, Kind::Add, "s3", day),
+        event(16 - 9 * 24, Kind::Request, "s4", day),
     ]
 }
 
