@@ -18,13 +18,10 @@ use crate::{
 };
 use fault::{Deck, Fault};
 use report::Report;
-use world::{Met, World};
+use world::{LOOK, Met, World};
 
 /// A broker that was killed takes ten seconds on an idle machine; this is for one that is not.
 const CAUGHT_UP: Duration = Duration::from_mins(3);
-
-/// How often processes are looked at while a fault is on.
-const LOOK: Duration = Duration::from_millis(250);
 
 /// Of a run, unless a number of faults is asked for.
 const LENGTH: Duration = Duration::from_mins(3);
@@ -144,7 +141,7 @@ async fn play(world: &mut World, round: &[Fault], report: &mut Report) {
         _ => report.together(from_end),
     }
     println!(
-        "{:>4} {kinds:?}: {:.1} s after the last; {:.0} MB in a process at most meanwhile, {:.0} MB until then",
+        "{:>4} {kinds:?}: {:.1} s after the last; a process took {:.0} MB at most before that, {:.0} MB after",
         report.faults(),
         from_end.as_secs_f64(),
         during / 1e6,

@@ -28,6 +28,9 @@ const RUNNING_LEAST: usize = 2;
 /// Beyond this a topic gains no more partitions.
 const PARTITIONS_MAX: usize = 8;
 
+/// How often processes are looked at: the shortest faults last for less than a second.
+pub(crate) const LOOK: Duration = Duration::from_millis(250);
+
 /// A process that is asked to end does so within 10 s on an idle machine.
 const END: Duration = Duration::from_secs(30);
 
@@ -211,9 +214,9 @@ impl World {
         }
     }
 
-    /// Looks once a second at the memory of each process that runs; fails where one has ended by itself.
+    /// Looks now and then at the memory of each process that runs; fails where one has ended by itself.
     pub(crate) fn look(&mut self) {
-        if self.looked.elapsed() < Duration::from_secs(1) {
+        if self.looked.elapsed() < LOOK {
             return;
         }
         self.looked = Instant::now();
