@@ -11,6 +11,10 @@
 #[cfg(test)]
 mod mutation;
 
+// The program itself is linked beside the fuzzer, and is made to follow the code as well: what that asks for is in here.
+#[cfg(feature = "fuzzing")]
+use libfuzzer_sys as _;
+
 use std::{collections::HashMap, path::Path};
 
 use crate::{

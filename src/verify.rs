@@ -23,7 +23,7 @@ pub use checks::Check;
 pub(crate) use checks::Warehouse;
 
 /// `yinliu verify`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct Settings {
     /// The first business day; by default yesterday
     #[arg(long, value_name = "DAY")]
@@ -34,6 +34,15 @@ pub struct Settings {
     /// Read the input topics too, as far as they reach, and compare what they count with the facts
     #[arg(long)]
     pub deep: bool,
+    /// Of each comparison, print so many differences and count the others
+    #[arg(long, value_name = "LINES", default_value_t = LINES_MAX)]
+    pub limit: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { from: None, to: None, deep: false, limit: LINES_MAX }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -65,9 +74,9 @@ pub struct Days {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     pub check: Check,
-    /// The business day as `YYYY-MM-DD`; empty where the figure belongs to no day.
+    /// The business day as `YYYY-MM-DD`; of the figure of a whole chunk the first and the last; empty where it has none.
     pub day: String,
-    /// The key: dimensions, and the partition and chunk.
+    /// The key: dimensions as far as they are known, and the partition and chunk.
     pub place: String,
     pub counter: String,
     pub expected: u64,
@@ -84,9 +93,11 @@ pub struct Report {
     pub differences: Vec<Difference>,
     /// What is worth knowing, but no difference.
     pub notes: Vec<String>,
+    /// Of [`Settings`].
+    pub limit: usize,
 }
 
-/// More lines than these tell nothing more.
+/// More lines than these of one comparison seldom tell more.
 const LINES_MAX: usize = 50;
 
 /// A flush in flight is over by then. No multiple of a flush's interval, so that two looks do not meet two flushes at the
@@ -104,7 +115,8 @@ pub async fn run(settings: &Settings, config: &config::Config, wall_ms: i64) -> 
     // A lagging replica would differ from itself.
     sink.sync().await?;
     let warehouse = checks::Warehouse { client: sink.client(), chunk: &config.chunk, days };
-    let mut report = Report { days, records: warehouse.records().await?, differences: Vec::new(), notes: Vec::new() };
+    let (records, limit) = (warehouse.records().await?, settings.limit);
+    let mut report = Report { days, records, differences: Vec::new(), notes: Vec::new(), limit };
     let progress = Progress::start(Telling::Progress);
     for &check in Check::ALL {
         progress.step(&format!("comparing {}", check.name()));
@@ -128,15 +140,9 @@ async fn persistent(warehouse: &checks::Warehouse<'_>, check: Check) -> Result<V
     }
     tokio::time::sleep(PAUSE).await;
     let second = warehouse.look(check).await?;
-    let same = |one: &Difference, other: &Difference| {
-        (&one.day, &one.place, &one.counter) == (&other.day, &other.place, &other.counter)
-            && one.found.wrapping_sub(one.expected) == other.found.wrapping_sub(other.expected)
-    };
-    let first: std::collections::HashMap<_, _> =
-        first.iter().map(|one| ((&one.day, &one.place, &one.counter), one)).collect();
-    let known =
-        |one: &Difference| first.get(&(&one.day, &one.place, &one.counter)).is_some_and(|other| same(one, other));
-    Ok(second.into_iter().filter(known).collect())
+    let change = |one: &Difference| one.found.wrapping_sub(one.expected);
+    let first: std::collections::HashMap<_, _> = first.iter().map(|one| (one.key(), change(one))).collect();
+    Ok(second.into_iter().filter(|one| first.get(&one.key()) == Some(&change(one))).collect())
 }
 
 impl Days {
@@ -158,6 +164,14 @@ impl Days {
     }
 }
 
+impl Difference {
+    /// Day, place and counter; the days of an open chunk may become more.
+    fn key(&self) -> (&str, &str, &str) {
+        let day = if self.check.is_of_chunks() { "" } else { &self.day };
+        (day, &self.place, &self.counter)
+    }
+}
+
 impl Report {
     #[must_use]
     pub const fn is_equal(&self) -> bool {
@@ -176,11 +190,14 @@ impl fmt::Display for Difference {
 
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for difference in self.differences.iter().take(LINES_MAX) {
-            writeln!(out, "{difference}")?;
-        }
-        if let Some(more @ 1..) = self.differences.len().checked_sub(LINES_MAX) {
-            writeln!(out, "✗ {more} more")?;
+        for alike in self.differences.chunk_by(|one, other| one.check == other.check) {
+            for difference in alike.iter().take(self.limit) {
+                writeln!(out, "{difference}")?;
+            }
+            if let (Some(more @ 1..), [first, ..]) = (alike.len().checked_sub(self.limit), alike) {
+                let (compared, all) = (first.check.name(), alike.len());
+                writeln!(out, "✗ … and {more} more, comparing {compared}; `--limit {all}` prints them")?;
+            }
         }
         for note in &self.notes {
             writeln!(out, "! {note}")?;
@@ -225,9 +242,9 @@ mod tests {
     }
 
     #[test]
-    fn fifty_differences_are_told_one_by_one_and_the_rest_counted() {
-        let difference = Difference {
-            check: Check::Days,
+    fn of_each_comparison_fifty_differences_are_told_one_by_one_and_the_rest_counted() {
+        let difference = |check| Difference {
+            check,
             day: "2025-03-10".to_owned(),
             place: "corp c".to_owned(),
             counter: "adds".to_owned(),
@@ -235,10 +252,21 @@ mod tests {
             found: 2,
         };
         let days = Days { from: Date(0), to: Date(1) };
-        let report = Report { days, records: 3, differences: vec![difference; 52], notes: vec!["n".to_owned()] };
+        let mut differences = vec![difference(Check::Days); 52];
+        differences.push(difference(Check::Log));
+        let limit = Settings::default().limit;
+        let mut report = Report { days, records: 3, differences, notes: vec!["n".to_owned()], limit };
         let text = report.to_string();
         assert_eq!(text.lines().next(), Some("✗ 2025-03-10 corp c: adds by facts 1, by day 2"));
         let rest: Vec<_> = text.lines().skip(50).collect();
-        assert_eq!(rest, ["✗ 2 more", "! n", "1970-01-01 to 1970-01-02, 3 records: 52 figures differ"]);
+        let expected = [
+            "✗ … and 2 more, comparing rollups by day with facts; `--limit 52` prints them",
+            "✗ 2025-03-10 corp c: adds by log 1, by facts 2",
+            "! n",
+            "1970-01-01 to 1970-01-02, 3 records: 53 figures differ",
+        ];
+        assert_eq!(rest, expected);
+        report.limit = 52;
+        assert_eq!(report.to_string().lines().count(), 55, "{report}");
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 };
 use fault::{Deck, Fault};
 use report::Report;
-use world::{Met, World};
+use world::{LOOK, Met, World};
 
 /// A broker that was killed takes ten seconds on an idle machine; this is for one that is not.
 const CAUGHT_UP: Duration = Duration::from_mins(3);
@@ -91,8 +91,7 @@ async fn every_kind_of_fault_under_load_leaves_no_wrong_key() {
     let compared = compare(&world.stage(), &world.stage().records()).await;
     print!("{}", report.table());
     println!(
-        "seed {}, {} s, {} events/s, {} broker(s): {} records, {} keys, {} wrong; {} requests to ClickHouse struck; at most {:.0} MB of \
-         memory in a process",
+        "seed {}, {} s, {} events/s, {} broker(s): {} records, {} keys, {} wrong; {} requests to ClickHouse struck; {}",
         plan.seed,
         length.as_secs(),
         plan.per_second,
@@ -101,7 +100,7 @@ async fn every_kind_of_fault_under_load_leaves_no_wrong_key() {
         compared.keys,
         compared.wrong.rows,
         world.struck(),
-        world.peak / 1e6
+        report.most_memory()
     );
     compared.assert_right();
     let (agrees, said) = world.verify();
@@ -118,7 +117,10 @@ async fn play(world: &mut World, round: &[Fault], report: &mut Report) {
     let (mut begun, mut met) = (vec![start; round.len()], vec![Met::Nobody; round.len()]);
     for (moment, at, begins) in moments {
         // When a fault begins and ends is the schedule itself; what follows from it is waited for below.
-        tokio::time::sleep(moment.saturating_sub(start.elapsed())).await;
+        while let Some(left) = moment.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+            world.look();
+            tokio::time::sleep(left.min(LOOK)).await;
+        }
         if begins {
             begun[at] = Instant::now();
             met[at] = world.begin(round[at].kind).await;
@@ -129,15 +131,22 @@ async fn play(world: &mut World, round: &[Fault], report: &mut Report) {
             world.end(round[at].kind, met[at]).await;
         }
     }
-    let over = Instant::now();
+    let (over, during) = (Instant::now(), world.take_peak());
     caught_up(world, &kinds).await;
-    let from_end = over.elapsed();
+    let (from_end, after) = (over.elapsed(), world.take_peak());
+    report.memory(&kinds, during, after);
     match round {
         [_] if met[0] == Met::Nobody => {}
         [fault] => report.alone(fault.kind, begun[0].elapsed(), from_end),
         _ => report.together(from_end),
     }
-    println!("{:>4} {kinds:?}: {:.1} s after the last", report.faults(), from_end.as_secs_f64());
+    println!(
+        "{:>4} {kinds:?}: {:.1} s after the last; a process took {:.0} MB at most before that, {:.0} MB after",
+        report.faults(),
+        from_end.as_secs_f64(),
+        during / 1e6,
+        after / 1e6
+    );
 }
 
 /// Waits until the ledger has everything that the log holds now.

@@ -1,7 +1,7 @@
 //! Histories of `reconcile`, each drawn by a seed: what it corrects is SQL, so that they run on a real engine.
 //!
-//! Invariant: expected is what the contract's sentences make of the records that were sent; the moments at which runs are
-//! broken off are the machine's own, and any of them has to do.
+//! Invariant: expected is what the contract's sentences make of the records that were sent; a seed decides at which of its
+//! writes a run is broken off.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +9,6 @@ use std::{
         LazyLock,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
 };
 
 use clickhouse::Row;
@@ -20,6 +19,7 @@ use yinliu::{reconcile, verify};
 use crate::support::{
     counting::{CHUNK, Counting},
     engine::Engine,
+    proxy::{Mode, Proxy},
 };
 
 /// 2025-03-10 10:00 in Asia/Shanghai, and the midnight that follows.
@@ -71,9 +71,23 @@ struct Told {
     change: i64,
 }
 
+/// What a run writes.
+const WRITES: [&str; 6] = [
+    "INSERT INTO facts",
+    "INSERT INTO counts_1d_board_registers",
+    "INSERT INTO amendment_log",
+    BY_DAY,
+    "INSERT INTO counts_1m_registers",
+    "INSERT INTO ledger",
+];
+
+const BY_DAY: &str = "INSERT INTO counts_1d_registers";
+
 struct History {
     dice: SmallRng,
     counting: Counting,
+    /// Between the runs that are broken off and the engine.
+    proxy: Proxy,
     sent: [Vec<Sent>; ORIGINS.len()],
     /// Where the process began.
     began: [usize; ORIGINS.len()],
@@ -92,6 +106,7 @@ impl History {
         Self {
             dice: SmallRng::seed_from_u64(seed),
             counting,
+            proxy: Proxy::start(&ENGINE.url(), seed),
             sent: [const { Vec::new() }; ORIGINS.len()],
             began: [0; ORIGINS.len()],
             events: Vec::new(),
@@ -159,9 +174,16 @@ impl History {
     }
 
     async fn reconcile(&self, directory: bool) -> Result<reconcile::Report, reconcile::Error> {
-        let [from, to] = ["2025-03-10", "2025-03-11"].map(|day| day.parse().unwrap());
-        let settings = reconcile::Settings { from, to, directory, dry_run: false };
-        reconcile::run(&settings, &self.counting.config, NOW_MS).await
+        reconcile::run(&settings(directory), &self.counting.config, NOW_MS).await
+    }
+
+    /// The same, up to this write.
+    async fn break_off(&self, stop: Mode, directory: bool) {
+        let mut config = self.counting.config.clone();
+        config.clickhouse.url = self.proxy.url();
+        if let Some(ended) = self.proxy.break_off(stop, reconcile::run(&settings(directory), &config, NOW_MS)).await {
+            ended.unwrap();
+        }
     }
 
     async fn step(&mut self) {
@@ -170,9 +192,11 @@ impl History {
             5 => self.employ().await,
             6 => self.tamper().await,
             7 | 8 => {
-                let (directory, limit) = (self.dice.random_bool(0.5), self.dice.random_range(1..250));
-                // Wherever it stands by then.
-                drop(tokio::time::timeout(Duration::from_millis(limit), self.reconcile(directory)).await);
+                let (directory, number) = (self.dice.random_bool(0.5), self.dice.random_range(1..3));
+                let write = WRITES[self.dice.random_range(0..WRITES.len())];
+                let after = self.dice.random_bool(0.5);
+                let stop = if after { Mode::StopAfter(write, number) } else { Mode::StopBefore(write, number) };
+                self.break_off(stop, directory).await;
             }
             9 | 10 => {
                 let directory = self.dice.random_bool(0.5);
@@ -257,7 +281,7 @@ impl History {
         assert_eq!(found, kept, "which delivery counts");
         self.check_told().await;
         let days = ["2025-03-09", "2025-03-12"].map(|day| Some(day.parse().unwrap()));
-        let days = verify::Settings { from: days[0], to: days[1], deep: false };
+        let days = verify::Settings { from: days[0], to: days[1], ..Default::default() };
         let report = verify::run(&days, &self.counting.config, NOW_MS).await.unwrap();
         assert!(report.is_equal(), "{report}");
     }
@@ -284,6 +308,11 @@ impl History {
     }
 }
 
+fn settings(directory: bool) -> reconcile::Settings {
+    let [from, to] = ["2025-03-10", "2025-03-11"].map(|day| day.parse().unwrap());
+    reconcile::Settings { from, to, directory, dry_run: false }
+}
+
 impl Event {
     fn fen(&self) -> u64 {
         u64::try_from(self.id).unwrap() + 100
@@ -305,6 +334,8 @@ pub(crate) async fn play(seed: u64) {
     for _ in 0..history.dice.random_range(4..12) {
         history.step().await;
     }
+    // Whatever is right by then is told by then, too: nobody finds it wrong again.
+    history.break_off(Mode::StopAfter(BY_DAY, 1), true).await;
     history.reconcile(true).await.unwrap();
     history.check().await;
     // What is corrected is left alone, and a process that starts on it goes on counting.

@@ -2,14 +2,11 @@
 //!
 //! Invariant: deterministic; the run is broken off once the engine has the write, or before it comes there.
 
-use std::time::Duration;
-
 use yinliu::refresh;
 
 use crate::{
     episodes, refreshes,
     support::{
-        poll,
         proxy::{Mode, Proxy},
         refreshed::{Happening, Kind, Refreshed, instant},
     },
@@ -26,7 +23,8 @@ fn midnight(day: i64) -> i64 {
     instant("2025-03-10T00:00:00", "Asia/Shanghai") + day * DAY_MS
 }
 
-/// What comes in on a day: of yesterday's friend and of one more; and an add that comes too late for its closed day.
+/// What comes in on a day: of yesterday's friend and of one more; and an add and a request that come too late for their
+/// closed days, of which nothing else comes in and no member comes of age.
 fn came_in(day: i64) -> Vec<Happening> {
     let event = |hour: i64, kind, staff: &str, customer: i64| Happening {
         amount: 100,
@@ -44,6 +42,7 @@ fn came_in(day: i64) -> Vec<Happening> {
         event(14, Kind::Add, "s2", day - 1),
         event(15, Kind::Order, "s2", day - 2),
         event(16 - 5 * 24, Kind::Add, "s3", day),
+        event(16 - 9 * 24, Kind::Request, "s4", day),
     ]
 }
 
@@ -63,15 +62,8 @@ async fn an_hour_passes(refreshed: &Refreshed) {
 async fn broken_off(refreshed: &Refreshed, proxy: &Proxy, mode: Mode) -> bool {
     let mut config = refreshed.config.clone();
     config.clickhouse.url = proxy.url();
-    let (before, settings) = (proxy.struck(), refresh::Settings::default());
-    proxy.set(mode);
-    let met = async || if proxy.struck() > before { Ok(()) } else { Err("no fault".to_owned()) };
-    let is_broken = tokio::select! {
-        report = refresh::run(&settings, &config) => { report.unwrap(); false }
-        () = poll::until("the write, or the end", Duration::from_mins(5), met) => true,
-    };
-    proxy.set(Mode::Pass);
-    is_broken
+    let run = proxy.break_off(mode, refresh::run(&refresh::Settings::default(), &config)).await;
+    run.map(Result::unwrap).is_none()
 }
 
 async fn kept(refreshed: &Refreshed) -> Vec<String> {
@@ -99,7 +91,7 @@ async fn refresh_that_breaks_off_at_any_write_is_made_good_by_the_next() {
         refreshed.complete_through(midnight(4)).await;
         refreshed.refresh().await;
     }
-    let stops = (1..).flat_map(|write| [Mode::StopBefore(write), Mode::StopAfter(write)]);
+    let stops = (1..).flat_map(|write| [Mode::StopBefore("INSERT", write), Mode::StopAfter("INSERT", write)]);
     for (day, stop) in (4..).zip(stops) {
         let came = came_in(day);
         let horizon_ms = midnight(day + 1);
@@ -118,7 +110,7 @@ async fn refresh_that_breaks_off_at_any_write_is_made_good_by_the_next() {
         assert_eq!(expected, found, "after {stop:?}");
         assert!(expected.iter().all(|rows| !rows.is_empty()), "{expected:?}");
         if !is_broken {
-            assert!(matches!(stop, Mode::StopBefore(write) if write > WRITES), "{stop:?}");
+            assert!(matches!(stop, Mode::StopBefore(_, write) if write > WRITES), "{stop:?}");
             return;
         }
     }

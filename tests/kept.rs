@@ -169,7 +169,7 @@ async fn figures_go_on_as_if_the_facts_that_were_dropped_were_there() {
     assert_eq!(lost, [(1, "customer"), (2, "customer"), (1, "customer"), (2, "")], "{expected:#?}");
     assert_eq!(dropped.figures("c").await, whole.figures("c").await);
     let days = ["2025-03-09", "2025-03-22"].map(|day| Some(day.parse().unwrap()));
-    let settings = verify::Settings { from: days[0], to: days[1], deep: false };
+    let settings = verify::Settings { from: days[0], to: days[1], ..Default::default() };
     let report = verify::run(&settings, &dropped.config, then).await.unwrap();
     assert!(!report.is_equal() && report.to_string().contains("2025-03-10"), "{report}");
 

@@ -81,7 +81,7 @@ async fn assert_verified(counting: &Counting) {
     let days = verify::Settings {
         from: Some("2025-03-09".parse().unwrap()),
         to: Some("2025-03-11".parse().unwrap()),
-        deep: false,
+        ..Default::default()
     };
     let report = verify::run(&days, &counting.config, NOW_MS).await.unwrap();
     assert!(report.is_equal(), "{report}");

@@ -209,7 +209,12 @@ async fn register_for_boards_that_was_changed_is_named() {
 async fn fact_that_is_gone_is_named() {
     let sql = "ALTER TABLE facts DELETE WHERE channel = 'cashier' SETTINGS mutations_sync = 2";
     let rollup = format!("{CASHIER} of yinliu.friend.v1[0] chunk 0: adds by facts 0, by day 1");
-    check_tampered("fact", sql, &[&rollup, "yinliu.friend.v1[0] chunk 0: counted by ledger 16, by facts 15"]).await;
+    check_tampered(
+        "fact",
+        sql,
+        &[&rollup, "✗ 2025-03-10 yinliu.friend.v1[0] chunk 0: counted by ledger 16, by facts 15"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -217,7 +222,7 @@ async fn ledger_row_that_was_changed_is_named() {
     let columns = Table::Ledger.columns();
     let changed = columns.replace(" counted,", " counted + 1,").replace(" version", " version + 1");
     let sql = format!("INSERT INTO ledger ({columns}) SELECT {changed} FROM ledger FINAL WHERE src_chunk = 0");
-    let balance = "yinliu.friend.v1[0] chunk 0: received by outcome 17, by receipt 16";
+    let balance = "✗ 2025-03-10 yinliu.friend.v1[0] chunk 0: received by outcome 17, by receipt 16";
     check_tampered("ledger", &sql, &[balance, "chunk 0: counted by ledger 17, by facts 16"]).await;
 }
 

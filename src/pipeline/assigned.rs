@@ -32,6 +32,29 @@ pub(super) enum Phase {
     Shed(usize),
 }
 
+/// What a partition takes of its worker's share of memory, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Memory {
+    Read(usize),
+    /// What it would take again.
+    Shed(usize),
+    /// Perhaps for as long as nobody mends what is wrong.
+    Nothing,
+    /// It is about to take some.
+    Unknown,
+}
+
+impl Phase {
+    pub(super) fn memory(&self, now: Instant) -> Memory {
+        match self {
+            Self::Live(partition, _) | Self::Muted(partition) => Memory::Read(partition.bytes()),
+            Self::Shed(bytes) => Memory::Shed(*bytes),
+            Self::Held { until } if *until > now => Memory::Nothing,
+            Self::Loading(_) | Self::Broken(_) | Self::Held { .. } => Memory::Unknown,
+        }
+    }
+}
+
 /// Statistics are a second old or two; after so many of them since its start, what they say of a partition is true of it.
 const STATISTICS_SETTLED: u32 = 5;
 
@@ -49,5 +72,22 @@ impl Tail {
         self.told += 1;
         self.last = offset;
         repeated && self.told >= STATISTICS_SETTLED
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn partition_that_is_held_for_another_reason_does_not_keep_others_from_being_judged() {
+        let now = Instant::now();
+        let held = |until| Phase::Held { until }.memory(now);
+        assert_eq!(held(now + Duration::from_secs(10)), Memory::Nothing);
+        assert_eq!(held(now), Memory::Unknown, "it is loaded next");
+        assert_eq!(Phase::Loading(1).memory(now), Memory::Unknown);
+        assert_eq!(Phase::Shed(5).memory(now), Memory::Shed(5));
     }
 }

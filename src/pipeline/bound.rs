@@ -12,6 +12,16 @@
 //! - *Not shed to other processes*: the group shares partitions evenly, and who else has room is nothing it knows. A person
 //!   starts another process, and what is held moves by itself, or raises the limit.
 //! - *Not left to the system*: a process that is killed for its memory comes back to the same partitions.
+//!
+//! # Why one partition alone may take more than the share
+//! Its bound is that of the chunk, which ids of the longest form in every record reach and nothing else comes near.
+//! - *Not held*: what it takes ends with its chunk, and the chunk ends when it is read.
+//! - *Not without its oldest registers*: an event for one of them that comes late would write it anew, with a larger
+//!   version and less in it.
+//! - *Not in shorter chunks*: where a chunk is cut has to follow from the offsets alone. If memory decided, a former owner
+//!   and the next would put one record into two chunks, and both would count.
+//! - *Not at the cost of the other workers*: they would have to agree who reads, and two such partitions would be at the
+//!   same point.
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::{
     Shared,
-    assigned::{Assigned, Phase, Tail},
+    assigned::{Assigned, Memory, Phase, Tail},
     bound::{self, Taken},
     flush::Receipt,
     loader,
@@ -287,8 +287,7 @@ impl<S: Source> Worker<S> {
     /// Hands a batch to the flush, at the interval or as soon as it is full, where the one before it was taken. Whether
     /// what was counted has been drained.
     fn hand_over(&mut self, now: Instant) -> bool {
-        let due = now >= self.flush_at;
-        let drains = (due || self.batch.bytes() >= self.shared.batch_bytes_full) && self.waiting.is_none();
+        let (due, drains) = (now >= self.flush_at, self.drains(now));
         if due || drains {
             self.flush_at = self.shared.next_flush(now);
         }
@@ -311,19 +310,30 @@ impl<S: Source> Worker<S> {
         drains
     }
 
+    /// Whether a step drains at this moment what was counted, and judges what is held.
+    #[must_use]
+    pub fn drains(&self, now: Instant) -> bool {
+        (now >= self.flush_at || self.batch.bytes() >= self.shared.batch_bytes_full) && self.waiting.is_none()
+    }
+
     /// Has partitions take turns where all together take too much. What they counted was drained just before.
     fn keep_within(&mut self, now: Instant) -> Result<(), Error> {
-        let (mut read, mut held) = (Vec::new(), Vec::new());
+        if planted!(LimitIgnored) {
+            return Ok(());
+        }
+        let (mut read, mut held, mut awaited) = (Vec::new(), Vec::new(), false);
         for (&slot, assigned) in &self.assigned {
-            let age = now.saturating_duration_since(assigned.since);
-            match &assigned.phase {
-                Phase::Live(partition, _) | Phase::Muted(partition) => {
-                    read.push((Taken { bytes: partition.bytes(), age }, slot));
-                }
-                Phase::Shed(bytes) => held.push((Taken { bytes: *bytes, age }, slot)),
-                // How much it will be is not known yet.
-                Phase::Loading(_) | Phase::Broken(_) | Phase::Held { .. } => return Ok(()),
+            let taken = |bytes| (Taken { bytes, age: now.saturating_duration_since(assigned.since) }, slot);
+            match assigned.phase.memory(now) {
+                Memory::Read(bytes) => read.push(taken(bytes)),
+                Memory::Shed(bytes) => held.push(taken(bytes)),
+                Memory::Nothing => {}
+                Memory::Unknown => awaited = true,
             }
+        }
+        // Nobody is taken up beside what is not known yet.
+        if awaited {
+            held.clear();
         }
         let taken = |all: &[(Taken, Slot)]| all.iter().map(|(taken, _)| *taken).collect::<Vec<_>>();
         let verdict = bound::judge(self.shared.share, &taken(&read), &taken(&held));

@@ -46,6 +46,11 @@ impl Check {
             Self::Log => ("log", "facts"),
         }
     }
+
+    /// Whether it compares figures of chunks, which hold many days and keys.
+    pub(super) fn is_of_chunks(self) -> bool {
+        matches!(self, Self::Ledger | Self::Counted)
+    }
 }
 
 /// One check tells at most so many; as many again show nothing new, and have to be held in memory.
@@ -89,7 +94,7 @@ impl Warehouse<'_> {
     /// The differences of one check as of now.
     pub(crate) async fn look(&self, check: Check) -> Result<Vec<Difference>, Error> {
         let sql = match check {
-            Check::Ledger => LEDGER.to_owned(),
+            Check::Ledger => ledger(),
             Check::Minutes => self.minutes(&self.position_table().await?),
             Check::Days => self.facts_and_days(&self.position_table().await?),
             Check::Boards => self.boards(&self.position_table().await?),
@@ -292,9 +297,11 @@ impl Warehouse<'_> {
         // The offsets of a chunk fit into a bitmap of a few KiB, so that copies of a fact need no `FINAL`. The few that
         // `reconcile` marked are taken out again.
         let facts = format!(
-            "SELECT {chunk}, groupBitmap(toUInt32(src_offset - bitShiftLeft(src_chunk, {bits}))) AS n FROM (\
+            "SELECT {chunk}, groupBitmap(toUInt32(src_offset - bitShiftLeft(src_chunk, {bits}))) AS n, \
+             min(business_date) AS first, max(business_date) AS last FROM (\
              SELECT f.src_topic AS src_topic, f.src_partition AS src_partition, f.src_chunk AS src_chunk, \
-             f.src_offset AS src_offset FROM (SELECT src_topic, src_partition, src_offset, {of_offset} FROM facts \
+             f.src_offset AS src_offset, f.business_date AS business_date \
+             FROM (SELECT src_topic, src_partition, src_offset, business_date, {of_offset} FROM facts \
              WHERE business_date {spanned}) AS f \
              LEFT JOIN (SELECT src_topic AS of_topic, src_partition AS of_partition, src_chunk AS of_chunk, next_offset \
              FROM chunks) AS c ON f.src_topic = c.of_topic AND f.src_partition = c.of_partition AND f.src_chunk = c.of_chunk \
@@ -307,19 +314,40 @@ impl Warehouse<'_> {
              GROUP BY src_topic, src_partition, src_chunk, src_offset) GROUP BY {chunk}"
         );
         format!(
-            "SELECT '' AS day, concat(src_topic, '[', toString(src_partition), '] chunk ', toString(src_chunk)) AS place, \
-             'counted' AS counter, sum(l) AS expected, toUInt64(greatest(0, toInt64(sum(f)) - toInt64(sum(m)))) AS found FROM (\
-             SELECT {chunk}, counted AS l, toUInt64(0) AS f, toUInt64(0) AS m FROM chunks UNION ALL \
-             SELECT {chunk}, toUInt64(0), n, toUInt64(0) FROM ({facts}) UNION ALL \
-             SELECT {chunk}, toUInt64(0), toUInt64(0), n FROM ({marked})) \
-             WHERE ({chunk}) IN ({chosen}) GROUP BY {chunk} HAVING expected != found"
+            "SELECT {} AS day, {CHUNK} AS place, 'counted' AS counter, sum(l) AS expected, \
+             toUInt64(greatest(0, toInt64(sum(f)) - toInt64(sum(m)))) AS found FROM (\
+             SELECT {chunk}, counted AS l, toUInt64(0) AS f, toUInt64(0) AS m, {FIRST_DATE} AS first, {LAST_DATE} AS last \
+             FROM chunks UNION ALL \
+             SELECT {chunk}, toUInt64(0), n, toUInt64(0), first, last FROM ({facts}) UNION ALL \
+             SELECT {chunk}, toUInt64(0), toUInt64(0), n, toDate(65535), toDate(0) FROM ({marked})) \
+             WHERE ({chunk}) IN ({chosen}) GROUP BY {chunk} HAVING expected != found",
+            of_days("min(first)", "max(last)")
         )
     }
 }
 
-const LEDGER: &str = "SELECT '' AS day, \
-     concat(src_topic, '[', toString(src_partition), '] chunk ', toString(src_chunk)) AS place, 'received' AS counter, \
-     rejected + duplicate + counted AS expected, received AS found FROM chunks WHERE expected != found";
+/// A chunk, for people.
+const CHUNK: &str = "concat(src_topic, '[', toString(src_partition), '] chunk ', toString(src_chunk))";
+
+/// The days of a chunk in the ledger, in which nothing may be counted.
+const FIRST_DATE: &str = "if(counted > 0, first_date, toDate(65535))";
+const LAST_DATE: &str = "if(counted > 0, last_date, toDate(0))";
+
+/// Days for people, by the first and the last.
+fn of_days(first: &str, last: &str) -> String {
+    format!(
+        "multiIf({first} > {last}, '', {first} = {last}, toString({first}), \
+         concat(toString({first}), ' to ', toString({last})))"
+    )
+}
+
+fn ledger() -> String {
+    format!(
+        "SELECT {} AS day, {CHUNK} AS place, 'received' AS counter, rejected + duplicate + counted AS expected, \
+         received AS found FROM chunks WHERE expected != found",
+        of_days(FIRST_DATE, LAST_DATE)
+    )
+}
 
 /// The differences between two selections of [`sql::PARTITION_KEY`], `day_chunk`, `figures` and `ahead`, without the
 /// keys that are ahead of the ledger.

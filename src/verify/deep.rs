@@ -1,10 +1,9 @@
 //! Facts against the log: reads the input topics up to the ledger, decodes and recognises duplicates once more.
 //!
-//! Invariant: holds a dedup horizon and two numbers for each record of one chunk for the partition that is read, and of the
-//! chunks that differ the first few.
+//! Invariant: holds a dedup horizon for the partition that is read, and three numbers for each record and the keys of one
+//! chunk of it, and of the chunks that differ the first few.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     sync::Arc,
     time::{Duration, Instant},
@@ -19,7 +18,7 @@ use rdkafka::{
 };
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::{Check, Days, Difference, Error, checks::Warehouse, sql};
 use crate::{
@@ -31,9 +30,9 @@ use crate::{
     event::{Direction, Event, Header, Record},
     pipeline::loader::BROKER_LIMIT,
     progress::Progress,
-    sink::{ClickHouse, Sink as _},
+    sink::{self, ClickHouse, Sink as _},
     source::{self, Brokers as _, Quiet, client_settings, log::Log},
-    window::Calendar,
+    window::{Calendar, Date, civil_of},
 };
 
 /// What the deep comparison found.
@@ -43,7 +42,7 @@ pub(super) struct Found {
     pub(super) notes: Vec<String>,
 }
 
-/// Of the chunks of a partition that differ, so many are looked at record by record: each needs a query and 1 MiB.
+/// Of the chunks of a partition that differ, so many are looked at record by record: each needs a query and some MiB.
 const ODD_CHUNKS_MAX: usize = 8;
 
 /// Records after which it is told how far the reading is.
@@ -107,16 +106,61 @@ struct Reading {
     facts: FxHashMap<u64, Set>,
 }
 
-/// An offset and the fingerprint of what counts there.
-type Counting = (u64, u64);
+/// A record that counts by the log.
+#[derive(Clone, Copy, Debug)]
+struct Counting {
+    offset: u64,
+    hash: u64,
+    /// The place of its key among those of the chunk.
+    key: u32,
+}
+
+/// The keys of a chunk as far as the log alone knows them, which is without what the directory adds, each once.
+#[derive(Debug, Default)]
+struct Keys {
+    /// By a hash, for what hangs on it is said to people alone.
+    places: FxHashMap<u64, u32>,
+    /// The day, and the key as text.
+    keys: Vec<(Date, String)>,
+}
+
+impl Keys {
+    fn place_of(&mut self, date: Date, event: &Event<'_>, text: &mut String) -> u32 {
+        text.clear();
+        let _ = write!(text, "corp `{}` staff `{}`", event.corp_id, event.staff_id);
+        let hash = xxh3_64_with_seed(text.as_bytes(), date.0.into());
+        *self.places.entry(hash).or_insert_with(|| {
+            self.keys.push((date, text.clone()));
+            u32::try_from(self.keys.len() - 1).unwrap_or(u32::MAX)
+        })
+    }
+
+    /// The first and the last of the days, for people.
+    fn days(&self) -> String {
+        let dates = || self.keys.iter().map(|(date, _)| *date);
+        match (dates().min(), dates().max()) {
+            (Some(first), Some(last)) if first < last => format!("{} to {}", civil_of(first), civil_of(last)),
+            (first, _) => first.map_or_else(String::new, |first| civil_of(first).to_string()),
+        }
+    }
+}
 
 /// A chunk in which the log and the facts differ.
 #[derive(Debug)]
 struct Odd {
     chunk: u64,
     counted: u64,
-    /// The records that count by the log; of the first [`ODD_CHUNKS_MAX`] chunks.
-    records: Option<Vec<Counting>>,
+    days: String,
+    /// The records that count by the log, and their keys; of the first [`ODD_CHUNKS_MAX`] chunks.
+    records: Option<(Vec<Counting>, Keys)>,
+}
+
+#[derive(Row, Deserialize)]
+struct Fact {
+    src_offset: u64,
+    hash: u64,
+    day: String,
+    place: String,
 }
 
 /// Compares every partition of the input topics that the ledger knows, one after another.
@@ -207,34 +251,45 @@ async fn fact_sets(
 /// The records of one chunk on which the log and the facts do not agree.
 async fn differences(warehouse: &Warehouse<'_>, reading: &Reading, odd: Odd) -> Result<Vec<Difference>, Error> {
     let Reading { label, days, bits, certain, end, facts, .. } = reading;
-    let chunk = odd.chunk;
-    let difference = |place: String, counter: &str, expected, found| Difference {
-        check: Check::Log,
-        day: String::new(),
-        place: format!("{}[{}] {place}", label.topic, label.partition),
-        counter: counter.to_owned(),
-        expected,
-        found,
+    let Odd { chunk, counted, days: of_chunk, records } = odd;
+    let whole = format!("{}[{}] chunk {chunk}", label.topic, label.partition);
+    let difference = |(day, place): (String, String), counter: &str, expected, found| {
+        let (check, counter) = (Check::Log, counter.to_owned());
+        Difference { check, day, place, counter, expected, found }
     };
-    let Some(counted) = odd.records else {
+    let Some((records, Keys { keys, .. })) = records else {
         let found = facts.get(&chunk).map_or(0, |set| set.count);
-        return Ok(vec![difference(format!("chunk {chunk}"), "counted", odd.counted, found)]);
+        return Ok(vec![difference((of_chunk, whole), "counted", counted, found)]);
+    };
+    let missing = |Counting { offset, key, .. }| {
+        let key = usize::try_from(key).ok().and_then(|key| keys.get(key));
+        let (day, key) = key.map(|(date, key)| (civil_of(*date).to_string(), &**key)).unwrap_or_default();
+        difference((day, format!("{key} of {whole} offset {offset}")), "counted", 1, 0)
     };
     let range = (chunk << bits).max(*certain)..((chunk + 1) << bits).min(*end);
-    let facts = facts_of(label, &range, *days);
-    let sql = format!("SELECT src_offset, {FINGERPRINT} AS hash {facts} ORDER BY src_offset {}", sql::SETTINGS);
-    let facts = warehouse.fetch::<Counting>("read the facts of a chunk", &sql).await?;
-    let (log, facts): (BTreeMap<_, _>, BTreeMap<_, _>) = (counted.into_iter().collect(), facts.into_iter().collect());
-    let offsets: BTreeSet<_> = log.keys().chain(facts.keys()).collect();
-    let compare = |offset: &u64| {
-        let place = format!("offset {offset}");
-        match (log.get(offset), facts.get(offset)) {
-            (log, fact) if log == fact => None,
-            (Some(_), Some(_)) => Some(difference(place, "counted as recorded", 1, 0)),
-            (log, fact) => Some(difference(place, "counted", u64::from(log.is_some()), u64::from(fact.is_some()))),
+    let sql = format!(
+        "SELECT src_offset, hash, toString(business_date) AS day, \
+         concat({}, ' offset ', toString(src_offset)) AS place FROM (SELECT *, {FINGERPRINT} AS hash, \
+         toUInt64({chunk}) AS src_chunk {}) ORDER BY src_offset {}",
+        sql::PLACE,
+        facts_of(label, &range, *days),
+        sql::SETTINGS
+    );
+    let doing = |source| sink::Error::new("read the facts of a chunk", source);
+    let mut facts = warehouse.client.query_raw(&sql).fetch::<Fact>().map_err(doing)?;
+    let (mut log, mut found) = (records.into_iter().peekable(), Vec::new());
+    while let Some(Fact { src_offset, hash, day, place }) = facts.next().await.map_err(doing)? {
+        while let Some(record) = log.next_if(|record| record.offset < src_offset) {
+            found.push(missing(record));
         }
-    };
-    Ok(offsets.into_iter().filter_map(compare).collect())
+        match log.next_if(|record| record.offset == src_offset) {
+            Some(record) if record.hash == hash => {}
+            Some(_) => found.push(difference((day, place), "counted as recorded", 1, 0)),
+            None => found.push(difference((day, place), "counted", 0, 1)),
+        }
+    }
+    found.extend(log.map(missing));
+    Ok(found)
 }
 
 /// Reads one partition up to the ledger's position.
@@ -296,8 +351,9 @@ struct Recount<'a> {
     next: u64,
     chunk: u64,
     text: String,
-    /// Within `chunk`.
+    /// Within `chunk`, as the next.
     records: Vec<Counting>,
+    keys: Keys,
     odd: Vec<Odd>,
 }
 
@@ -313,6 +369,7 @@ impl<'a> Recount<'a> {
             chunk: reading.certain >> reading.bits,
             text: String::new(),
             records: Vec::new(),
+            keys: Keys::default(),
             odd: Vec::new(),
         }
     }
@@ -346,19 +403,22 @@ impl<'a> Recount<'a> {
             while record.offset >> self.reading.bits > self.chunk {
                 self.close();
             }
-            self.records.push((record.offset, fingerprint(record, &event, &mut self.text)));
+            let (offset, hash) = (record.offset, fingerprint(record, &event, &mut self.text));
+            let key = self.keys.place_of(window.date, &event, &mut self.text);
+            self.records.push(Counting { offset, hash, key });
         }
     }
 
     /// Compares the chunk and goes on to the next.
     fn close(&mut self) {
-        let (chunk, records) = (self.chunk, std::mem::take(&mut self.records));
+        let (chunk, records, keys) = (self.chunk, std::mem::take(&mut self.records), std::mem::take(&mut self.keys));
         self.chunk += 1;
-        let hash = records.iter().fold(0, |hash, (_, fingerprint)| hash ^ fingerprint);
+        let hash = records.iter().fold(0, |hash, record| hash ^ record.hash);
         let counted = u64::try_from(records.len()).unwrap_or(u64::MAX);
         if self.reading.facts.get(&chunk).copied().unwrap_or_default() != (Set { count: counted, hash }) {
-            let records = (self.odd.len() < ODD_CHUNKS_MAX).then_some(records);
-            self.odd.push(Odd { chunk, counted, records });
+            let days = keys.days();
+            let records = (self.odd.len() < ODD_CHUNKS_MAX).then_some((records, keys));
+            self.odd.push(Odd { chunk, counted, days, records });
         }
     }
 

@@ -12,6 +12,23 @@ pub(crate) struct Report {
     /// From begin and end of a fault to caught up.
     alone: BTreeMap<Kind, Vec<(Duration, Duration)>>,
     together: Vec<Duration>,
+    during: Memory,
+    after: Memory,
+}
+
+/// The most that a process had, in bytes, and which faults were on, or just over.
+#[derive(Debug, Default)]
+struct Memory {
+    bytes: f64,
+    faults: String,
+}
+
+impl Memory {
+    fn see(&mut self, bytes: f64, faults: &str) {
+        if bytes > self.bytes {
+            *self = Self { bytes, faults: faults.to_owned() };
+        }
+    }
 }
 
 impl Report {
@@ -35,6 +52,24 @@ impl Report {
     /// From the end of the last of several faults.
     pub(crate) fn together(&mut self, from_end: Duration) {
         self.together.push(from_end);
+    }
+
+    /// What a process had at most while these faults were on, and from then until all was in.
+    pub(crate) fn memory(&mut self, kinds: &[&str], during: f64, after: f64) {
+        let faults = kinds.join(", ");
+        self.during.see(during, &faults);
+        self.after.see(after, &faults);
+    }
+
+    pub(crate) fn most_memory(&self) -> String {
+        let Self { during, after, .. } = self;
+        format!(
+            "in a process at most {:.0} MB of memory during a fault ({}), and {:.0} MB after one ({})",
+            during.bytes / 1e6,
+            during.faults,
+            after.bytes / 1e6,
+            after.faults
+        )
     }
 
     pub(crate) fn table(&self) -> String {

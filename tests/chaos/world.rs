@@ -28,6 +28,9 @@ const RUNNING_LEAST: usize = 2;
 /// Beyond this a topic gains no more partitions.
 const PARTITIONS_MAX: usize = 8;
 
+/// How often processes are looked at: the shortest faults last for less than a second.
+pub(crate) const LOOK: Duration = Duration::from_millis(250);
+
 /// A process that is asked to end does so within 10 s on an idle machine.
 const END: Duration = Duration::from_secs(30);
 
@@ -61,8 +64,8 @@ pub(crate) struct World {
     places: Vec<Place>,
     dice: SmallRng,
     looked: Instant,
-    /// The most memory that any process was seen to have, in bytes.
-    pub(crate) peak: f64,
+    /// The most memory that any process was seen to have since it was asked for, in bytes.
+    peak: f64,
 }
 
 struct Place {
@@ -211,9 +214,9 @@ impl World {
         }
     }
 
-    /// Looks once a second at the memory of each process that runs; fails where one has ended by itself.
+    /// Looks now and then at the memory of each process that runs; fails where one has ended by itself.
     pub(crate) fn look(&mut self) {
-        if self.looked.elapsed() < Duration::from_secs(1) {
+        if self.looked.elapsed() < LOOK {
             return;
         }
         self.looked = Instant::now();
@@ -223,6 +226,11 @@ impl World {
             // It may not answer yet.
             self.peak = self.peak.max(place.yinliu.metric("process_resident_memory_bytes").unwrap_or(0.0));
         }
+    }
+
+    /// The most memory that any process had since the last time, in bytes; 0 where none was looked at.
+    pub(crate) fn take_peak(&mut self) -> f64 {
+        std::mem::take(&mut self.peak)
     }
 
     /// Waits until each process that runs is ready: nothing is held, nothing is away.

@@ -3,6 +3,7 @@
 //! Invariant: what is simulated is what lies outside of the process; inside everything is the program's.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, atomic::AtomicU64},
     time::{Duration, Instant},
 };
@@ -12,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use yinliu::{
     admin::Health,
-    batch::Batch,
+    batch::{Batch, Origin},
     corp::Corps,
     letters::Letters,
     metrics::Metrics,
@@ -95,6 +96,9 @@ pub(super) struct Closing {
 /// Records of one read, of less than a kilobyte each.
 const READ_BYTES_MAX: usize = 12 << 10;
 
+/// Of a worker's share of memory: a partition that takes less than this part of it is never held.
+const SMALL: usize = 256;
+
 /// Of one encoded register, with the short names of a history.
 const REGISTER_BYTES_MAX: usize = 300;
 
@@ -163,8 +167,15 @@ impl Process {
     /// One step of one worker, after which what it holds is within its bounds.
     pub(super) fn step(&mut self, worker: usize) {
         let worker = &mut self.workers[worker];
+        // Beyond the share of memory grows what is read from one drain to the next: as much as a batch holds.
+        let drained = if worker.drains(now()) { taken(worker) } else { BTreeMap::new() };
         worker.step(now(), wall_ms(), Duration::ZERO).unwrap();
-        let Settings { partition: partition::Config { chunk, dedup }, batch_bytes_full, .. } = &self.settings;
+        let Settings { partition: partition::Config { chunk, dedup }, batch_bytes_full, share, .. } = &self.settings;
+        // What chunks ended in this step no longer take is not looked for.
+        let least = |(origin, after)| drained.get(origin).map(|before: &usize| *before.min(after));
+        let read: Vec<_> = taken(worker).iter().filter_map(least).filter(|bytes| *bytes > share / SMALL).collect();
+        let within = read.len() < 2 || read.iter().sum::<usize>() <= *share;
+        assert!(within, "partitions of {read:?} bytes are read on, of which {share} may be");
         // One by minute, one by day and two for boards of each record at most.
         let registers = (1 << chunk.bits) + 3 * (1 << chunk.day_bits);
         let horizon = usize::try_from(dedup.records).unwrap();
@@ -232,6 +243,11 @@ impl Closing {
     pub(super) fn life(&self) -> &Arc<Life> {
         &self.life
     }
+}
+
+/// What the partitions of which something is held take, in bytes.
+fn taken(worker: &Worker<Consumer>) -> BTreeMap<Origin, usize> {
+    worker.partitions().map(|partition| (partition.origin().clone(), partition.bytes())).collect()
 }
 
 fn now() -> Instant {

@@ -15,6 +15,8 @@ use std::{
 
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 
+use super::poll;
+
 /// How soon a connection notices that the fault is another.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -32,10 +34,11 @@ pub(crate) enum Mode {
     Fail(&'static str, Failure),
     /// Requests whose statement begins like this wait for another mode, and reach the engine then.
     Hold(&'static str),
-    /// The insert of this number, from 1, waits for another mode, and does not reach the engine.
-    StopBefore(u64),
-    /// The insert of this number is done; its answer waits for another mode, and is lost.
-    StopAfter(u64),
+    /// The request of this number, from 1, of those whose statement begins like this waits for another mode, and does not
+    /// reach the engine.
+    StopBefore(&'static str, u64),
+    /// The same is done; its answer waits for another mode, and is lost.
+    StopAfter(&'static str, u64),
     /// Every other insert is done, and its answer is lost.
     Unacknowledged,
     /// Every other insert is cut off, and done so much later.
@@ -66,8 +69,8 @@ struct Shared {
     mode: Mutex<(Mode, u64)>,
     dice: Mutex<SmallRng>,
     struck: AtomicU64,
-    /// Since the mode was set.
-    inserts: AtomicU64,
+    /// Requests like those at one of which it is to stop, since the mode was set.
+    alike: AtomicU64,
     closed: AtomicBool,
 }
 
@@ -82,7 +85,7 @@ impl Proxy {
             mode: Mutex::new((Mode::Pass, 0)),
             dice: Mutex::new(SmallRng::seed_from_u64(seed)),
             struck: AtomicU64::new(0),
-            inserts: AtomicU64::new(0),
+            alike: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         });
         let serving = Arc::clone(&shared);
@@ -107,12 +110,25 @@ impl Proxy {
     pub(crate) fn set(&self, mode: Mode) {
         let mut current = self.shared.mode.lock().unwrap();
         *current = (mode, current.1 + 1);
-        self.shared.inserts.store(0, Ordering::Relaxed);
+        self.shared.alike.store(0, Ordering::Relaxed);
     }
 
     /// Requests and connections that a fault met so far.
     pub(crate) fn struck(&self) -> u64 {
         self.shared.struck.load(Ordering::Relaxed)
+    }
+
+    /// Lets a run go until the fault of this mode meets it, and ends it there; its answer, where it met none.
+    pub(crate) async fn break_off<T>(&self, mode: Mode, run: impl Future<Output = T>) -> Option<T> {
+        let before = self.struck();
+        self.set(mode);
+        let met = async || if self.struck() > before { Ok(()) } else { Err("no fault".to_owned()) };
+        let answer = tokio::select! {
+            answer = run => Some(answer),
+            () = poll::until("the fault, or the end", Duration::from_mins(5), met) => None,
+        };
+        self.set(Mode::Pass);
+        answer
     }
 }
 
@@ -155,8 +171,14 @@ impl Shared {
             }
             let Some(request) = read(&mut client)? else { return Ok(()) };
             let (mode, number) = self.mode();
-            let insert = statement(&request).starts_with("INSERT");
-            let inserts = if insert { self.inserts.fetch_add(1, Ordering::Relaxed) + 1 } else { 0 };
+            let is_like = |begin| statement(&request).starts_with(begin);
+            let insert = is_like("INSERT");
+            let alike = match mode {
+                Mode::StopBefore(begin, _) | Mode::StopAfter(begin, _) if is_like(begin) => {
+                    self.alike.fetch_add(1, Ordering::Relaxed) + 1
+                }
+                _ => 0,
+            };
             match mode {
                 Mode::Pass => client.write_all(&forward(self.to, &request)?)?,
                 Mode::Refuse => {
@@ -168,8 +190,8 @@ impl Shared {
                     self.wait(number);
                     return Ok(());
                 }
-                Mode::StopBefore(at) | Mode::StopAfter(at) if inserts == at => {
-                    if matches!(mode, Mode::StopAfter(_)) {
+                Mode::StopBefore(_, at) | Mode::StopAfter(_, at) if alike == at => {
+                    if matches!(mode, Mode::StopAfter(..)) {
                         forward(self.to, &request)?;
                     }
                     self.strike();
@@ -182,11 +204,11 @@ impl Shared {
                     thread::sleep(time);
                     client.write_all(&answer)?;
                 }
-                Mode::Fail(begin, failure) if statement(&request).starts_with(begin) => {
+                Mode::Fail(begin, failure) if is_like(begin) => {
                     self.strike();
                     client.write_all(&failure.answer())?;
                 }
-                Mode::Hold(begin) if statement(&request).starts_with(begin) => {
+                Mode::Hold(begin) if is_like(begin) => {
                     self.strike();
                     self.wait(number);
                     client.write_all(&forward(self.to, &request)?)?;
@@ -213,8 +235,8 @@ impl Shared {
                 }
                 Mode::Fail(..)
                 | Mode::Hold(_)
-                | Mode::StopBefore(_)
-                | Mode::StopAfter(_)
+                | Mode::StopBefore(..)
+                | Mode::StopAfter(..)
                 | Mode::Unacknowledged
                 | Mode::Late(_)
                 | Mode::Cut => {
