@@ -43,7 +43,7 @@ SELECT
     if(b.is_closed, toUInt32(rank() OVER (PARTITION BY b.corp_id, b.business_date, b.level ORDER BY b.closed_adds DESC)), 0) AS closed_rank,
     if(b.is_closed, toInt64(b.adds) - toInt64(b.closed_adds), 0) AS adjusted_adds,
     if(b.is_closed, toInt64(b.final) - toInt64(b.closed_qualified), 0) AS adjusted_qualified_adds
--- One union and not a join for each: planning the joins takes longer than answering them, and tables longer than views.
+-- One union of tables and not a join of a view for each: planning those took longer than answering them.
 FROM (
     SELECT
         corp_id, business_date, place.1 AS level, place.2 AS id,

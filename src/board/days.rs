@@ -3,11 +3,12 @@
 //!
 //! Invariant: pure; days and times of day are those of the corp's zone, also where a clock change shortens a day.
 
-use crate::event::named;
-use crate::window::is_closed;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
+
+use crate::event::named;
+use crate::window::is_closed;
 
 /// A minute window (contract, section 1).
 pub const MINUTE_MS: i64 = 60_000;

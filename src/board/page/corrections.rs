@@ -49,10 +49,9 @@ pub(super) fn newest(page: &Context) -> Html {
     let Some(newest) = changed.max_by_key(received) else { return Html::default() };
     let yesterday = super::hero::business_day(page).and_then(|day| day.yesterday().ok());
     let day = match newest.business_date.parse() {
+        // Within a line.
         Ok(day) if Some(day) == yesterday => {
-            let word = if page.view.watched.day.is_none() { Word::Yesterday } else { Word::DayBefore };
-            // Within a line.
-            Html::text(&word.text(page.words.language).to_lowercase())
+            Html::text(&super::hero::yesterday_word(page).text(page.words.language).to_lowercase())
         }
         Ok(day) => Html::text(&page.words.day(day)),
         Err(_) => Html::default(),

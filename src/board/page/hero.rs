@@ -148,14 +148,16 @@ pub(super) fn base_label(page: &Context, position: usize, base: &Baseline) -> St
 
 /// Yesterday, last Sunday.
 pub(super) fn base_day(page: &Context, position: usize, business_date: &str) -> Html {
-    match (position, page.view.watched.day) {
-        (0, None) => page.words.text(Word::Yesterday),
-        (0, Some(_)) => page.words.text(Word::DayBefore),
-        (_, _) => {
-            let weekday = business_date.parse().map(|day| page.words.weekday(day)).unwrap_or_default();
-            page.words.with(Word::LastWeekday, &[&weekday])
-        }
+    if position == 0 {
+        return page.words.text(yesterday_word(page));
     }
+    let weekday = business_date.parse().map(|day| page.words.weekday(day)).unwrap_or_default();
+    page.words.with(Word::LastWeekday, &[&weekday])
+}
+
+/// What the day before the one that is shown is called.
+pub(super) fn yesterday_word(page: &Context) -> Word {
+    if page.view.watched.day.is_none() { Word::Yesterday } else { Word::DayBefore }
 }
 
 /// Width and height of the running total beside the figure.
