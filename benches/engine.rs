@@ -193,7 +193,7 @@ pub(crate) fn freshness(scale: Scale, table: &mut Table) {
         if number < probes && began.elapsed() >= PROBE_EVERY * number {
             let name = format!("p{number}");
             sent.insert(name.clone(), Instant::now());
-            probe(&producer, &topic, None, &name);
+            probe(&producer, &topic, None, &name, PROBES);
             number += 1;
         }
         producer.poll(Duration::ZERO);
@@ -247,7 +247,7 @@ pub(crate) fn start(scale: Scale, table: &mut Table) {
     for turn in 0..turns {
         let before = warehouse.entered();
         for partition in 0..PARTITIONS {
-            probe(&producer, &job.topic, Some(partition), &format!("s{turn}-{partition}"));
+            probe(&producer, &job.topic, Some(partition), &format!("s{turn}-{partition}"), PROBES);
         }
         producer.flush(PATIENCE).expect("Kafka answers");
         let mut pipeline = warehouse.pipeline(&job.topic, Stdio::piped());
@@ -270,11 +270,14 @@ pub(crate) fn producer(kafka: &Kafka) -> BaseProducer {
     settings.set("bootstrap.servers", kafka.brokers()).set("linger.ms", "0").create().expect("the settings are good")
 }
 
-/// One event of a corp of its own, found again by its member of staff.
-pub(crate) fn probe(producer: &BaseProducer, topic: &str, partition: Option<i32>, name: &str) {
+/// The corp of probes alone.
+pub(crate) const PROBES: &str = r#""corp_id":"probe""#;
+
+/// One event of a place, found again by its member of staff.
+pub(crate) fn probe(producer: &BaseProducer, topic: &str, partition: Option<i32>, name: &str, place: &str) {
     let now = wall_ms();
     let value = format!(
-        r#"{{"event_id":"{name}-{now}","type":"friend.added","corp_id":"probe","occurred_at":{now},"staff_id":"{name}","customer_id":"c","channel":"store_qr"}}"#
+        r#"{{"event_id":"{name}-{now}","type":"friend.added",{place},"occurred_at":{now},"staff_id":"{name}","customer_id":"c","channel":"store_qr"}}"#
     );
     let mut record = BaseRecord::to(topic).key(name).payload(&value).timestamp(now);
     record.partition = partition;

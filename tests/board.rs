@@ -164,11 +164,12 @@ async fn a_baseline_takes_the_running_minute_by_its_share() {
     // Half past nine of yesterday had 50 adds; of their minute a quarter has passed.
     let now = month::today().at(0, 9, 30) + 15_000;
     let instants = days::instants(days::day_of(now, &zone).unwrap(), now, &zone).unwrap();
-    let (corp, day, ids) = ("c".to_owned(), instants.now.day, vec![String::new()]);
-    let parts = Parts { corp, day, scope: Level::Corp, ids, level: Level::Store };
+    let (corp, day) = ("c".to_owned(), instants.now.day);
+    let parts = Parts { corp, day, scope: Level::Corp, ids: None, level: Level::Store };
     let earlier = Warehouse::new(month.client).earlier(&parts, &instants).await.unwrap();
-    let (before, channel) = (&instants.baselines[0], &earlier[0].baselines[0]["cashier"]);
-    assert_eq!(earlier[0].children["store-s1"].baseline_adds, (0, 50));
+    let earlier = earlier.get("");
+    let (before, channel) = (&instants.baselines[0], &earlier.baselines[0]["cashier"]);
+    assert_eq!(earlier.children["store-s1"].baseline_adds, [0, 50, 0]);
     assert_eq!(channel.whole.until(&channel.running, before).get(Counter::Adds), 12);
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: what is there was counted by the pure rooms; what is missing is made by `migrate` and the start of a partition.
 
-use yinliu::{migrate, verify};
+use yinliu::{event::Counter, migrate, verify};
 
 use crate::support::{
     counting::{CHUNK, Counting},
@@ -57,4 +57,25 @@ async fn database_from_before_gets_closed_chunks_by_migrating_and_the_open_one_a
     assert_eq!(for_boards(&counting).await, before);
     let report = verify::run(&verify::Settings::default(), &counting.config, NOW_MS).await.unwrap();
     assert!(report.is_equal(), "{report}");
+}
+
+#[tokio::test]
+async fn rows_of_the_chunks_add_up_to_the_rollups_by_all_dimensions() {
+    let engine = Engine::start();
+    let mut counting = Counting::new(engine.url(), "chunks").await;
+    counting.count(TOPIC, 0, &records(0..CHUNK + 9)).await;
+    let sums: Vec<_> = Counter::ALL.iter().map(|counter| format!("sum(v.{})", counter.name())).collect();
+    for (view, minute) in [("v_counts_1m", "window_start, "), ("v_counts_1d", "")] {
+        let key = format!("corp_id, {minute}business_date, region_id, store_id, staff_id, channel");
+        let of = async |view: &str| {
+            let sums = sums.join(", ");
+            counting
+                .texts(&format!("SELECT toString(({key}, {sums})) AS row FROM {view} AS v GROUP BY {key} ORDER BY row"))
+                .await
+        };
+        let (whole, parts) = (of(view).await, of(&format!("{view}_chunks")).await);
+        assert!(whole.len() > 5 && whole == parts, "{view}: {whole:?}\n{parts:?}");
+    }
+    let rows = async |view: &str| counting.texts(&format!("SELECT toString(count()) FROM {view}")).await;
+    assert_ne!(rows("v_counts_1d").await, rows("v_counts_1d_chunks").await, "a key of both chunks has two rows");
 }

@@ -87,6 +87,8 @@ async fn filters_reach_the_primary_key_through_every_view() {
     let views = [
         ("v_counts_1m", store, 1),
         ("v_counts_1d", staff, 1),
+        ("v_counts_1m_chunks", store, 1),
+        ("v_counts_1d_chunks", staff, 1),
         ("v_counts_1d_board", staff, 1),
         ("v_counts_1d_staff", staff, 1),
         ("v_counts_1d_channel", " AND region_id = 'r' AND channel = 'cashier'", 1),

@@ -120,8 +120,8 @@ impl Channels {
         let cohorts = snapshot.cohorts();
         let baseline = |minutes: &Minutes| minutes.whole.until(&minutes.running, moment).get(Counter::Adds);
         let mut adds: HashMap<&str, (u64, u64)> = HashMap::from([(UNATTRIBUTED, (0, 0))]);
-        for (channel, counters) in &snapshot.counts.channels {
-            adds.entry(channel).or_default().0 = counters.get(Counter::Adds);
+        for (channel, of_the_day) in &snapshot.counts.channels {
+            adds.entry(channel).or_default().0 = *of_the_day;
         }
         for (channel, minutes) in &snapshot.earlier.baselines[0] {
             adds.entry(channel).or_default().1 = baseline(minutes);
@@ -237,7 +237,7 @@ mod tests {
     fn a_scope_without_adds_still_shows_unattributed() {
         let mut snapshot = fixture::snapshot();
         snapshot.counts.channels.clear();
-        snapshot.earlier = crate::board::reader::Earlier::default();
+        snapshot.earlier = std::sync::Arc::default();
         let mix = Channels::new(&snapshot, &snapshot.freshness(Duration::ZERO));
         assert_eq!((mix.total, mix.rows.len()), (0, 1));
     }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::days;
+use super::counts::{Counts, Row};
+use super::days::{self, Instants};
 use super::details::Details;
 use super::details::broadcasts::{Broadcasts, Sent, Usual};
 use super::details::codes::{Code, Codes};
@@ -20,9 +21,8 @@ use super::details::history::{History, LikeDay};
 use super::details::person::{Added, Fate, Month, Person};
 use super::details::requests::{Passed, Requests};
 use super::organisation::{Member, Organisation};
-use super::reader::{Clock, Counters, Day, Directory, Earlier, EarlierChild, Minutes};
+use super::reader::{Clock, Counters, Directory, Earlier, EarlierChild, Minutes, minutes_of};
 use super::snapshot::Snapshot;
-use super::sources::Slow;
 use super::view::{Defaults, Level, Scope, View};
 use crate::event::Counter;
 
@@ -44,27 +44,33 @@ pub(super) fn view(parameters: &[(&str, &str)]) -> View {
 }
 
 pub(super) fn snapshot() -> Snapshot {
-    let clock = clock();
-    let zone = TimeZone::get("Asia/Shanghai").unwrap();
-    let day = days::day_of(clock.now, &zone).unwrap();
-    let instants = days::instants(day, COMPLETE_THROUGH, &zone).unwrap();
+    let (clock, instants) = (clock(), instants());
+    let mut counts = rows().day(&Scope::corp(), Level::Store);
+    // What belongs to none stands last, where no test takes it for a place.
+    counts.regions.rotate_left(1);
     Snapshot {
         watched: view(&[]).watched,
-        day,
+        day: instants.now.day,
         counted_since: Some(COUNTED_SINCE),
         time_zone: "Asia/Shanghai".to_owned(),
         clock,
         instants,
-        counts: counts(),
-        earlier: earlier(),
+        counts,
+        earlier: Arc::new(earlier()),
         directory: directory(),
         details: details(),
         news: Vec::new(),
         revision: clock.now,
-        slow: Slow::now(day, instants.now.minute()),
         derived: super::snapshot::Derived::default(),
+        ranks: super::leaderboard::Ranks::default(),
     }
     .with_derived()
+}
+
+fn instants() -> Instants {
+    let zone = TimeZone::get("Asia/Shanghai").unwrap();
+    let day = days::day_of(clock().now, &zone).unwrap();
+    days::instants(day, COMPLETE_THROUGH, &zone).unwrap()
 }
 
 /// The same of one member of staff.
@@ -90,27 +96,39 @@ pub(super) fn counters(adds: u64, deletes_by_customer: u64) -> Counters {
     Counters::from_values(&values)
 }
 
-fn counts() -> Day {
-    let named = |rows: &[(&str, u64, u64)]| {
-        rows.iter().map(|(id, adds, deletes)| ((*id).to_owned(), counters(*adds, *deletes))).collect()
+/// 16 adds of one in S1, and 12 of another in S2, of which 2 came without a region; 2 of a region came without a store.
+pub(super) fn rows() -> Counts {
+    let row = |region: &str, store: &str, staff: &str, [adds, deletes]: [u64; 2], channels: &[(&str, u64)]| Row {
+        region: region.to_owned(),
+        store: store.to_owned(),
+        staff: staff.to_owned(),
+        counters: counters(adds, deletes),
+        channels: channels.iter().map(|(key, adds)| ((*key).to_owned(), *adds)).collect(),
+        last_add_at: 0,
     };
-    Day {
-        children: named(&[("S1", 16, 4), ("S2", 12, 0), ("", 2, 0)]),
-        channels: named(&[("badge", 20, 4), ("search", 7, 0), ("unattributed", 3, 0)]),
-        regions: named(&[("R1", 18, 4), ("R2", 10, 0), ("", 2, 0)]),
-    }
+    Counts::new(vec![
+        row("R1", "S1", "z1", [16, 4], &[("badge", 14), ("search", 2)]),
+        row("R1", "", "", [2, 0], &[("unattributed", 2)]),
+        row("R2", "S2", "z3", [10, 0], &[("badge", 6), ("search", 4)]),
+        row("", "S2", "z3", [2, 0], &[("search", 1), ("unattributed", 1)]),
+    ])
 }
 
 fn earlier() -> Earlier {
-    let minutes = |whole, running| Minutes { whole: counters(whole, 0), running: counters(running, 0) };
+    let minutes = |whole, running| Minutes {
+        whole: counters(whole, 0),
+        running: counters(running, 0),
+        next: Counters::default(),
+    };
     let yesterday = HashMap::from([("badge".to_owned(), minutes(14, 8)), ("search".to_owned(), minutes(6, 3))]);
     let child = |whole, running, adds_hour_ago| EarlierChild {
-        baseline_adds: (whole, running),
+        baseline_adds: [whole, running, 0],
         adds_hour_ago,
-        net_adds_hour_ago: 0,
         last_add_at: Some(COMPLETE_THROUGH - 15_000),
+        ..EarlierChild::default()
     };
     Earlier {
+        minutes: minutes_of(&instants()),
         baselines: [yesterday, HashMap::new()],
         children: HashMap::from([("S1".to_owned(), child(9, 8, 5)), ("S2".to_owned(), child(11, 3, 6))]),
         hours: Arc::default(),
@@ -167,6 +185,7 @@ fn details() -> Details {
         corrections: Some(Arc::new(corrections())),
         contests: Some(Arc::new(contests())),
         codes: Some(Arc::new(codes())),
+        last_adds: None,
         person: None,
     }
 }

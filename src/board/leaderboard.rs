@@ -2,7 +2,8 @@
 //!
 //! Invariant: pure; the rows of all pages add up to the scope, also where ids are missing or staff have left.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
@@ -77,11 +78,48 @@ pub struct Mine {
     pub gap_next: Option<u64>,
 }
 
+/// The ranks within a snapshot: made once for all who look at them, for there may be thousands of rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ranks([[OnceLock<Ranked>; Order::ALL.len()]; Metric::ALL.len()]);
+
+impl Ranks {
+    fn of(&self, snapshot: &Snapshot, metric: Metric, order: Order) -> &Ranked {
+        self.0[metric.index()][order.index()].get_or_init(|| Ranked::new(snapshot, metric, order))
+    }
+}
+
+/// All children of a scope in one order.
+#[derive(Clone, Debug, PartialEq)]
+struct Ranked {
+    children: Vec<Child>,
+    /// By the position of the child.
+    scores: Vec<Option<Score>>,
+    /// The best first.
+    places: Vec<Place>,
+    /// The ranks of an hour ago by the position of the child.
+    before: Vec<Option<u32>>,
+}
+
+impl Ranked {
+    fn new(snapshot: &Snapshot, metric: Metric, order: Order) -> Self {
+        let children = children(snapshot, metric);
+        let scores: Vec<_> = children.iter().map(|child| child.score(metric, order)).collect();
+        let hour_ago: Vec<_> = children.iter().map(|child| child.score_hour_ago(metric, order)).collect();
+        let mut before = vec![None; children.len()];
+        for Place { row, rank, .. } in rank::places(&hour_ago) {
+            before[row] = rank;
+        }
+        Self { places: rank::places(&scores), children, scores, before }
+    }
+}
+
 /// A row before it is ranked.
+#[derive(Clone, Debug, PartialEq)]
 struct Child {
     id: String,
     counters: Counters,
     qualified_adds: Option<u64>,
+    last_add_at: Option<i64>,
     earlier: EarlierChild,
     staff_active: u64,
     target: Option<u64>,
@@ -94,11 +132,7 @@ impl Leaderboard {
         let (held, compares) = (freshness.holds_comparisons(), snapshot.compares(freshness));
         let findings = attention::findings(snapshot, freshness);
         let level = snapshot.watched.level;
-        let children = children(snapshot, view.metric);
-        let scores: Vec<_> = children.iter().map(|child| child.score(view)).collect();
-        let places = rank::places(&scores);
-        let before = rank::places(&children.iter().map(|child| child.score_hour_ago(view)).collect::<Vec<_>>());
-        let before: HashMap<usize, Option<u32>> = before.iter().map(|place| (place.row, place.rank)).collect();
+        let Ranked { children, scores, places, before } = snapshot.ranks.of(snapshot, view.metric, view.order);
         let own = view.viewer.own.as_ref().filter(|own| own.level == level);
         let own = own.and_then(|own| places.iter().position(|place| children[place.row].id == own.id));
         let listed: Vec<_> = places
@@ -109,13 +143,13 @@ impl Leaderboard {
             .collect();
         let row = |place: &Place| {
             let child = &children[place.row];
-            let rank_before = if held { None } else { before.get(&place.row).copied().flatten() };
+            let rank_before = if held { None } else { before[place.row] };
             child.row(snapshot, place, rank_before, compares, &findings)
         };
         let shown = shown(view, own, &listed);
         let rows = shown.iter().map(|&at| restricted(row(&places[at]), view.viewer.sight, own == Some(at))).collect();
         let mine = own.map(|at| {
-            let next = rank::next(&scores, &places, at);
+            let next = rank::next(scores, places, at);
             Mine { row: row(&places[at]), rank_next: next.map(|next| next.rank), gap_next: next.map(|next| next.gap) }
         });
         let end = view.from.saturating_add(shown.len());
@@ -185,7 +219,7 @@ impl Child {
             baseline_adds: compares.then(|| self.baseline_adds(&snapshot.instants.baselines[0])),
             staff_active: self.staff_active,
             target: self.target,
-            last_add_at: self.earlier.last_add_at.and_then(rfc3339),
+            last_add_at: self.last_add_at.and_then(rfc3339),
             flags: attention::flags(findings, &Scope { level, id: self.id.clone() }),
         }
     }
@@ -198,22 +232,22 @@ impl Child {
         }
     }
 
-    fn score(&self, view: &View) -> Option<Score> {
-        self.ratio(view.order, self.value(view.metric)?, self.earlier.last_add_at)
+    fn score(&self, metric: Metric, order: Order) -> Option<Score> {
+        self.ratio(order, self.value(metric)?, self.last_add_at)
     }
 
     /// Absent for qualified adds: what was known of them an hour ago nobody wrote down; and without adds by then, or in the
     /// first hour of a day everybody would fall from a rank that all had shared.
-    fn score_hour_ago(&self, view: &View) -> Option<Score> {
+    fn score_hour_ago(&self, metric: Metric, order: Order) -> Option<Score> {
         if self.earlier.adds_hour_ago == 0 {
             return None;
         }
-        let value = match view.metric {
+        let value = match metric {
             Metric::Adds => i128::from(self.earlier.adds_hour_ago),
             Metric::NetAdds => i128::from(self.earlier.net_adds_hour_ago),
             Metric::QualifiedAdds => return None,
         };
-        self.ratio(view.order, value, None)
+        self.ratio(order, value, None)
     }
 
     fn ratio(&self, order: Order, numerator: i128, reached_at: Option<i64>) -> Option<Score> {
@@ -234,7 +268,7 @@ impl Child {
     }
 
     fn baseline_adds(&self, moment: &Moment) -> u64 {
-        let (whole, running) = self.earlier.baseline_adds;
+        let [whole, running, _] = self.earlier.baseline_adds;
         moment.count(whole, running)
     }
 }
@@ -267,6 +301,7 @@ fn children(snapshot: &Snapshot, metric: Metric) -> Vec<Child> {
         id: id.to_owned(),
         qualified_adds: qualified(id, &counters),
         counters,
+        last_add_at: snapshot.last_add_at(id),
         earlier: snapshot.earlier.children.get(id).copied().unwrap_or_default(),
         staff_active: staff_active.get(id).copied().unwrap_or(0),
         target: snapshot.directory.target(level, id, metric.name()),
@@ -276,6 +311,7 @@ fn children(snapshot: &Snapshot, metric: Metric) -> Vec<Child> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
@@ -331,7 +367,7 @@ mod tests {
         let before = |had: [u64; 2]| {
             let mut snapshot = fixture::snapshot();
             for (id, adds) in ["S1", "S2"].into_iter().zip(had) {
-                snapshot.earlier.children.get_mut(id).unwrap().adds_hour_ago = adds;
+                Arc::make_mut(&mut snapshot.earlier).children.get_mut(id).unwrap().adds_hour_ago = adds;
             }
             let board = Leaderboard::new(&snapshot, &view, &snapshot.freshness(Duration::ZERO));
             board.rows.iter().take(2).map(|row| row.rank_before).collect::<Vec<_>>()

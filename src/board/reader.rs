@@ -9,7 +9,8 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use jiff::civil::Date;
 
-use super::days::{Instants, Moment};
+use super::counts::Counts;
+use super::days::{Instants, MINUTE_MS, Moment};
 use super::details::broadcasts::Broadcasts;
 use super::details::codes::Codes;
 use super::details::cohorts::Cohorts;
@@ -17,13 +18,15 @@ use super::details::contests::Contests;
 use super::details::corrections::Corrections;
 use super::details::course::Course;
 use super::details::history::History;
+use super::details::last_adds::LastAdds;
 use super::details::person::Person;
 use super::details::requests::Requests;
 use super::organisation::Organisation;
+use super::places::Places;
 use super::view::{Level, Metric, Scope};
 use crate::event::Counter;
 
-/// Where figures come from; of parts in their order. A trait, because the tests of the board answer from fixtures.
+/// Where figures come from. A trait, because the tests of the board answer from fixtures.
 pub trait Reader: Debug + Send + Sync + 'static {
     /// The two corps with the most adds of the newest days, the busiest first; fewer where fewer were ever counted.
     fn busiest_corps(&self) -> BoxFuture<'_, Result<Vec<String>, Error>>;
@@ -37,29 +40,30 @@ pub trait Reader: Debug + Send + Sync + 'static {
     /// How far a corp is counted, and the clock of the server.
     fn clock<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Clock, Error>>;
 
-    /// The counts of the day within each part: by child, channel and region, read at one instant, so that all sums agree.
-    fn day<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Day>, Error>>;
+    /// The counts of a day, read at one instant, so that all sums agree.
+    fn counts<'a>(&'a self, corp: &'a str, day: Date, within: &'a Within) -> BoxFuture<'a, Result<Counts, Error>>;
 
-    /// The counts of the same parts at earlier moments.
-    fn earlier<'a>(&'a self, parts: &'a Parts, instants: &'a Instants) -> BoxFuture<'a, Result<Vec<Earlier>, Error>>;
+    /// The counts of parts at earlier moments.
+    fn earlier<'a>(&'a self, parts: &'a Parts, instants: &'a Instants)
+    -> BoxFuture<'a, Result<Places<Earlier>, Error>>;
 
-    /// Targets of the day, and channels of the corp's own; without the organisation, which is read for all days at once.
-    fn directory<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Directory, Error>>;
+    /// Targets of a day, and channels of the corp's own; without the organisation, which is read for all days at once.
+    fn directory<'a>(&'a self, corp: &'a str, day: Date) -> BoxFuture<'a, Result<Directory, Error>>;
 
     /// What became of the adds of a day.
-    fn cohorts<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Cohorts>, Error>>;
+    fn cohorts<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Places<Cohorts>, Error>>;
 
     /// The adds of a day by the minute, and of the day before.
-    fn course<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Course>, Error>>;
+    fn course<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Places<Course>, Error>>;
 
     /// How the like weekdays of the weeks before went.
-    fn history<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<History>, Error>>;
+    fn history<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Places<History>, Error>>;
 
     /// Broadcasts of a day, and who left after them.
-    fn broadcasts<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Broadcasts>, Error>>;
+    fn broadcasts<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Places<Broadcasts>, Error>>;
 
     /// Requests by staff and their answers.
-    fn requests<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Requests>, Error>>;
+    fn requests<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Places<Requests>, Error>>;
 
     /// What was changed in the corp after it was shown, of the day and the week before it.
     fn corrections<'a>(&'a self, corp: &'a str, day: Date) -> BoxFuture<'a, Result<Corrections, Error>>;
@@ -70,8 +74,22 @@ pub trait Reader: Debug + Send + Sync + 'static {
     /// Codes of the corp that fell silent.
     fn codes<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Codes, Error>>;
 
+    /// When members of staff had their last adds of a day.
+    fn last_adds<'a>(&'a self, corp: &'a str, day: Date) -> BoxFuture<'a, Result<LastAdds, Error>>;
+
     /// The adds of members of staff, each by themselves.
-    fn person<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Person>, Error>>;
+    fn person<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Places<Person>, Error>>;
+}
+
+/// Of which places the counts of a day are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Within {
+    /// The corp and its regions: channels are told of by region.
+    Regions,
+    /// All stores and members of staff: channels are told of by each of them.
+    Everywhere,
+    /// Some stores and members of staff, likewise.
+    Some { stores: Vec<String>, staff: Vec<String> },
 }
 
 /// Parts of a corp at one level, of which the figures of a day are read together.
@@ -80,8 +98,8 @@ pub struct Parts {
     pub corp: String,
     pub day: Date,
     pub scope: Level,
-    /// Empty for the corp itself.
-    pub ids: Vec<String>,
+    /// Absent: all of the level. What a question about all of them costs, one about a few costs nearly.
+    pub ids: Option<Vec<String>>,
     /// Of their children.
     pub level: Level,
 }
@@ -159,24 +177,64 @@ pub struct Clock {
     pub last_event_at: Option<i64>,
 }
 
-/// Counts of one day; the sums over `children`, over `channels` and over `regions` are equal.
+/// Counts of one day within one scope; the sums over `children` and over `regions` are the `total`, that over `channels`
+/// are its adds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Day {
+    pub total: Counters,
     /// By id at the level of the children; the id is empty for what belongs to none.
     pub children: Vec<(String, Counters)>,
-    pub channels: Vec<(String, Counters)>,
-    /// By region where [`Parts::show_regions`]; the id is empty for what belongs to none.
+    /// Adds by channel.
+    pub channels: Vec<(String, u64)>,
+    /// By region of the whole corp where the children are others; the id is empty for what belongs to none.
     pub regions: Vec<(String, Counters)>,
+    /// When each child had its last add, in ms since the epoch, as far as it is known.
+    pub last_adds: HashMap<String, i64>,
 }
 
 /// Counts at earlier moments.
+///
+/// They were read for the minute that ran then, with what it takes to tell of the next one: so that nobody waits when a
+/// minute ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Earlier {
+    /// For which moments: see [`minutes_of`].
+    pub minutes: [i64; 4],
     /// By channel, for each of [`Instants::baselines`].
     pub baselines: [HashMap<String, Minutes>; 2],
     pub children: HashMap<String, EarlierChild>,
-    /// The last hour of the scope, of its regions where [`Parts::show_regions`], and of its children but for staff.
+    /// The last hour of the scope, of its regions where [`Parts::show_regions`], and of its children but for staff; as far
+    /// as it had come when it was read.
     pub hours: Arc<HashMap<Scope, Hour>>,
+}
+
+impl Earlier {
+    /// The same as of these instants: those for which it was read, or a minute later; absent for any other.
+    #[must_use]
+    pub fn as_of(self: &Arc<Self>, instants: &Instants) -> Option<Arc<Self>> {
+        let minutes = minutes_of(instants);
+        if minutes == self.minutes {
+            return Some(Arc::clone(self));
+        }
+        let moved: [i64; 4] = std::array::from_fn(|at| minutes[at] - self.minutes[at]);
+        let hour_moved = moved == [MINUTE_MS; 4];
+        // In the first hour of a day the moment of an hour ago stays at its start.
+        (hour_moved || moved == [MINUTE_MS, 0, MINUTE_MS, MINUTE_MS]).then(|| {
+            let mut next = Self { minutes, ..Self::clone(self) };
+            next.baselines.iter_mut().flat_map(HashMap::values_mut).for_each(Minutes::turn);
+            next.children.values_mut().for_each(|child| child.turn(hour_moved));
+            let hours = Arc::make_mut(&mut next.hours).values_mut();
+            hours.for_each(|hour| hour.begin_at(instants.hour_ago.minute()));
+            Arc::new(next)
+        })
+    }
+}
+
+/// The minutes that run at the moments of which [`Earlier`] tells, by their start: now, an hour ago, and the baselines.
+#[must_use]
+pub fn minutes_of(instants: &Instants) -> [i64; 4] {
+    let [yesterday, last_week] = instants.baselines;
+    [instants.now, instants.hour_ago, yesterday, last_week].map(|moment| moment.minute())
 }
 
 /// The last hour of one place.
@@ -188,23 +246,54 @@ pub struct Hour {
     pub minutes: Vec<(i64, u64)>,
 }
 
-/// Counts of the whole minutes before a moment, and of the minute that runs then.
+impl Hour {
+    /// The same from a later minute on.
+    fn begin_at(&mut self, minute: i64) {
+        let passed = self.minutes.partition_point(|(start, _)| *start < minute);
+        self.before += self.minutes.drain(..passed).map(|(_, adds)| adds).sum::<u64>();
+    }
+}
+
+/// Counts of the whole minutes before a moment, of the minute that runs then, and of the one after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Minutes {
     pub whole: Counters,
     pub running: Counters,
+    pub next: Counters,
+}
+
+impl Minutes {
+    /// To the next minute, beyond which nothing is known.
+    fn turn(&mut self) {
+        self.whole.add(&self.running);
+        self.running = std::mem::take(&mut self.next);
+    }
 }
 
 /// One row of the leaderboard at earlier moments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EarlierChild {
-    /// Adds of the first baseline: whole minutes, and the running one.
-    pub baseline_adds: (u64, u64),
-    /// Of the day itself until one hour ago, whole minutes.
+    /// Adds of the first baseline: of the whole minutes, of the running one, and of the one after it.
+    pub baseline_adds: [u64; 3],
+    /// Of the day itself until one hour ago, whole minutes; and in the minute that ran then.
     pub adds_hour_ago: u64,
     pub net_adds_hour_ago: i64,
+    pub added_then: u64,
+    pub net_added_then: i64,
     /// Start of the minute of the day's last add.
     pub last_add_at: Option<i64>,
+}
+
+impl EarlierChild {
+    /// To the next minute; `hour_moved` where that of an hour ago has turned as well.
+    fn turn(&mut self, hour_moved: bool) {
+        let [whole, running, next] = self.baseline_adds;
+        self.baseline_adds = [whole + running, next, 0];
+        if hour_moved {
+            self.adds_hour_ago += std::mem::take(&mut self.added_then);
+            self.net_adds_hour_ago += std::mem::take(&mut self.net_added_then);
+        }
+    }
 }
 
 /// What is told of a corp and a day beside the counts.
@@ -234,5 +323,70 @@ impl Directory {
     #[must_use]
     pub fn any_target(&self, level: Level, id: &str) -> Option<(Metric, u64)> {
         Metric::ALL.iter().find_map(|metric| Some((*metric, self.target(level, id, metric.name())?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::board::days;
+
+    fn counters(adds: u64) -> Counters {
+        let mut values = [0; Counter::ALL.len()];
+        values[Counter::Adds.index()] = adds;
+        Counters::from_values(&values)
+    }
+
+    /// Read for this time of the day 2026-11-22 in UTC.
+    fn read(time: &str) -> Arc<Earlier> {
+        let minute = instants(time).hour_ago.minute();
+        let minutes = Minutes { whole: counters(10), running: counters(2), next: counters(1) };
+        let child = EarlierChild {
+            baseline_adds: [10, 2, 1],
+            adds_hour_ago: 7,
+            net_adds_hour_ago: 6,
+            added_then: 3,
+            net_added_then: 2,
+            last_add_at: None,
+        };
+        let hour = Hour { before: 7, minutes: vec![(minute, 3), (minute + MINUTE_MS, 5)] };
+        Arc::new(Earlier {
+            minutes: minutes_of(&instants(time)),
+            baselines: [HashMap::from([("badge".to_owned(), minutes)]), HashMap::new()],
+            children: HashMap::from([("S1".to_owned(), child)]),
+            hours: Arc::new(HashMap::from([(Scope::corp(), hour)])),
+        })
+    }
+
+    fn instants(time: &str) -> Instants {
+        let through: jiff::Timestamp = format!("2026-11-22T{time}Z").parse().unwrap();
+        days::instants(jiff::civil::date(2026, 11, 22), through.as_millisecond(), &TimeZone::UTC).unwrap()
+    }
+
+    /// Adds by then of the baseline and its running minute, of an hour ago, and before the hour of the news.
+    fn told(earlier: &Earlier) -> ([u64; 2], [u64; 2], u64) {
+        let (channel, child) = (&earlier.baselines[0]["badge"], &earlier.children["S1"]);
+        let baseline = [channel.whole, channel.running].map(|counters| counters.get(Counter::Adds));
+        assert_eq!(baseline, child.baseline_adds[..2], "channels and children agree");
+        let net = child.adds_hour_ago - child.net_adds_hour_ago.unsigned_abs();
+        (baseline, [child.adds_hour_ago, net], earlier.hours[&Scope::corp()].before)
+    }
+
+    #[test]
+    fn what_was_read_for_a_minute_tells_of_the_next_one_and_of_no_other() {
+        let earlier = read("10:00:30");
+        let as_of = |time| earlier.as_of(&instants(time)).map(|earlier| told(&earlier));
+        assert_eq!(as_of("10:00:59"), Some(([10, 2], [7, 1], 7)));
+        assert_eq!(as_of("10:01:00"), Some(([12, 1], [10, 2], 10)));
+        assert_eq!(as_of("10:02:00"), None);
+        assert_eq!(as_of("09:59:59"), None);
+    }
+
+    #[test]
+    fn in_the_first_hour_of_a_day_an_hour_ago_is_its_start() {
+        let next = read("00:10:30").as_of(&instants("00:11:00")).unwrap();
+        assert_eq!(told(&next), ([12, 1], [7, 1], 7));
     }
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -61,16 +61,16 @@ const RETRY: Duration = Duration::from_secs(1);
 /// takes ClickHouse a second, which inserts need as well, and read without a rest all of it would be late.
 const PART_OF_TIME: u32 = 4;
 const REST_MAX: Duration = Duration::from_secs(10);
-/// An attempt that is late by no more than this need not be repeated for a viewer who comes now.
+/// A reading that is late by no more than this need not be repeated for a viewer who comes now.
 const FRESH: Duration = Duration::from_secs(2);
-/// How long a page waits for a first reading before it shows what it has.
+/// How long a page waits for fresher figures than those it has: it is promised within 50 ms.
+const BRIEF: Duration = Duration::from_millis(20);
+/// How long it waits where it has none, or none but old ones.
 const WAIT: Duration = Duration::from_secs(6);
 /// How long one who only glances waits for the first attempt: the figures that stand without it are waiting too.
 const GLANCE: Duration = Duration::from_secs(1);
 /// What nobody watches is kept this long, as the last known figures if ClickHouse fails meanwhile.
 const KEEP: Duration = Duration::from_mins(10);
-/// Keys of one question: ids are at most 64 bytes, a question names them twice, and ClickHouse reads 256 KiB of it.
-const TOGETHER_MAX: usize = 1_000;
 /// The pages of 5,000 staff and as many other views. At about 100 kB for a view of 500 rows and 30 kB for one of a person,
 /// this keeps all views together near 500 MB.
 const WATCHED_MAX: usize = 10_000;
@@ -80,19 +80,19 @@ const WATCHED_MAX: usize = 10_000;
 pub struct Reading<T> {
     /// The newest figures and when they were read.
     pub known: Option<(Arc<T>, Instant)>,
-    /// When reading was last tried, with or without success.
-    tried_at: Option<Instant>,
+    /// When reading was last tried, with or without success, and when it is due again.
+    tried: Option<(Instant, Instant)>,
 }
 
 impl<T> Clone for Reading<T> {
     fn clone(&self) -> Self {
-        Self { known: self.known.clone(), tried_at: self.tried_at }
+        Self { known: self.known.clone(), tried: self.tried }
     }
 }
 
 impl<T> Default for Reading<T> {
     fn default() -> Self {
-        Self { known: None, tried_at: None }
+        Self { known: None, tried: None }
     }
 }
 
@@ -100,7 +100,8 @@ impl<T> Reading<T> {
     /// One that succeeded now.
     #[cfg(test)]
     pub(super) fn now(value: T) -> Self {
-        Self { known: Some((Arc::new(value), Instant::now())), tried_at: Some(Instant::now()) }
+        let now = Instant::now();
+        Self { known: Some((Arc::new(value), now)), tried: Some((now, now)) }
     }
 
     /// The figures with their age.
@@ -109,8 +110,13 @@ impl<T> Reading<T> {
         self.known.as_ref().map(|(value, read_at)| (Arc::clone(value), read_at.elapsed()))
     }
 
-    fn is_fresh(&self, interval: Duration) -> bool {
-        self.tried_at.is_some_and(|tried_at| tried_at.elapsed() < interval + FRESH)
+    fn is_fresh(&self) -> bool {
+        self.tried.is_some_and(|(_, due_at)| due_at.elapsed() < FRESH)
+    }
+
+    /// Whether the figures are not older than those may be that are read all the time.
+    fn is_recent(&self, interval: Duration) -> bool {
+        self.known.as_ref().is_some_and(|(_, read_at)| read_at.elapsed() < interval + REST_MAX + READ_LIMIT)
     }
 }
 
@@ -141,7 +147,7 @@ impl<T> Entry<T> {
     }
 
     fn is_kept(&self) -> bool {
-        self.is_wanted() || self.sender.borrow().tried_at.is_none_or(|tried_at| tried_at.elapsed() < KEEP)
+        self.is_wanted() || self.sender.borrow().tried.is_none_or(|(tried_at, _)| tried_at.elapsed() < KEEP)
     }
 }
 
@@ -151,6 +157,15 @@ enum Due {
     All,
     /// Those whose watchers do not wait for the next reading of all.
     Waiting,
+}
+
+/// When keys that were read are read again.
+#[derive(Clone, Copy, Debug)]
+struct Again {
+    /// The first of them.
+    due_at: Instant,
+    /// Not before this.
+    rested_at: Instant,
 }
 
 type Known<S> = (<S as Source>::Key, Arc<Entry<<S as Source>::Value>>);
@@ -172,14 +187,17 @@ impl<S: Source> Refresher<S> {
         Self { source, shutdown, batches: Mutex::default() }
     }
 
-    /// Watches a key, until the receiver is dropped. Returns once it was read or tried a moment ago.
+    /// Watches a key, until the receiver is dropped. Returns once it was read or tried a moment ago, or at once where its
+    /// figures are not old.
     ///
     /// # Errors
     /// [`Problem::Busy`] where as many different keys are watched as this process can hold.
     pub async fn watch(self: &Arc<Self>, key: &S::Key) -> Result<watch::Receiver<Reading<S::Value>>, Problem> {
         let mut receiver = self.subscribe(key)?;
+        let is_recent = receiver.borrow().is_recent(S::INTERVAL);
+        let wait = if is_recent { BRIEF } else { WAIT };
         // Without an answer in time the viewer gets what is there: the last figures, or none yet.
-        let _ = timeout(WAIT, receiver.wait_for(Self::is_fresh)).await;
+        let _ = timeout(wait, receiver.wait_for(Reading::is_fresh)).await;
         Ok(receiver)
     }
 
@@ -196,17 +214,8 @@ impl<S: Source> Refresher<S> {
     pub async fn glance(self: &Arc<Self>, key: &S::Key) -> Option<(Arc<S::Value>, Duration)> {
         // As many different keys are watched as this process can hold: then this one is not.
         let mut receiver = self.subscribe(key).ok()?;
-        let _ = timeout(GLANCE, receiver.wait_for(|reading| reading.tried_at.is_some())).await;
+        let _ = timeout(GLANCE, receiver.wait_for(|reading| reading.tried.is_some())).await;
         receiver.borrow().aged()
-    }
-
-    /// From this reading to the next.
-    fn interval(reading: &Reading<S::Value>) -> Duration {
-        reading.known.as_ref().map_or(RETRY, |(value, _)| S::interval_after(value))
-    }
-
-    fn is_fresh(reading: &Reading<S::Value>) -> bool {
-        reading.is_fresh(Self::interval(reading))
     }
 
     fn subscribe(self: &Arc<Self>, key: &S::Key) -> Result<watch::Receiver<Reading<S::Value>>, Problem> {
@@ -218,7 +227,7 @@ impl<S: Source> Refresher<S> {
         let batch = batches.entry(shared).or_insert_with_key(|shared| self.begin(shared));
         let entry = batch.entries.entry(key.clone()).or_insert_with(Entry::new);
         entry.is_wanted.store(true, Ordering::SeqCst);
-        if !Self::is_fresh(&entry.sender.borrow()) {
+        if !entry.sender.borrow().is_fresh() {
             batch.wake.notify_one();
         }
         Ok(entry.sender.subscribe())
@@ -242,6 +251,8 @@ impl<S: Source> Refresher<S> {
     /// Reads a batch until nobody has wanted any of it for long.
     async fn run(&self, shared: &S::Key, wake: &Notify) {
         let mut next = Instant::now() + S::INTERVAL;
+        // Whoever comes meanwhile is read at once, and then with the others: they take no part of their rest.
+        let mut rested_at = Instant::now();
         // Whoever comes does not wait until the others are read, nor the others for them.
         let mut readings = FuturesUnordered::new();
         loop {
@@ -253,9 +264,13 @@ impl<S: Source> Refresher<S> {
                     }
                     // Set by the end of this reading, which is sooner.
                     next = Instant::now() + S::INTERVAL + READ_LIMIT;
+                    rested_at = next;
                     readings.push(self.read(shared, Due::All));
                 }
-                Some((due, again)) = readings.next() => next = if due == Due::All { again } else { next.min(again) },
+                Some((due, again)) = readings.next() => match due {
+                    Due::All => (next, rested_at) = (again.due_at, again.rested_at),
+                    Due::Waiting => next = next.min(again.due_at).max(rested_at),
+                },
             }
         }
     }
@@ -273,20 +288,16 @@ impl<S: Source> Refresher<S> {
     }
 
     /// Reads what is due of a batch; when it is due again.
-    async fn read(&self, shared: &S::Key, due: Due) -> (Due, Instant) {
-        let began = Instant::now();
+    async fn read(&self, shared: &S::Key, due: Due) -> (Due, Again) {
         let keys = self.due(shared, due);
-        let intervals = join_all(keys.chunks(TOGETHER_MAX).map(|keys| self.read_together(keys))).await;
-        let interval = intervals.into_iter().min().unwrap_or(S::INTERVAL);
-        let took = began.elapsed();
-        (due, began + interval.max((took * PART_OF_TIME).min(took + REST_MAX)))
+        (due, self.read_together(&keys).await)
     }
 
     /// The keys of a batch that are due, from now on as being read.
     fn due(&self, shared: &S::Key, due: Due) -> Vec<Known<S>> {
         let batches = self.batches();
         let is_due = |entry: &Entry<S::Value>| {
-            let waits = due == Due::All || !Self::is_fresh(&entry.sender.borrow());
+            let waits = due == Due::All || !entry.sender.borrow().is_fresh();
             waits && entry.is_wanted() && !entry.is_being_read.swap(true, Ordering::SeqCst)
         };
         let entries = batches.get(shared).into_iter().flat_map(|batch| &batch.entries);
@@ -294,8 +305,9 @@ impl<S: Source> Refresher<S> {
         due.map(|(key, entry)| (key.clone(), Arc::clone(entry))).collect()
     }
 
-    /// Reads and publishes keys of a batch; from the beginning of this reading to the next.
-    async fn read_together(&self, due: &[Known<S>]) -> Duration {
+    /// Reads and publishes keys of a batch.
+    async fn read_together(&self, due: &[Known<S>]) -> Again {
+        let began = Instant::now();
         let asked = due.iter().map(|(key, entry)| {
             entry.is_wanted.store(false, Ordering::SeqCst);
             let before = entry.sender.borrow().known.as_ref().map(|(value, _)| Arc::clone(value));
@@ -310,18 +322,19 @@ impl<S: Source> Refresher<S> {
                 Vec::new()
             }
         };
-        let now = Instant::now();
+        let (now, took) = (Instant::now(), began.elapsed());
+        let rested_at = began + (took * PART_OF_TIME).min(took + REST_MAX);
         let mut values = values.into_iter();
-        let intervals = due.iter().map(|(_, entry)| {
+        let due_again = due.iter().map(|(_, entry)| {
             let read = values.next().map(|value| (Arc::new(value), now));
             let known = read.or_else(|| entry.sender.borrow().known.clone());
-            let reading = Reading { known, tried_at: Some(now) };
-            let interval = Self::interval(&reading);
+            let interval = known.as_ref().map_or(RETRY, |(value, _)| S::interval_after(value));
+            let due_at = (began + interval).max(rested_at);
             entry.is_being_read.store(false, Ordering::SeqCst);
-            entry.sender.send_replace(reading);
-            interval
+            entry.sender.send_replace(Reading { known, tried: Some((now, due_at)) });
+            due_at
         });
-        intervals.min().unwrap_or(S::INTERVAL)
+        Again { due_at: due_again.min().unwrap_or(began + S::INTERVAL), rested_at }
     }
 }
 
@@ -349,10 +362,12 @@ fn warn(error: &Error) {
 mod tests {
     use std::sync::atomic::AtomicUsize;
 
+    use futures_util::future::join_all;
+
     use super::*;
     use crate::board::details::Readings;
     use crate::board::fixture::{self, Fixture};
-    use crate::board::sources::{Beginnings, BusiestCorps, Organisations, Views};
+    use crate::board::sources::{Beginnings, Beside, BusiestCorps, Directories, Organisations, Views};
     use crate::board::view::Watched;
     use crate::corp::Corps;
 
@@ -363,10 +378,12 @@ mod tests {
         let organisations = Organisations::new(Arc::<Fixture>::clone(&fixture));
         let organisations = Arc::new(Refresher::new(organisations, shutdown.clone()));
         let reader: Arc<dyn crate::board::reader::Reader> = Arc::<Fixture>::clone(&fixture);
-        let details = Readings::new(&reader, &shutdown);
+        let details = Readings::new(&reader, &corps, &shutdown);
         let beginnings = Beginnings::new(Arc::clone(&reader));
         let beginnings = Arc::new(Refresher::new(beginnings, shutdown.clone()));
-        let views = Views::new(reader, corps, organisations, beginnings, details);
+        let directories = Arc::new(Refresher::new(Directories::new(Arc::clone(&reader)), shutdown.clone()));
+        let beside = Beside { organisations, beginnings, directories, details };
+        let views = Views::new(reader, corps, beside);
         (Arc::new(Refresher::new(views, shutdown)), fixture)
     }
 
@@ -417,35 +434,89 @@ mod tests {
         assert_eq!(first.borrow().aged().unwrap().1, second.borrow().aged().unwrap().1);
     }
 
-    /// What takes so long to read, and how often it was.
+    /// How long the key 0 takes to read, with all others that are read then, and how often it was. Others take no time.
     #[derive(Debug)]
     struct Long(Duration, Arc<AtomicUsize>);
 
     impl Source for Long {
-        type Key = ();
+        type Key = usize;
         type Value = ();
         const INTERVAL: Duration = Duration::from_secs(1);
 
-        fn read<'a>(&'a self, _: &'a [Asked<Self>]) -> BoxFuture<'a, Result<Vec<()>, Error>> {
+        fn shared(_: &usize) -> usize {
+            0
+        }
+
+        fn read<'a>(&'a self, asked: &'a [Asked<Self>]) -> BoxFuture<'a, Result<Vec<()>, Error>> {
             Box::pin(async {
-                self.1.fetch_add(1, Ordering::SeqCst);
-                tokio::time::sleep(self.0).await;
-                Ok(vec![()])
+                if asked.iter().any(|asked| asked.key == 0) {
+                    self.1.fetch_add(1, Ordering::SeqCst);
+                    tokio::time::sleep(self.0).await;
+                }
+                Ok(asked.iter().map(|_| ()).collect())
             })
         }
+    }
+
+    fn long(takes: Duration) -> (Arc<Refresher<Long>>, Arc<AtomicUsize>) {
+        let readings = Arc::new(AtomicUsize::default());
+        (Arc::new(Refresher::new(Long(takes, Arc::clone(&readings)), CancellationToken::new())), readings)
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_takes_long_to_read_is_read_a_quarter_of_the_time() {
         for (milliseconds, expected) in [(100, 120), (250, 120), (500, 60), (1_500, 20), (4_500, 9)] {
-            let readings = Arc::new(AtomicUsize::default());
-            let long = Long(Duration::from_millis(milliseconds), Arc::clone(&readings));
-            let refresher = Arc::new(Refresher::new(long, CancellationToken::new()));
-            let _viewer = refresher.watch(&()).await.unwrap();
+            let (refresher, readings) = long(Duration::from_millis(milliseconds));
+            let _viewer = refresher.watch(&0).await.unwrap();
             tokio::time::sleep(Duration::from_mins(2)).await;
             let readings = readings.load(Ordering::SeqCst);
             assert!(readings.abs_diff(expected) <= 1, "{milliseconds} ms: {readings} readings in two minutes");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_comes_takes_no_part_of_the_rest_of_the_others() {
+        let (refresher, readings) = long(Duration::from_secs(1));
+        let _viewer = refresher.watch(&0).await.unwrap();
+        for key in 1..=170 {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            assert!(refresher.newest(&key).await.unwrap().is_some_and(|(_, age)| age < Duration::from_millis(100)));
+        }
+        let readings = readings.load(Ordering::SeqCst);
+        assert!((28..=32).contains(&readings), "{readings} readings in two minutes");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_a_reading_where_the_figures_are_not_old() {
+        let (refresher, _) = long(Duration::from_millis(4_500));
+        let _viewer = refresher.watch(&0).await.unwrap();
+        let mut oldest = Duration::ZERO;
+        for _ in 0..1_000 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let began = Instant::now();
+            let (_, age) = refresher.newest(&0).await.unwrap().unwrap();
+            assert!(began.elapsed() <= BRIEF, "waited {:?}", began.elapsed());
+            oldest = oldest.max(age);
+        }
+        assert!(oldest > Duration::from_secs(13), "{oldest:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_nobody_watched_is_told_of_as_it_was_read_with_all_others() {
+        let (refresher, fixture) = refresher();
+        let viewers = join_all((0..40).map(async |id| refresher.watch(&store(id)).await.unwrap())).await;
+        let readings = fixture.readings.load(Ordering::SeqCst);
+        let newest = async |id| refresher.newest(&store(id)).await.unwrap().unwrap().0.watched.clone();
+        assert_eq!(newest(1_000).await, store(1_000));
+        assert_eq!(fixture.readings.load(Ordering::SeqCst), readings);
+        // Of one store all are read once in a while.
+        drop(viewers);
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let _viewer = refresher.watch(&store(1)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        let readings = fixture.readings.load(Ordering::SeqCst);
+        assert_eq!(newest(1_001).await, store(1_001));
+        assert_eq!(fixture.readings.load(Ordering::SeqCst), readings);
     }
 
     #[tokio::test(start_paused = true)]

@@ -24,7 +24,7 @@ use super::limits::{self, Client, Limits};
 use super::pictures::Pictures;
 use super::refresh::Refresher;
 use super::snapshot::Snapshot;
-use super::sources::{Beginnings, BusiestCorps, Organisations, Views};
+use super::sources::{Beginnings, Beside, BusiestCorps, Directories, Organisations, Views};
 use super::view::View;
 use super::{Board, assets, page, problem::Problem, stream};
 
@@ -62,9 +62,12 @@ pub(super) fn router(board: Board, limits: Arc<Limits>, shutdown: CancellationTo
         busiest: Arc::new(Refresher::new(corps, shutdown.clone())),
         organisations: Arc::clone(&organisations),
     });
-    let details = Readings::new(&board.reader, &shutdown);
+    let details = Readings::new(&board.reader, &board.corps, &shutdown);
     let beginnings = Arc::new(Refresher::new(Beginnings::new(Arc::clone(&board.reader)), shutdown.clone()));
-    let views = Views::new(board.reader, board.corps, organisations, beginnings, details);
+    let directories = Directories::new(Arc::clone(&board.reader));
+    let directories = Arc::new(Refresher::new(directories, shutdown.clone()));
+    let beside = Beside { organisations, beginnings, directories, details };
+    let views = Views::new(board.reader, board.corps, beside);
     let shared = Shared {
         views: Arc::new(Refresher::new(views, shutdown.clone())),
         admission: Arc::clone(&admission),

@@ -2,6 +2,7 @@
 //!
 //! Invariant: pure; what a viewer sees is computed from a snapshot alone, so all viewers of a revision see the same.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -12,10 +13,10 @@ use super::days::{DayState, Instants};
 use super::details::Details;
 use super::details::cohorts::Cohorts;
 use super::details::history::{LikeDay, Progress};
+use super::leaderboard::Ranks;
 use super::news::Item;
 use super::pace::Unknown;
 use super::reader::{Clock, Counters, Day, Directory, Earlier};
-use super::sources::Slow;
 use super::view::Watched;
 use crate::event::{Counter, named};
 
@@ -49,16 +50,15 @@ pub struct Snapshot {
     pub clock: Clock,
     pub instants: Instants,
     pub counts: Day,
-    pub earlier: Earlier,
+    pub earlier: Arc<Earlier>,
     pub directory: Directory,
     pub details: Details,
     /// What happened within the last hour, the newest first.
     pub news: Vec<Item>,
     pub derived: Derived,
+    pub ranks: Ranks,
     /// The server's clock in ms when these figures were first seen: it grows with every change, across restarts too.
     pub revision: i64,
-    /// When `earlier` and `directory` were read.
-    pub slow: Slow,
 }
 
 /// What follows from the figures of a snapshot: computed once for all who look at it.
@@ -94,11 +94,15 @@ impl Snapshot {
     /// The counts of the whole scope.
     #[must_use]
     pub fn total(&self) -> Counters {
-        let mut total = Counters::default();
-        for (_, counters) in &self.counts.channels {
-            total.add(counters);
-        }
-        total
+        self.counts.total
+    }
+
+    /// When a child had its last add, in ms since the epoch: to the minute alone where it was counted before last adds were.
+    #[must_use]
+    pub fn last_add_at(&self, child: &str) -> Option<i64> {
+        let to_the_minute = self.earlier.children.get(child).and_then(|child| child.last_add_at);
+        let of_staff = self.details.last_adds.as_ref().and_then(|last| last.within(&self.watched.scope, child));
+        self.counts.last_adds.get(child).copied().max(of_staff).max(to_the_minute)
     }
 
     /// Whether all of this day was counted, so that another may be compared with it: 0 of a day on which nobody counted is

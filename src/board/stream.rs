@@ -148,6 +148,7 @@ fn figures(snapshot: &Snapshot, freshness: &Freshness) -> Value {
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+    use std::sync::Arc;
 
     use super::*;
     use crate::board::access::sight::Sight;
@@ -170,17 +171,19 @@ mod tests {
         let id = |n: u64| format!("store-{n:04}");
         // In every second some overtake others.
         let adds = |n: u64| 20_000 - n * 10 + second * 3 + if (n + second).is_multiple_of(12) { 11 } else { 0 };
+        snapshot.counts.total = counters(40 * (12_000 + second));
         snapshot.counts.children = stores.clone().map(|n| (id(n), counters(adds(n)))).collect();
         let baseline = |n: u64| EarlierChild {
-            baseline_adds: (9_000 + n + second, 0),
+            baseline_adds: [9_000 + n + second, 0, 0],
             adds_hour_ago: 5_000 + (n * 11 + second) % 60,
             ..EarlierChild::default()
         };
-        snapshot.earlier.children = stores.map(|n| (id(n), baseline(n))).collect();
+        let earlier = Arc::make_mut(&mut snapshot.earlier);
+        earlier.children = stores.map(|n| (id(n), baseline(n))).collect();
         let channels = || keys::table().channels.iter().map(|known| known.key.clone());
-        snapshot.counts.channels = channels().map(|key| (key, counters(12_000 + second))).collect();
-        let minutes = Minutes { whole: counters(11_000 + second), running: counters(0) };
-        snapshot.earlier.baselines = [(); 2].map(|()| channels().map(|key| (key, minutes)).collect::<HashMap<_, _>>());
+        snapshot.counts.channels = channels().map(|key| (key, 12_000 + second)).collect();
+        let minutes = Minutes { whole: counters(11_000 + second), ..Minutes::default() };
+        earlier.baselines = [(); 2].map(|()| channels().map(|key| (key, minutes)).collect::<HashMap<_, _>>());
         snapshot.with_derived()
     }
 

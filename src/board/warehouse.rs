@@ -5,6 +5,7 @@
 
 mod cohorts;
 mod contests;
+mod counts;
 mod course;
 mod earlier;
 mod history;
@@ -20,7 +21,9 @@ use futures_util::future::BoxFuture;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::Deserialize;
+use tokio::time::Instant;
 
+use super::counts::Counts;
 use super::days::Instants;
 use super::details::broadcasts::Broadcasts;
 use super::details::codes::Codes;
@@ -29,10 +32,12 @@ use super::details::contests::Contests;
 use super::details::corrections::Corrections;
 use super::details::course::Course;
 use super::details::history::History;
+use super::details::last_adds::LastAdds;
 use super::details::person::Person;
 use super::details::requests::Requests;
 use super::organisation::{Member, Organisation};
-use super::reader::{Clock, Counters, Day, Directory, Earlier, Error, Parts, Reader};
+use super::places::Places;
+use super::reader::{Clock, Directory, Earlier, Error, Parts, Reader, Within};
 use super::view::Level;
 use crate::event::Counter;
 
@@ -106,71 +111,42 @@ impl Reader for Warehouse {
         })
     }
 
-    fn day<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Day>, Error>> {
-        Box::pin(async move {
-            let child = format!("('child', toString({}))", column(parts.level));
-            let region = if parts.show_regions() { ", ('region', toString(region_id))" } else { "" };
-            // Channels are kept for boards by region: of a store or a person there are few rows by all dimensions.
-            let (view, places) = match parts.scope {
-                Level::Corp | Level::Region => {
-                    let places = format!("if(channel != '', [('channel', toString(channel))], [{child}{region}])");
-                    ("v_counts_1d_board", places)
-                }
-                Level::Store | Level::Staff => ("v_counts_1d", format!("[('channel', toString(channel)), {child}]")),
-            };
-            let query = format!(
-                "SELECT {part}, place.1 AS kind, place.2 AS name, {sums} AS counters FROM {view} ARRAY JOIN {places} AS place \
-                 WHERE corp_id = ? AND business_date = toDate(?){within} GROUP BY part, kind, name",
-                part = part(parts),
-                sums = sums(""),
-                within = within(parts),
-            );
-            let query = self.client.query(&query).bind(&parts.corp).bind(parts.day.to_string());
-            let rows: Vec<DayRow> = rows("the counts of a day", bind_parts(query, parts)).await?;
-            let day = |rows: Vec<DayRow>| {
-                let mut found = Day::default();
-                for row in rows {
-                    let list = match row.kind.as_str() {
-                        "channel" => &mut found.channels,
-                        "child" => &mut found.children,
-                        _ => &mut found.regions,
-                    };
-                    list.push((row.name, Counters::from_values(&row.counters)));
-                }
-                found
-            };
-            Ok(ByPart::new(rows, |row| &row.part).each(parts, day))
-        })
+    fn counts<'a>(&'a self, corp: &'a str, day: Date, within: &'a Within) -> BoxFuture<'a, Result<Counts, Error>> {
+        Box::pin(self.read_counts(corp, day, within))
     }
 
-    fn earlier<'a>(&'a self, parts: &'a Parts, instants: &'a Instants) -> BoxFuture<'a, Result<Vec<Earlier>, Error>> {
+    fn earlier<'a>(
+        &'a self,
+        parts: &'a Parts,
+        instants: &'a Instants,
+    ) -> BoxFuture<'a, Result<Places<Earlier>, Error>> {
         Box::pin(self.read_earlier(parts, instants))
     }
 
-    fn directory<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Directory, Error>> {
+    fn directory<'a>(&'a self, corp: &'a str, day: Date) -> BoxFuture<'a, Result<Directory, Error>> {
         Box::pin(async move {
-            let (targets, groups) = tokio::try_join!(self.targets(parts), self.groups(&parts.corp))?;
+            let (targets, groups) = tokio::try_join!(self.targets(corp, day), self.groups(corp))?;
             Ok(Directory { targets: Arc::new(targets), groups, ..Directory::default() })
         })
     }
 
-    fn cohorts<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Cohorts>, Error>> {
+    fn cohorts<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Places<Cohorts>, Error>> {
         Box::pin(self.read_cohorts(parts))
     }
 
-    fn course<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Course>, Error>> {
+    fn course<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Places<Course>, Error>> {
         Box::pin(self.read_course(parts))
     }
 
-    fn history<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<History>, Error>> {
+    fn history<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Places<History>, Error>> {
         Box::pin(self.read_history(parts))
     }
 
-    fn broadcasts<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Broadcasts>, Error>> {
+    fn broadcasts<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Places<Broadcasts>, Error>> {
         Box::pin(self.read_broadcasts(parts))
     }
 
-    fn requests<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Requests>, Error>> {
+    fn requests<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Places<Requests>, Error>> {
         Box::pin(self.read_requests(parts))
     }
 
@@ -186,7 +162,11 @@ impl Reader for Warehouse {
         Box::pin(self.read_codes(corp))
     }
 
-    fn person<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Person>, Error>> {
+    fn last_adds<'a>(&'a self, corp: &'a str, day: Date) -> BoxFuture<'a, Result<LastAdds, Error>> {
+        Box::pin(self.read_last_adds(corp, day))
+    }
+
+    fn person<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Places<Person>, Error>> {
         Box::pin(self.read_person(parts))
     }
 }
@@ -220,11 +200,10 @@ impl Warehouse {
         Ok(rows.into_iter().map(|row| (row.store, row.region)).collect())
     }
 
-    async fn targets(&self, parts: &Parts) -> Result<HashMap<(Level, String, String), u64>, Error> {
+    async fn targets(&self, corp: &str, day: Date) -> Result<HashMap<(Level, String, String), u64>, Error> {
         let query = "SELECT toString(level) AS level, if(level = 'corp', '', t.id) AS id, toString(metric) AS metric, \
-            t.target AS newest FROM dim_target AS t WHERE corp_id = ? AND business_date = toDate(?) AND level IN ?";
-        let levels = [parts.scope.name(), parts.level.name(), Level::Region.name()];
-        let query = self.client.query(query).bind(&parts.corp).bind(parts.day.to_string()).bind(levels.as_slice());
+            t.target AS newest FROM dim_target AS t WHERE corp_id = ? AND business_date = toDate(?)";
+        let query = self.client.query(query).bind(corp).bind(day.to_string());
         let rows: Vec<TargetRow> = rows("targets", query).await?;
         let target = |row: TargetRow| Some(((Level::from_name(&row.level)?, row.id, row.metric), row.newest));
         Ok(rows.into_iter().filter_map(target).collect())
@@ -258,14 +237,6 @@ struct ClockRow {
 }
 
 #[derive(Row, Deserialize)]
-struct DayRow {
-    part: String,
-    kind: String,
-    name: String,
-    counters: Vec<u64>,
-}
-
-#[derive(Row, Deserialize)]
 struct RegionRow {
     store: String,
     region: String,
@@ -296,7 +267,11 @@ async fn rows<R>(what: &'static str, query: Query) -> Result<Vec<R>, Error>
 where
     R: clickhouse::RowOwned + clickhouse::RowRead,
 {
-    query.fetch_all().await.map_err(|source| Error::Query { what, source })
+    let began = Instant::now();
+    let rows = query.fetch_all().await.map_err(|source| Error::Query { what, source })?;
+    let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::debug!(what, rows = rows.len(), milliseconds, "read from ClickHouse");
+    Ok(rows)
 }
 
 /// The column that holds the ids of a level.
@@ -319,36 +294,32 @@ fn part(parts: &Parts) -> String {
 
 /// The condition that keeps a query within the parts; their ids are bound by [`bind_parts`].
 fn within(parts: &Parts) -> String {
-    match parts.scope {
-        Level::Corp => String::new(),
-        level @ (Level::Region | Level::Store | Level::Staff) => format!(" AND {} IN ?", column(level)),
+    match (parts.scope, &parts.ids) {
+        (Level::Corp, _) | (_, None) => String::new(),
+        (level, Some(_)) => format!(" AND {} IN ?", column(level)),
     }
 }
 
 fn bind_parts(query: Query, parts: &Parts) -> Query {
-    if parts.scope == Level::Corp { query } else { query.bind(parts.ids.as_slice()) }
+    match (parts.scope, &parts.ids) {
+        (Level::Corp, _) | (_, None) => query,
+        (_, Some(ids)) => query.bind(ids.as_slice()),
+    }
 }
 
 /// The rows of an answer by the id of their part.
-struct ByPart<R>(HashMap<String, Vec<R>>);
-
-impl<R> ByPart<R> {
-    fn new(rows: Vec<R>, part: fn(&R) -> &String) -> Self {
-        let mut parts: HashMap<_, Vec<_>> = HashMap::new();
-        for row in rows {
-            parts.entry(part(&row).clone()).or_default().push(row);
-        }
-        Self(parts)
+fn by_part<R>(rows: Vec<R>, part: fn(&R) -> &String) -> HashMap<String, Vec<R>> {
+    let mut parts: HashMap<_, Vec<_>> = HashMap::new();
+    for row in rows {
+        parts.entry(part(&row).clone()).or_default().push(row);
     }
+    parts
+}
 
-    fn take(&mut self, id: &str) -> Vec<R> {
-        self.0.remove(id).unwrap_or_default()
-    }
-
-    /// What is made of the rows of each part, in the order of the parts.
-    fn each<T>(mut self, parts: &Parts, of: impl Fn(Vec<R>) -> T) -> Vec<T> {
-        parts.ids.iter().map(|id| of(self.take(id))).collect()
-    }
+/// What is made of the rows of each part; of a part without any, what is made of none.
+fn places<R, T>(rows: Vec<R>, part: fn(&R) -> &String, of: impl Fn(Vec<R>) -> T) -> Places<T> {
+    let other = of(Vec::new());
+    Places::new(by_part(rows, part).into_iter().map(|(id, rows)| (id, of(rows))), other)
 }
 
 /// An array of the sums of all counters, of the rows that meet `condition` (empty: of all rows).

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::Detail;
+use crate::board::places::Places;
 use crate::board::reader::{Error, Parts, Reader};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl Detail for Broadcasts {
     /// As often as they are refreshed.
     const INTERVAL: Duration = Duration::from_mins(1);
 
-    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Self>, Error>> {
+    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Places<Self>, Error>> {
         reader.broadcasts(parts)
     }
 }

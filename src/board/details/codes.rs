@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::Detail;
+use crate::board::places::Places;
 use crate::board::reader::{Error, Parts, Reader};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub struct Code {
 impl Detail for Codes {
     const INTERVAL: Duration = Duration::from_mins(1);
 
-    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Self>, Error>> {
-        Box::pin(async move { Ok(vec![reader.codes(&parts.corp).await?]) })
+    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Places<Self>, Error>> {
+        Box::pin(async move { Ok(Places::all(reader.codes(&parts.corp).await?)) })
     }
 }

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 
 use super::Detail;
 use crate::board::days::Instants;
+use crate::board::places::Places;
 use crate::board::reader::{Error, Parts, Reader};
 
 /// The refresh of the cohorts runs once a minute by default; farther behind than this it has failed, and what was added
@@ -44,9 +45,10 @@ pub struct Cohort {
 }
 
 impl Detail for Cohorts {
-    const INTERVAL: Duration = Duration::from_secs(10);
+    /// They are refreshed once a minute.
+    const INTERVAL: Duration = Duration::from_secs(30);
 
-    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Self>, Error>> {
+    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Places<Self>, Error>> {
         reader.cohorts(parts)
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::Detail;
+use crate::board::places::Places;
 use crate::board::reader::{Error, Parts, Reader};
 use crate::board::view::Scope;
 
@@ -30,9 +31,10 @@ pub struct Contestant {
 }
 
 impl Detail for Contests {
-    const INTERVAL: Duration = Duration::from_secs(10);
+    /// A page is taken anew every half minute, and no stream tells of them.
+    const INTERVAL: Duration = Duration::from_secs(30);
 
-    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Self>, Error>> {
-        Box::pin(async move { Ok(vec![reader.contests(&parts.corp).await?]) })
+    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Places<Self>, Error>> {
+        Box::pin(async move { Ok(Places::all(reader.contests(&parts.corp).await?)) })
     }
 }

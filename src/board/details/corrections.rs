@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use jiff::civil::Date;
 
 use super::Detail;
+use crate::board::places::Places;
 use crate::board::reader::{Error, Parts, Reader};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub struct Corrected {
 impl Detail for Corrections {
     const INTERVAL: Duration = Duration::from_mins(1);
 
-    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Self>, Error>> {
-        Box::pin(async move { Ok(vec![reader.corrections(&parts.corp, parts.day).await?]) })
+    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Places<Self>, Error>> {
+        Box::pin(async move { Ok(Places::all(reader.corrections(&parts.corp, parts.day).await?)) })
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::Detail;
+use crate::board::places::Places;
 use crate::board::reader::{Error, Parts, Reader};
 
 /// Two days of one scope.
@@ -26,9 +27,10 @@ pub struct Minute {
 }
 
 impl Detail for Course {
-    const INTERVAL: Duration = Duration::from_secs(10);
+    /// A page is taken anew every half minute, and no stream tells of it.
+    const INTERVAL: Duration = Duration::from_secs(30);
 
-    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Self>, Error>> {
+    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Places<Self>, Error>> {
         reader.course(parts)
     }
 }

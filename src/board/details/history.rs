@@ -10,6 +10,7 @@ use jiff::civil::Date;
 
 use super::Detail;
 use crate::board::days::{LIKE_WEEKDAYS, Moment};
+use crate::board::places::Places;
 use crate::board::reader::{Error, Parts, Reader};
 
 /// Up to [`LIKE_WEEKDAYS`] days of one scope.
@@ -32,7 +33,7 @@ impl Detail for History {
     /// Weeks that are over change by late events alone.
     const INTERVAL: Duration = Duration::from_mins(10);
 
-    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Self>, Error>> {
+    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Places<Self>, Error>> {
         reader.history(parts)
     }
 }

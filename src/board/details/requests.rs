@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::Detail;
+use crate::board::places::Places;
 use crate::board::reader::{Error, Parts, Reader};
 
 /// By id at the watched level.
@@ -29,7 +30,7 @@ impl Detail for Requests {
     /// As often as they are refreshed.
     const INTERVAL: Duration = Duration::from_mins(1);
 
-    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Vec<Self>, Error>> {
+    fn read<'a>(reader: &'a dyn Reader, parts: &'a Parts) -> BoxFuture<'a, Result<Places<Self>, Error>> {
         reader.requests(parts)
     }
 }

@@ -3,8 +3,9 @@
 use clickhouse::Row;
 use serde::Deserialize;
 
-use super::{ByPart, Warehouse, bind_parts, column, part, rows, within};
+use super::{Warehouse, bind_parts, column, part, places, rows, within};
 use crate::board::details::cohorts::{Cohort, Cohorts};
+use crate::board::places::Places;
 use crate::board::reader::{Error, Parts};
 
 #[derive(Row, Deserialize)]
@@ -25,7 +26,7 @@ struct CohortRow {
 }
 
 impl Warehouse {
-    pub(super) async fn read_cohorts(&self, parts: &Parts) -> Result<Vec<Cohorts>, Error> {
+    pub(super) async fn read_cohorts(&self, parts: &Parts) -> Result<Places<Cohorts>, Error> {
         // First how far they are: what a refresh writes meanwhile is then only farther.
         let complete_through = self.refreshed("qualified_provisional").await?;
         let query = format!(
@@ -49,7 +50,7 @@ impl Warehouse {
             }
             cohorts
         };
-        Ok(ByPart::new(found, |row| &row.part).each(parts, cohorts))
+        Ok(places(found, |row| &row.part, cohorts))
     }
 
     /// How far a cohort figure is refreshed, in ms since the epoch; 0 before the first run.

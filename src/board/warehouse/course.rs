@@ -4,8 +4,9 @@ use clickhouse::Row;
 use jiff::ToSpan;
 use serde::Deserialize;
 
-use super::{ByPart, Warehouse, bind_parts, part, rows, within};
+use super::{Warehouse, bind_parts, part, places, rows, within};
 use crate::board::details::course::{Course, Minute};
+use crate::board::places::Places;
 use crate::board::reader::{Error, Parts};
 
 #[derive(Row, Deserialize)]
@@ -18,12 +19,12 @@ struct MinuteRow {
 }
 
 impl Warehouse {
-    pub(super) async fn read_course(&self, parts: &Parts) -> Result<Vec<Course>, Error> {
+    pub(super) async fn read_course(&self, parts: &Parts) -> Result<Places<Course>, Error> {
         let day_before = parts.day.checked_sub(1.day()).map_err(|_| Error::Day { day: parts.day })?;
         let query = format!(
             "SELECT {part}, toString(business_date) AS day, toInt64(toUnixTimestamp(window_start)) * 1000 AS start, \
              sum(adds) AS sum, sum(late_adds) AS late \
-             FROM v_counts_1m WHERE corp_id = ? AND business_date IN (toDate(?), toDate(?)){within} \
+             FROM v_counts_1m_chunks WHERE corp_id = ? AND business_date IN (toDate(?), toDate(?)){within} \
              GROUP BY part, day, start HAVING sum > 0 ORDER BY start",
             part = part(parts),
             within = within(parts),
@@ -39,6 +40,6 @@ impl Warehouse {
             }
             course
         };
-        Ok(ByPart::new(found, |row| &row.part).each(parts, course))
+        Ok(places(found, |row| &row.part, course))
     }
 }

@@ -2,16 +2,16 @@
 //!
 //! Invariant: of whole minutes and of the one that runs, never of a part of a minute.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use clickhouse::Row;
-use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::{ByPart, Warehouse, bind_parts, column, part, rows, sums, within};
+use super::{Warehouse, bind_parts, by_part, column, part, rows, sums, within};
 use crate::board::days::{Instants, Moment};
-use crate::board::reader::{Counters, Earlier, EarlierChild, Error, Hour, Minutes, Parts};
+use crate::board::places::Places;
+use crate::board::reader::{Counters, Earlier, EarlierChild, Error, Hour, Minutes, Parts, minutes_of};
 use crate::board::view::{Level, Scope};
 
 #[derive(Row, Deserialize)]
@@ -20,6 +20,7 @@ struct MinutesRow {
     name: String,
     whole: Vec<u64>,
     running: Vec<u64>,
+    next: Vec<u64>,
 }
 
 #[derive(Row, Deserialize)]
@@ -29,73 +30,60 @@ struct PlaceRow {
     name: String,
     whole: u64,
     running: u64,
+    next: u64,
     adds_hour_ago: u64,
     net_adds_hour_ago: i64,
+    added_then: u64,
+    net_added_then: i64,
     last_add_at: i64,
     minutes: Vec<(i64, u64)>,
 }
 
-#[derive(Row, Deserialize)]
-struct LastAddRow {
-    part: String,
-    name: String,
-    at: i64,
-}
-
 impl Warehouse {
-    pub(super) async fn read_earlier(&self, parts: &Parts, instants: &Instants) -> Result<Vec<Earlier>, Error> {
+    pub(super) async fn read_earlier(&self, parts: &Parts, instants: &Instants) -> Result<Places<Earlier>, Error> {
         let [yesterday, last_week] = instants.baselines;
-        let (yesterday, last_week, places, last_adds) = tokio::try_join!(
-            self.channels_until(parts, yesterday),
-            self.channels_until(parts, last_week),
-            self.places_earlier(parts, instants),
-            self.last_adds(parts, instants.now.day),
-        )?;
-        let mut places = ByPart::new(places, |row| &row.part);
-        let earlier = |(((id, yesterday), last_week), last_adds): (((&String, _), _), _)| {
-            let places = places.take(id);
-            let (children, hours) = (children(&places, &last_adds), Arc::new(hours(parts, id, places)));
-            Earlier { baselines: [yesterday, last_week], children, hours }
+        // One after the other: they are read ahead, and what is counted now must not wait behind them.
+        let mut yesterday = self.channels_until(parts, yesterday).await?;
+        let mut last_week = self.channels_until(parts, last_week).await?;
+        let places = self.places_earlier(parts, instants).await?;
+        let mut places = by_part(places, |row| &row.part);
+        let ids: HashSet<String> = places.keys().chain(yesterday.keys()).chain(last_week.keys()).cloned().collect();
+        let minutes = minutes_of(instants);
+        let earlier = |id: String| {
+            let rows = places.remove(&id).unwrap_or_default();
+            let baselines = [&mut yesterday, &mut last_week].map(|day| day.remove(&id).unwrap_or_default());
+            let (children, hours) = (children(&rows), Arc::new(hours(parts, &id, rows)));
+            (id, Earlier { minutes, baselines, children, hours })
         };
-        Ok(parts.ids.iter().zip(yesterday).zip(last_week).zip(last_adds).map(earlier).collect())
+        let nothing = Earlier { minutes, ..Earlier::default() };
+        Ok(Places::new(ids.into_iter().map(earlier), nothing))
     }
 
-    /// When each child had its last add of a day, to the millisecond: of two that reach as much within one minute the first
-    /// stands first.
-    async fn last_adds(&self, parts: &Parts, day: Date) -> Result<Vec<HashMap<String, i64>>, Error> {
-        let query = format!(
-            "SELECT {part}, toString({child}) AS name, max(toUnixTimestamp64Milli(last_add_at)) AS at \
-             FROM v_counts_1d_staff WHERE corp_id = ? AND business_date = toDate(?){within} GROUP BY part, name",
-            part = part(parts),
-            child = column(parts.level),
-            within = within(parts),
-        );
-        let query = self.client.query(&query).bind(&parts.corp).bind(day.to_string());
-        let rows: Vec<LastAddRow> = rows("the last adds", bind_parts(query, parts)).await?;
-        let by_name = |rows: Vec<LastAddRow>| rows.into_iter().map(|row| (row.name, row.at)).collect();
-        Ok(ByPart::new(rows, |row| &row.part).each(parts, by_name))
-    }
-
-    async fn channels_until(&self, parts: &Parts, moment: Moment) -> Result<Vec<HashMap<String, Minutes>>, Error> {
+    async fn channels_until(
+        &self,
+        parts: &Parts,
+        moment: Moment,
+    ) -> Result<HashMap<String, HashMap<String, Minutes>>, Error> {
         let query = format!(
             "WITH toDateTime(?, 'UTC') AS minute SELECT {part}, toString(channel) AS name, \
-             {whole} AS whole, {running} AS running \
-             FROM v_counts_1m WHERE corp_id = ? AND business_date = toDate(?){within} AND window_start <= minute \
+             {whole} AS whole, {running} AS running, {next} AS next \
+             FROM v_counts_1m_chunks WHERE corp_id = ? AND business_date = toDate(?){within} AND window_start <= minute + 60 \
              GROUP BY part, channel",
             part = part(parts),
             whole = sums("window_start < minute"),
             running = sums("window_start = minute"),
+            next = sums("window_start = minute + 60"),
             within = within(parts),
         );
         let query = self.client.query(&query).bind(moment.minute() / 1000).bind(&parts.corp);
         let query = bind_parts(query.bind(moment.day.to_string()), parts);
         let rows: Vec<MinutesRow> = rows("the counts of an earlier day", query).await?;
-        let minutes = |row: &MinutesRow| Minutes {
-            whole: Counters::from_values(&row.whole),
-            running: Counters::from_values(&row.running),
-        };
-        let channels = |rows: Vec<MinutesRow>| rows.into_iter().map(|row| (row.name.clone(), minutes(&row))).collect();
-        Ok(ByPart::new(rows, |row| &row.part).each(parts, channels))
+        let mut channels: HashMap<_, HashMap<_, _>> = HashMap::new();
+        for MinutesRow { part, name, whole, running, next } in rows {
+            let [whole, running, next] = [whole, running, next].map(|values| Counters::from_values(&values));
+            channels.entry(part).or_default().insert(name, Minutes { whole, running, next });
+        }
+        Ok(channels)
     }
 
     /// The children, the regions where they are told of, and each part itself at earlier moments.
@@ -108,14 +96,18 @@ impl Warehouse {
              multiIf(kind = 'child', toString({child}), kind = 'region', toString({region}), '') AS name, \
              sumIf(adds, business_date = day_before AND window_start < minute_before) AS whole, \
              sumIf(adds, business_date = day_before AND window_start = minute_before) AS running, \
+             sumIf(adds, business_date = day_before AND window_start = minute_before + 60) AS next, \
              sumIf(adds, business_date = day AND window_start < minute_hour_ago) AS adds_hour_ago, \
              toInt64(adds_hour_ago) - toInt64(sumIf(deletes_by_customer + deletes_by_staff, \
              business_date = day AND window_start < minute_hour_ago)) AS net_adds_hour_ago, \
+             sumIf(adds, business_date = day AND window_start = minute_hour_ago) AS added_then, \
+             toInt64(added_then) - toInt64(sumIf(deletes_by_customer + deletes_by_staff, \
+             business_date = day AND window_start = minute_hour_ago)) AS net_added_then, \
              toInt64(toUnixTimestamp(maxIf(window_start, business_date = day AND adds > 0))) * 1000 AS last_add_at, \
              if(kind = 'child' AND {is_staff}, [], arrayZip((sumMapIf([toInt64(toUnixTimestamp(window_start)) * 1000], \
              [adds], business_date = day AND adds > 0 AND window_start >= minute_hour_ago \
              AND window_start < minute_now) AS hour).1, hour.2)) AS minutes \
-             FROM v_counts_1m WHERE corp_id = ? AND business_date IN (day_before, day){within} \
+             FROM v_counts_1m_chunks WHERE corp_id = ? AND business_date IN (day_before, day){within} \
              GROUP BY GROUPING SETS ((part, {child}), (part){regions})",
             part = part(parts),
             child = column(parts.level),
@@ -133,15 +125,14 @@ impl Warehouse {
 }
 
 /// The rows of the leaderboard at earlier moments.
-///
-/// An add that came between the two readings, or was counted before last adds were, is known to the minute alone.
-fn children(rows: &[PlaceRow], last_adds: &HashMap<String, i64>) -> HashMap<String, EarlierChild> {
-    let last = |row: &PlaceRow| row.last_add_at.max(last_adds.get(&row.name).copied().unwrap_or(0));
+fn children(rows: &[PlaceRow]) -> HashMap<String, EarlierChild> {
     let child = |row: &PlaceRow| EarlierChild {
-        baseline_adds: (row.whole, row.running),
+        baseline_adds: [row.whole, row.running, row.next],
         adds_hour_ago: row.adds_hour_ago,
         net_adds_hour_ago: row.net_adds_hour_ago,
-        last_add_at: Some(last(row)).filter(|at| *at > 0),
+        added_then: row.added_then,
+        net_added_then: row.net_added_then,
+        last_add_at: Some(row.last_add_at).filter(|at| *at > 0),
     };
     let children = rows.iter().filter(|row| row.kind == "child");
     children.map(|row| (row.name.clone(), child(row))).collect()

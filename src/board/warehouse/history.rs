@@ -7,9 +7,10 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::{ByPart, Warehouse, bind_parts, column, part, rows, within};
+use super::{Warehouse, bind_parts, by_part, column, part, rows, within};
 use crate::board::days::LIKE_WEEKDAYS;
 use crate::board::details::history::{History, LikeDay};
+use crate::board::places::Places;
 use crate::board::reader::{Error, Parts};
 
 #[derive(Row, Deserialize)]
@@ -28,17 +29,17 @@ struct ChildRow {
 }
 
 impl Warehouse {
-    pub(super) async fn read_history(&self, parts: &Parts) -> Result<Vec<History>, Error> {
+    pub(super) async fn read_history(&self, parts: &Parts) -> Result<Places<History>, Error> {
         let (days, part, within) = (like_weekdays(parts.day), part(parts), within(parts));
         let minutes = format!(
             "SELECT part, toString(date) AS day, arraySort(groupArray((minute, sum))) AS minutes FROM \
              (SELECT {part}, business_date AS date, toUInt32(intDiv(toUnixTimestamp(window_start), 60)) AS minute, sum(adds) AS sum \
-             FROM v_counts_1m WHERE corp_id = ? AND business_date IN ({days}){within} \
+             FROM v_counts_1m_chunks WHERE corp_id = ? AND business_date IN ({days}){within} \
              GROUP BY part, date, minute HAVING sum > 0) GROUP BY part, date ORDER BY date DESC"
         );
         let children = format!(
             "SELECT {part}, toString(business_date) AS day, toString({child}) AS name, sum(adds) AS sum \
-             FROM v_counts_1d WHERE corp_id = ? AND business_date IN ({days}){within} \
+             FROM v_counts_1d_chunks WHERE corp_id = ? AND business_date IN ({days}){within} \
              GROUP BY part, business_date, {child} HAVING sum > 0",
             child = column(parts.level),
         );
@@ -47,10 +48,13 @@ impl Warehouse {
             rows::<LikeRow>("like weekdays", ask(&minutes)),
             rows::<ChildRow>("like weekdays by child", ask(&children)),
         )?;
-        let (mut minutes, children) = (ByPart::new(minutes, |row| &row.part), ByPart::new(children, |row| &row.part));
-        let children = children.each(parts, by_day);
-        let days = parts.ids.iter().zip(children).map(|(id, children)| like_days(minutes.take(id), children));
-        Ok(days.map(|days| History { days }).collect())
+        let mut children = by_part(children, |row| &row.part);
+        // Children are those of days with minutes: both are counted from the same events.
+        let history = |(id, minutes)| {
+            let children = by_day(children.remove(&id).unwrap_or_default());
+            (id, History { days: like_days(minutes, children) })
+        };
+        Ok(Places::new(by_part(minutes, |row| &row.part).into_iter().map(history), History::default()))
     }
 }
 

@@ -1,14 +1,17 @@
 //! What operators look at: broadcasts, requests, corrections, silent codes.
 
+use std::collections::HashMap;
+
 use clickhouse::Row;
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::{ByPart, Warehouse, bind_parts, column, part, rows, within};
+use super::{Warehouse, bind_parts, by_part, column, part, places, rows, within};
 use crate::board::details::broadcasts::{Broadcasts, Sent, Usual};
 use crate::board::details::codes::{Code, Codes};
 use crate::board::details::corrections::{Corrected, Corrections};
 use crate::board::details::requests::{Passed, Requests};
+use crate::board::places::Places;
 use crate::board::reader::{Error, Parts};
 
 #[derive(Row, Deserialize)]
@@ -70,7 +73,7 @@ struct CodeRow {
 }
 
 impl Warehouse {
-    pub(super) async fn read_broadcasts(&self, parts: &Parts) -> Result<Vec<Broadcasts>, Error> {
+    pub(super) async fn read_broadcasts(&self, parts: &Parts) -> Result<Places<Broadcasts>, Error> {
         let (part, child, within) = (part(parts), column(parts.level), within(parts));
         let sent = format!(
             "SELECT {part}, task_id AS task, max(task_name) AS name, toString({child}) AS child, \
@@ -101,13 +104,17 @@ impl Warehouse {
             is_provisional: row.provisional == 1,
         };
         let usual_of = |row: &UsualRow| Usual { audience: row.sent_to, deleted_24h: row.left, tasks: row.tasks };
-        let usual = ByPart::new(usual, |row| &row.part);
-        let usual = usual.each(parts, |rows| rows.first().map(usual_of).unwrap_or_default());
-        let sent = ByPart::new(sent, |row| &row.part).each(parts, |rows| rows.into_iter().map(of).collect());
-        Ok(sent.into_iter().zip(usual).map(|(sent, usual)| Broadcasts { sent, usual }).collect())
+        let mut found: HashMap<String, Broadcasts> = HashMap::new();
+        for row in usual {
+            found.entry(row.part.clone()).or_default().usual = usual_of(&row);
+        }
+        for (id, rows) in by_part(sent, |row| &row.part) {
+            found.entry(id).or_default().sent = rows.into_iter().map(of).collect();
+        }
+        Ok(Places::new(found, Broadcasts::default()))
     }
 
-    pub(super) async fn read_requests(&self, parts: &Parts) -> Result<Vec<Requests>, Error> {
+    pub(super) async fn read_requests(&self, parts: &Parts) -> Result<Places<Requests>, Error> {
         // Every day is cut at the time of day that the refresh has reached today: earlier days hold answers that came later.
         let query = format!(
             "WITH toDate(?) AS today, \
@@ -129,7 +136,7 @@ impl Warehouse {
             (child, Passed { sent, accepted, usual_sent, usual_accepted })
         };
         let requests = |rows: Vec<PassedRow>| Requests { children: rows.into_iter().map(passed).collect() };
-        Ok(ByPart::new(found, |row| &row.part).each(parts, requests))
+        Ok(places(found, |row| &row.part, requests))
     }
 
     pub(super) async fn read_corrections(&self, corp: &str, day: Date) -> Result<Corrections, Error> {

@@ -1,10 +1,13 @@
 //! One member of staff: the adds of a day one by one, and the month.
 
+use std::collections::HashMap;
+
 use clickhouse::Row;
 use serde::Deserialize;
 
-use super::{ByPart, Warehouse, bind_parts, rows};
+use super::{Warehouse, bind_parts, rows};
 use crate::board::details::person::{Added, Fate, Month, Person};
+use crate::board::places::Places;
 use crate::board::reader::{Error, Parts};
 
 #[derive(Row, Deserialize)]
@@ -57,7 +60,7 @@ const DAY_BEFORE: &str = "SELECT staff_id AS part, toUnixTimestamp64Milli(occurr
     AND business_date = toDate(?) - 1 AND type = 'friend.added' AND staff_id IN ? AND channel_group != 'transfer' ORDER BY at";
 
 impl Warehouse {
-    pub(super) async fn read_person(&self, parts: &Parts) -> Result<Vec<Person>, Error> {
+    pub(super) async fn read_person(&self, parts: &Parts) -> Result<Places<Person>, Error> {
         // First how far the episodes are: what a refresh writes meanwhile is then only farther.
         let complete_through = self.refreshed("qualified_provisional").await?;
         let day = parts.day.to_string();
@@ -69,17 +72,21 @@ impl Warehouse {
             rows::<BeforeRow>("one's adds of the day before", before),
             self.months(parts),
         )?;
-        let (mut adds, mut before) = (ByPart::new(adds, |row| &row.part), ByPart::new(before, |row| &row.part));
-        let person = |(id, month): (&String, Month)| Person {
-            adds: adds.take(id).into_iter().map(added).collect(),
-            day_before: before.take(id).into_iter().map(|row| row.at).collect(),
-            month,
-            complete_through,
-        };
-        Ok(parts.ids.iter().zip(months).map(person).collect())
+        let nothing = Person { complete_through, ..Person::default() };
+        let mut people: HashMap<String, Person> = HashMap::new();
+        for row in adds {
+            people.entry(row.part.clone()).or_insert_with(|| nothing.clone()).adds.push(added(row));
+        }
+        for BeforeRow { part, at } in before {
+            people.entry(part).or_insert_with(|| nothing.clone()).day_before.push(at);
+        }
+        for (id, month) in months {
+            people.entry(id).or_insert_with(|| nothing.clone()).month = month;
+        }
+        Ok(Places::new(people, nothing))
     }
 
-    async fn months(&self, parts: &Parts) -> Result<Vec<Month>, Error> {
+    async fn months(&self, parts: &Parts) -> Result<HashMap<String, Month>, Error> {
         let within = "WHERE corp_id = ? AND business_date BETWEEN toStartOfMonth(toDate(?)) AND toDate(?) \
                       AND staff_id IN ? GROUP BY staff_id";
         let qualified = format!(
@@ -94,12 +101,14 @@ impl Warehouse {
             rows::<QualifiedRow>("one's month", ask(&qualified)),
             rows::<AdjustedRow>("one's adjustments", ask(&adjusted)),
         )?;
-        let qualified = ByPart::new(qualified, |row| &row.part);
-        let qualified = qualified.each(parts, |rows| rows.first().map_or((0, 0), |row| (row.qualified, row.last)));
-        let adjusted = ByPart::new(adjusted, |row| &row.part);
-        let adjusted = adjusted.each(parts, |rows| rows.first().map_or(0, |row| row.adjusted));
-        let month = |((qualified, qualified_final), adjusted)| Month { qualified, qualified_final, adjusted };
-        Ok(qualified.into_iter().zip(adjusted).map(month).collect())
+        let mut months: HashMap<String, Month> = HashMap::new();
+        for QualifiedRow { part, qualified, last } in qualified {
+            months.insert(part, Month { qualified, qualified_final: last, adjusted: 0 });
+        }
+        for AdjustedRow { part, adjusted } in adjusted {
+            months.entry(part).or_default().adjusted = adjusted;
+        }
+        Ok(months)
     }
 }
 
