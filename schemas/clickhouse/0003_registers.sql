@@ -1,6 +1,8 @@
 -- Rollups by minute and by business day (DWS; written by the pipeline alone).
 -- The start of a partition looks for the rows of its open chunks, which lie all over a day: by the index `chunks` it read
 -- 26 of 245 granules of a day of ten chunks, in place of all.
+-- Each record that counts adds to some counter, so a row counts something just where `events` is above 0: the views ask this
+-- one column, and a question reads of the others those that it names.
 
 -- sharding: cityHash64(src_topic, src_partition)
 CREATE TABLE counts_1m_registers (
@@ -138,8 +140,8 @@ SELECT
     sum(r.refund_fen) AS refund_fen,
     sum(r.broadcasts) AS broadcasts
 FROM counts_1m_registers AS r FINAL
+WHERE events > 0
 GROUP BY corp_id, window_start, business_date, region_id, store_id, staff_id, channel
-HAVING exposures + scans + requests_in + requests_out + half_adds + adds + late_adds + deletes_by_customer + deletes_by_staff + transfers_in + transfers_out + messages_in + messages_out + messages_auto + orders + gmv_fen + refunds + refund_fen + broadcasts > 0
 SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'DWS 分钟汇总：分钟×大区×门店×员工×渠道 / rollup by minute, region, store, staff and channel; sums add up';
 
@@ -193,7 +195,7 @@ SELECT
     sum(r.refund_fen) AS refund_fen,
     sum(r.broadcasts) AS broadcasts
 FROM counts_1d_registers AS r FINAL
+WHERE events > 0
 GROUP BY corp_id, business_date, region_id, store_id, staff_id, channel
-HAVING exposures + scans + requests_in + requests_out + half_adds + adds + late_adds + deletes_by_customer + deletes_by_staff + transfers_in + transfers_out + messages_in + messages_out + messages_auto + orders + gmv_fen + refunds + refund_fen + broadcasts > 0
 SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'DWS 日汇总：业务日×大区×门店×员工×渠道 / rollup by business day, region, store, staff and channel; the sum of the minutes';

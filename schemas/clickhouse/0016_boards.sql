@@ -138,8 +138,8 @@ SELECT
     sum(r.broadcasts) AS broadcasts,
     max(r.last_add_at) AS last_add_at
 FROM counts_1d_board_registers AS r FINAL
+WHERE events > 0
 GROUP BY corp_id, business_date, region_id, store_id, staff_id, channel
-HAVING exposures + scans + requests_in + requests_out + half_adds + adds + late_adds + deletes_by_customer + deletes_by_staff + transfers_in + transfers_out + messages_in + messages_out + messages_auto + orders + gmv_fen + refunds + refund_fen + broadcasts > 0
 SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'DWS 看板日汇总：员工行与渠道行在同一时刻，两者合计各等于总数，勿相加 / rollup for boards: rows of staff and rows of channels as of one instant; either kind adds up to the total, never both together';
 
@@ -194,9 +194,8 @@ SELECT
     sum(r.broadcasts) AS broadcasts,
     max(r.last_add_at) AS last_add_at
 FROM counts_1d_board_registers AS r FINAL
-WHERE channel = ''
+WHERE channel = '' AND events > 0
 GROUP BY corp_id, business_date, region_id, store_id, staff_id
-HAVING exposures + scans + requests_in + requests_out + half_adds + adds + late_adds + deletes_by_customer + deletes_by_staff + transfers_in + transfers_out + messages_in + messages_out + messages_auto + orders + gmv_fen + refunds + refund_fen + broadcasts > 0
 SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'DWS 日汇总（看板用）：日×大区×门店×员工，不分渠道 / rollup for boards by day, region, store and staff, over all channels; sums add up';
 
@@ -250,8 +249,7 @@ SELECT
     sum(r.broadcasts) AS broadcasts,
     max(r.last_add_at) AS last_add_at
 FROM counts_1d_board_registers AS r FINAL
-WHERE channel != ''
+WHERE channel != '' AND events > 0
 GROUP BY corp_id, business_date, region_id, channel
-HAVING exposures + scans + requests_in + requests_out + half_adds + adds + late_adds + deletes_by_customer + deletes_by_staff + transfers_in + transfers_out + messages_in + messages_out + messages_auto + orders + gmv_fen + refunds + refund_fen + broadcasts > 0
 SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'DWS 日汇总（看板用）：日×大区×渠道，不分门店与员工 / rollup for boards by day, region and channel, over all stores and staff; sums add up';

@@ -1,6 +1,7 @@
 -- Rollups as they are kept: a key has a row for each chunk of the source that has events of it (DWS; agg).
 -- Whoever adds up anyway reads these: v_counts_1m and v_counts_1d bring each key together first, which takes most of the
--- time of a question about a whole day, and keeps a condition on staff from the reading of the rows.
+-- time of a question about a whole day, and keeps a condition on staff from the reading of the rows. What has no event any
+-- more is told by `events` and not by all counters, so that a question reads those alone that it names.
 
 CREATE VIEW v_counts_1m_chunks (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
@@ -35,7 +36,7 @@ SELECT
     corp_id, window_start, business_date, region_id, store_id, staff_id, channel,
     exposures, scans, requests_in, requests_out, half_adds, adds, late_adds, deletes_by_customer, deletes_by_staff, transfers_in, transfers_out, messages_in, messages_out, messages_auto, orders, gmv_fen, refunds, refund_fen, broadcasts
 FROM counts_1m_registers FINAL
-WHERE exposures + scans + requests_in + requests_out + half_adds + adds + late_adds + deletes_by_customer + deletes_by_staff + transfers_in + transfers_out + messages_in + messages_out + messages_auto + orders + gmv_fen + refunds + refund_fen + broadcasts > 0
+WHERE events > 0
 SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1
 COMMENT 'DWS 分钟汇总（未合并分块）：同一键可有多行，须求和 / rollup by minute before chunks are brought together: a key may have several rows, add them up';
 
@@ -71,6 +72,6 @@ SELECT
     corp_id, business_date, region_id, store_id, staff_id, channel,
     exposures, scans, requests_in, requests_out, half_adds, adds, late_adds, deletes_by_customer, deletes_by_staff, transfers_in, transfers_out, messages_in, messages_out, messages_auto, orders, gmv_fen, refunds, refund_fen, broadcasts
 FROM counts_1d_registers FINAL
-WHERE exposures + scans + requests_in + requests_out + half_adds + adds + late_adds + deletes_by_customer + deletes_by_staff + transfers_in + transfers_out + messages_in + messages_out + messages_auto + orders + gmv_fen + refunds + refund_fen + broadcasts > 0
+WHERE events > 0
 SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1
 COMMENT 'DWS 日汇总（未合并分块）：同一键可有多行，须求和 / rollup by day before chunks are brought together: a key may have several rows, add them up';

@@ -30,7 +30,6 @@ pub mod corrections;
 pub mod course;
 pub mod earlier;
 pub mod history;
-pub mod last_adds;
 pub mod person;
 pub mod requests;
 
@@ -42,7 +41,6 @@ use self::corrections::Corrections;
 use self::course::Course;
 use self::earlier::Earliers;
 use self::history::History;
-use self::last_adds::LastAdds;
 use self::person::Person;
 use self::requests::Requests;
 
@@ -147,8 +145,6 @@ pub struct Details {
     pub corrections: Option<Arc<Corrections>>,
     pub contests: Option<Arc<Contests>>,
     pub codes: Option<Arc<Codes>>,
-    /// Of a store or a member of staff, whose counts come without.
-    pub last_adds: Option<Arc<LastAdds>>,
     /// Of a scope that is one member of staff.
     pub person: Option<Arc<Person>>,
 }
@@ -165,7 +161,6 @@ pub struct Readings {
     corrections: Arc<Refresher<Of<Corrections>>>,
     contests: Arc<Refresher<Of<Contests>>>,
     codes: Arc<Refresher<Of<Codes>>>,
-    last_adds: Arc<Refresher<Of<LastAdds>>>,
     person: Arc<Refresher<Of<Person>>>,
 }
 
@@ -184,7 +179,6 @@ impl Readings {
             corrections: refresher(reader, &at_once, shutdown),
             contests: refresher(reader, &at_once, shutdown),
             codes: refresher(reader, &at_once, shutdown),
-            last_adds: refresher(reader, &at_once, shutdown),
             person: refresher(reader, &at_once, shutdown),
         }
     }
@@ -198,15 +192,11 @@ impl Readings {
     /// What is known of a view at this moment.
     pub async fn glance(&self, watched: &Watched, instants: &Instants) -> Details {
         let day = instants.now.day;
-        let last_adds = async {
-            let is_needed = matches!(watched.scope.level, Level::Store | Level::Staff);
-            if is_needed { glance(&self.last_adds, watched, Key::of_corp(watched, day)).await } else { None }
-        };
         let person = async {
             let is_person = watched.scope.level == Level::Staff;
             if is_person { glance(&self.person, watched, Key::of_scope(watched, day)).await } else { None }
         };
-        let (cohorts, course, history, broadcasts, requests, corrections, contests, codes, last_adds, person) = tokio::join!(
+        let (cohorts, course, history, broadcasts, requests, corrections, contests, codes, person) = tokio::join!(
             glance(&self.cohorts, watched, Key::of(watched, day)),
             glance(&self.course, watched, Key::of_scope(watched, day)),
             glance(&self.history, watched, Key::of(watched, day)),
@@ -215,10 +205,9 @@ impl Readings {
             glance(&self.corrections, watched, Key::of_corp(watched, day)),
             glance(&self.contests, watched, Key::of_corp(watched, day)),
             glance(&self.codes, watched, Key::of_corp(watched, day)),
-            last_adds,
             person,
         );
-        Details { cohorts, course, history, broadcasts, requests, corrections, contests, codes, last_adds, person }
+        Details { cohorts, course, history, broadcasts, requests, corrections, contests, codes, person }
     }
 }
 

@@ -185,7 +185,6 @@ fn details() -> Details {
         corrections: Some(Arc::new(corrections())),
         contests: Some(Arc::new(contests())),
         codes: Some(Arc::new(codes())),
-        last_adds: None,
         person: None,
     }
 }

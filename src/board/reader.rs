@@ -18,7 +18,6 @@ use super::details::contests::Contests;
 use super::details::corrections::Corrections;
 use super::details::course::Course;
 use super::details::history::History;
-use super::details::last_adds::LastAdds;
 use super::details::person::Person;
 use super::details::requests::Requests;
 use super::organisation::Organisation;
@@ -73,9 +72,6 @@ pub trait Reader: Debug + Send + Sync + 'static {
 
     /// Codes of the corp that fell silent.
     fn codes<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Codes, Error>>;
-
-    /// When members of staff had their last adds of a day.
-    fn last_adds<'a>(&'a self, corp: &'a str, day: Date) -> BoxFuture<'a, Result<LastAdds, Error>>;
 
     /// The adds of members of staff, each by themselves.
     fn person<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Places<Person>, Error>>;
@@ -140,6 +136,10 @@ impl Counters {
     #[must_use]
     pub fn get(&self, counter: Counter) -> u64 {
         self.0[counter.index()]
+    }
+
+    pub fn set(&mut self, counter: Counter, value: u64) {
+        self.0[counter.index()] = value;
     }
 
     pub fn add(&mut self, other: &Self) {

@@ -57,10 +57,13 @@ const READ_SECONDS_MAX: u64 = 5;
 const READ_LIMIT: Duration = Duration::from_secs(READ_SECONDS_MAX);
 /// What could never be read is tried again after this time.
 const RETRY: Duration = Duration::from_secs(1);
-/// Readings take this part of the time at most, with a rest that is no longer than this: what hundreds of places watch
-/// takes ClickHouse a second, which inserts need as well, and read without a rest all of it would be late.
+/// Readings take this part of the time at most, with a rest that is no longer than this: what hundreds of places watch may
+/// take ClickHouse a second, which inserts need as well, and read without a rest all of it would be late.
 const PART_OF_TIME: u32 = 4;
 const REST_MAX: Duration = Duration::from_secs(10);
+/// So many readings of those who came are on their way at once. Five hundred come within a second after a restart, and asked
+/// for one by one they kept ClickHouse for five seconds.
+const WAITING_MAX: usize = 2;
 /// A reading that is late by no more than this need not be repeated for a viewer who comes now.
 const FRESH: Duration = Duration::from_secs(2);
 /// How long a page waits for fresher figures than those it has: it is promised within 50 ms.
@@ -255,9 +258,13 @@ impl<S: Source> Refresher<S> {
         let mut rested_at = Instant::now();
         // Whoever comes does not wait until the others are read, nor the others for them.
         let mut readings = FuturesUnordered::new();
+        let mut waiting = 0;
         loop {
             tokio::select! {
-                () = wake.notified() => readings.push(self.read(shared, Due::Waiting)),
+                () = wake.notified(), if waiting < WAITING_MAX => {
+                    waiting += 1;
+                    readings.push(self.read(shared, Due::Waiting));
+                }
                 () = sleep_until(next) => {
                     if !self.keeps(shared) {
                         return;
@@ -269,7 +276,10 @@ impl<S: Source> Refresher<S> {
                 }
                 Some((due, again)) = readings.next() => match due {
                     Due::All => (next, rested_at) = (again.due_at, again.rested_at),
-                    Due::Waiting => next = next.min(again.due_at).max(rested_at),
+                    Due::Waiting => {
+                        waiting -= 1;
+                        next = next.min(again.due_at).max(rested_at);
+                    }
                 },
             }
         }
@@ -434,9 +444,10 @@ mod tests {
         assert_eq!(first.borrow().aged().unwrap().1, second.borrow().aged().unwrap().1);
     }
 
-    /// How long the key 0 takes to read, with all others that are read then, and how often it was. Others take no time.
+    /// How long keys below a limit take to read, with all others that are read then, and how often they were. Others take no
+    /// time.
     #[derive(Debug)]
-    struct Long(Duration, Arc<AtomicUsize>);
+    struct Long(Duration, usize, Arc<AtomicUsize>);
 
     impl Source for Long {
         type Key = usize;
@@ -449,8 +460,8 @@ mod tests {
 
         fn read<'a>(&'a self, asked: &'a [Asked<Self>]) -> BoxFuture<'a, Result<Vec<()>, Error>> {
             Box::pin(async {
-                if asked.iter().any(|asked| asked.key == 0) {
-                    self.1.fetch_add(1, Ordering::SeqCst);
+                if asked.iter().any(|asked| asked.key < self.1) {
+                    self.2.fetch_add(1, Ordering::SeqCst);
                     tokio::time::sleep(self.0).await;
                 }
                 Ok(asked.iter().map(|_| ()).collect())
@@ -458,15 +469,15 @@ mod tests {
         }
     }
 
-    fn long(takes: Duration) -> (Arc<Refresher<Long>>, Arc<AtomicUsize>) {
+    fn long(takes: Duration, below: usize) -> (Arc<Refresher<Long>>, Arc<AtomicUsize>) {
         let readings = Arc::new(AtomicUsize::default());
-        (Arc::new(Refresher::new(Long(takes, Arc::clone(&readings)), CancellationToken::new())), readings)
+        (Arc::new(Refresher::new(Long(takes, below, Arc::clone(&readings)), CancellationToken::new())), readings)
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_takes_long_to_read_is_read_a_quarter_of_the_time() {
         for (milliseconds, expected) in [(100, 120), (250, 120), (500, 60), (1_500, 20), (4_500, 9)] {
-            let (refresher, readings) = long(Duration::from_millis(milliseconds));
+            let (refresher, readings) = long(Duration::from_millis(milliseconds), 1);
             let _viewer = refresher.watch(&0).await.unwrap();
             tokio::time::sleep(Duration::from_mins(2)).await;
             let readings = readings.load(Ordering::SeqCst);
@@ -476,7 +487,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_comes_takes_no_part_of_the_rest_of_the_others() {
-        let (refresher, readings) = long(Duration::from_secs(1));
+        let (refresher, readings) = long(Duration::from_secs(1), 1);
         let _viewer = refresher.watch(&0).await.unwrap();
         for key in 1..=170 {
             tokio::time::sleep(Duration::from_millis(700)).await;
@@ -488,7 +499,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_for_a_reading_where_the_figures_are_not_old() {
-        let (refresher, _) = long(Duration::from_millis(4_500));
+        let (refresher, _) = long(Duration::from_millis(4_500), 1);
         let _viewer = refresher.watch(&0).await.unwrap();
         let mut oldest = Duration::ZERO;
         for _ in 0..1_000 {
@@ -499,6 +510,22 @@ mod tests {
             oldest = oldest.max(age);
         }
         assert!(oldest > Duration::from_secs(13), "{oldest:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn five_hundred_who_come_at_once_are_read_together() {
+        let (refresher, readings) = long(Duration::from_millis(500), 500);
+        let viewers = (0..500).map(async |id: usize| {
+            tokio::time::sleep(Duration::from_millis(u64::try_from(id).unwrap_or(0) * 4)).await;
+            let began = Instant::now();
+            let viewer = refresher.watch(&id).await.unwrap();
+            assert!(viewer.borrow().known.is_some());
+            began.elapsed()
+        });
+        let longest = join_all(viewers).await.into_iter().max();
+        assert!(longest.is_some_and(|longest| longest <= Duration::from_millis(1_010)), "{longest:?}");
+        let readings = readings.load(Ordering::SeqCst);
+        assert!(readings <= 12, "{readings} readings");
     }
 
     #[tokio::test(start_paused = true)]

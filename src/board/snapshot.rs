@@ -101,8 +101,7 @@ impl Snapshot {
     #[must_use]
     pub fn last_add_at(&self, child: &str) -> Option<i64> {
         let to_the_minute = self.earlier.children.get(child).and_then(|child| child.last_add_at);
-        let of_staff = self.details.last_adds.as_ref().and_then(|last| last.within(&self.watched.scope, child));
-        self.counts.last_adds.get(child).copied().max(of_staff).max(to_the_minute)
+        self.counts.last_adds.get(child).copied().max(to_the_minute)
     }
 
     /// Whether all of this day was counted, so that another may be compared with it: 0 of a day on which nobody counted is

@@ -32,7 +32,6 @@ use super::details::contests::Contests;
 use super::details::corrections::Corrections;
 use super::details::course::Course;
 use super::details::history::History;
-use super::details::last_adds::LastAdds;
 use super::details::person::Person;
 use super::details::requests::Requests;
 use super::organisation::{Member, Organisation};
@@ -160,10 +159,6 @@ impl Reader for Warehouse {
 
     fn codes<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Codes, Error>> {
         Box::pin(self.read_codes(corp))
-    }
-
-    fn last_adds<'a>(&'a self, corp: &'a str, day: Date) -> BoxFuture<'a, Result<LastAdds, Error>> {
-        Box::pin(self.read_last_adds(corp, day))
     }
 
     fn person<'a>(&'a self, parts: &'a Parts) -> BoxFuture<'a, Result<Places<Person>, Error>> {

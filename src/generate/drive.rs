@@ -211,13 +211,16 @@ impl Stream<'_> {
                 None => return Next::Go,
                 Some(ahead) => {
                     self.progress.done(self.sent);
-                    self.outlet.idle(ahead.min(LOOK_UP));
+                    self.outlet.idle(ahead.clamp(REST, LOOK_UP));
                 }
             }
         }
     }
 }
 
+/// A wait is no shorter: what is due 50 µs apart is sent a hundred at a time, for waits of less than a millisecond are none
+/// to Kafka's client, and kept a core busy.
+const REST: Duration = Duration::from_millis(5);
 /// A wait looks up after this long, to stop when asked and to tell how far it is.
 const LOOK_UP: Duration = Duration::from_millis(100);
 

@@ -21,6 +21,7 @@ struct Shelf {
     deliveries: Vec<Delivery>,
     /// Asked to stop after this many.
     stop: Option<(usize, CancellationToken)>,
+    waits: Vec<Duration>,
 }
 
 impl Outlet for Shelf {
@@ -32,7 +33,9 @@ impl Outlet for Shelf {
         Ok(())
     }
 
-    fn idle(&mut self, _: Duration) {}
+    fn idle(&mut self, limit: Duration) {
+        self.waits.push(limit);
+    }
 
     fn finish(&mut self) -> Result<(u64, Option<String>), Error> {
         Ok((0, None))
@@ -94,6 +97,18 @@ fn the_story_so_far_goes_on_live_until_the_limit() {
     assert_eq!(summary.tally.records(), 3_000);
     let live = events(&shelf).iter().filter(|delivery| delivery.timestamp_ms >= NOON_MS).count();
     assert!((1_900..2_200).contains(&live), "{live}");
+}
+
+#[test]
+fn records_less_than_a_millisecond_apart_are_waited_for_together() {
+    let mut shelf = Shelf::default();
+    let settings = Settings { count: 0, live: true, rate: 20_000, limit: Some(200), ..quiet() };
+    generate(&settings, &mut shelf).unwrap();
+    assert!(
+        !shelf.waits.is_empty() && shelf.waits.iter().all(|wait| *wait >= Duration::from_millis(5)),
+        "{:?}",
+        shelf.waits
+    );
 }
 
 #[test]
