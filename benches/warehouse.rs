@@ -178,7 +178,7 @@ fn of_today() -> Vec<Question> {
         Question {
             figure: "one person's day by channel",
             target: "p95 ≤ 50",
-            views: &["v_counts_1d", "v_counts_1m"],
+            views: &["v_counts_1d_chunks", "v_counts_1d", "v_counts_1m"],
             sql: format!("SELECT channel, {SUMS} FROM {{view}} WHERE {today} AND staff_id = 's77' GROUP BY channel"),
         },
     ]

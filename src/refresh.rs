@@ -15,7 +15,8 @@
 //! 4. Of days with any count it is noted when they end, and those that ended three days before are *closed*: their figures
 //!    are copied, and stay as they are for ever. Of several closings the first by the server's clock holds, so that none that
 //!    arrives late changes a figure.
-//! 5. The positions and the run itself: only now will the next one begin later.
+//! 5. What *leaderboards* show beside the counts of today, of the days that changed and of those that run.
+//! 6. The positions and the run itself: only now will the next one begin later.
 //!
 //! The statements stand in `schemas/refresh/`, the tables in `schemas/clickhouse/`.
 //!
@@ -25,6 +26,7 @@
 //! - *… a version by the clock for episodes?* A run that read less may write later.
 
 mod ask;
+mod boards;
 mod days;
 mod keep;
 
@@ -149,7 +151,9 @@ pub async fn run(settings: &Settings, config: &config::Config) -> Result<Report,
     run.replace("compute losses after broadcasts", BROADCASTS, &[]).await?;
     let counted = run.counted(&days).await?;
     run.note_ends(&counted).await?;
-    run.close(&counted.into_iter().filter(|day| day.is_due).collect::<Vec<_>>()).await?;
+    run.close(&counted.iter().filter(|day| day.is_due).cloned().collect::<Vec<_>>()).await?;
+    progress.step("computing leaderboards");
+    run.leaderboards(&counted).await?;
     run.finish(customers, days.len()).await?;
     let days = u64::try_from(days.len()).unwrap_or(u64::MAX);
     Ok(Report { customers, days, complete_through_ms: run.now.complete_through_ms })

@@ -139,6 +139,20 @@ async fn cohorts_pace_and_forecast_are_those_of_the_month() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_day_that_is_over_is_divided_by_who_was_at_work_at_its_end() {
+    let served = served(board::Config::default()).await;
+    for (day, of_the_second) in [(0, 1), (1, 2)] {
+        let path = format!("leaderboard?corp=c&level=store&order=per_head&day={}", month::day(day));
+        let heads = |data: &Value| {
+            let mut rows: Vec<_> = each(&data["rows"], &["id", "staff_active"]).as_array().cloned().unwrap_or_default();
+            rows.sort_by_key(Value::to_string);
+            Value::Array(rows)
+        };
+        served.shows(&path, heads, json!([["store-s1", 1], ["store-s2", of_the_second]])).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_equals_within_one_minute_the_first_to_reach_the_score_stands_first() {
     let served = served(board::Config::default()).await;
     let names = ["id", "rank", "tied"];

@@ -24,6 +24,7 @@ async fn two_boards_without_kafka_show_what_a_pipeline_counted_and_go_on_without
     // Boards of their own configuration: brokers that do not answer.
     let boards = [Board::start(&told.config), Board::start(&told.config)];
     both_tell_what_happened_before_they_were_asked(&stage, &told, &boards).await;
+    a_contest_stands_as_in_the_warehouse(&stage, &boards[0]).await;
     // From now on nothing changes but the age.
     told.pipeline.stop();
     let counted: u64 = stage
@@ -51,6 +52,28 @@ async fn two_boards_without_kafka_show_what_a_pipeline_counted_and_go_on_without
     assert!(own["data"].as_array().is_some_and(|adds| !adds.is_empty()), "{own}");
     let summary = boards[0].api(&format!("summary?corp={CORP}")).unwrap();
     assert_eq!(summary["data"]["adds"], json!(counted));
+}
+
+/// Sides in their order with their values and heads: the board asks for each contest by itself, `v_contests` for all.
+async fn a_contest_stands_as_in_the_warehouse(stage: &Stage<'_>, board: &Board) {
+    let sql = "SELECT concat(contest_id, ' ', id, ' ', toString(value), ' ', toString(staff_active)) FROM v_contests \
+               WHERE corp_id = ? ORDER BY starts_at, contest_id, rank, id";
+    poll::until("the sides of every contest", SOON, async || {
+        let expected: Vec<String> =
+            stage.client().query(sql).bind(CORP).fetch_all().await.map_err(|e| e.to_string())?;
+        let answer = board.api(&format!("contests?corp={CORP}"))?;
+        let sides = |contest: &Value| {
+            let id = contest["contest_id"].as_str().unwrap_or_default().to_owned();
+            let sides = contest["sides"].as_array().cloned().unwrap_or_default();
+            sides.into_iter().map(move |side| {
+                let place = side["scope"]["id"].as_str().unwrap_or_default();
+                format!("{id} {place} {} {}", side["value"], side["staff_active"])
+            })
+        };
+        let told: Vec<_> = answer["data"].as_array().into_iter().flatten().flat_map(sides).collect();
+        if told == expected && told.len() > 1 { Ok(()) } else { Err(format!("{told:#?}\n{expected:#?}")) }
+    })
+    .await;
 }
 
 /// A target that was reached within the last half hour is news on every board, whenever that was started.

@@ -51,7 +51,7 @@ async fn closed_day_stays_readable_as_it_was_paid_beside_what_came_later() {
     let board = "SELECT concat(id, ' ', toString(adds), ' ', toString(is_closed), ' ', toString(adjusted_adds), ' ', \
                  toString(adjusted_qualified_adds), ' ', toString(rank), ' ', toString(closed_rank)) \
                  FROM v_leaderboard_1d WHERE corp_id = 'c' AND level = 'staff' ORDER BY id";
-    assert_eq!(texts(&refreshed, board).await, ["s1 2 1 0 -1 2 1", "s2 3 1 3 3 1 2"]);
+    assert_eq!(texts(&refreshed, board).await, ["s1 2 true 0 -1 2 1", "s2 3 true 3 3 1 2"]);
 }
 
 /// At both edges of a day, of one of 24 hours and of one of 23, the view says what the board says.

@@ -135,7 +135,7 @@ impl Admission {
         if grant.basis != Basis::Open && view.watched.corp != own.corp {
             return Err(sight::denied(grant, &Organisation::default()));
         }
-        let known = self.organisations.newest(&view.watched.corp).await?;
+        let known = self.organisations.newest(&(view.watched.corp.clone(), None)).await?;
         let places = known.as_ref().map(|(places, _)| Arc::clone(places)).unwrap_or_default();
         if asked == Asked::Page && view.page == Page::Rank {
             view = among_colleagues(view, &places);
@@ -158,7 +158,7 @@ impl Admission {
         if view.page != Page::Me || person.level != Level::Staff {
             return None;
         }
-        let (places, _) = self.organisations.newest(&view.watched.corp).await.ok()??;
+        let (places, _) = self.organisations.newest(&(view.watched.corp.clone(), None)).await.ok()??;
         let ranks = View {
             page: Page::Rank,
             metric: Metric::Adds,

@@ -2,6 +2,8 @@
 //!
 //! Invariant: pure; a side that is not for the viewer is not listed, and no value stands while the figures are stale.
 
+use std::cmp::Ordering;
+
 use serde::Serialize;
 
 use super::access::sight::{Names, Reach, Viewer};
@@ -68,16 +70,16 @@ pub fn contests(snapshot: &Snapshot, view: &View, freshness: &Freshness) -> Opti
     for group in rows.chunk_by(|a, b| a.contest_id == b.contest_id) {
         let mut sides: Vec<_> = group.iter().filter(|row| is_visible(&row.scope, &view.viewer, organisation)).collect();
         let Some(first) = sides.first().filter(|_| group.iter().any(concerns)) else { continue };
-        let (first, heads) = (*first, |row: &Contestant| count(organisation.active(&row.scope).count()));
+        let first = *first;
         // While the figures are stale the order would tell what the values may not.
         if !freshness.holds_comparisons() {
-            sides.sort_by_cached_key(|row| (std::cmp::Reverse(measure(row, heads(row))), row.scope.id.clone()));
+            sides.sort_by(|one, other| by_measure(other, one).then_with(|| one.scope.id.cmp(&other.scope.id)));
         }
         let side = |row: &&Contestant| Side {
             scope: Place::new(&row.scope),
             name: organisation.name(row.scope.level, &row.scope.id),
             value: (!freshness.holds_comparisons()).then_some(row.value),
-            staff_active: heads(row),
+            staff_active: row.staff_active,
         };
         found.push(Contest {
             contest_id: first.contest_id.clone(),
@@ -101,14 +103,10 @@ fn state((start, end): (i64, i64), complete_through: i64) -> State {
     }
 }
 
-fn count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
-}
-
-/// What a side is in order by: in thousandths, so that unlike teams compare.
-fn measure(row: &Contestant, heads: u64) -> i128 {
-    let value = i128::from(row.value) * 1000;
-    if row.basis == PER_HEAD { value / i128::from(heads.max(1)) } else { value }
+/// Which side is ahead. Per head by the whole quotients: rewards hang on it, and 0.6666 is not 2/3.
+fn by_measure(one: &Contestant, other: &Contestant) -> Ordering {
+    let heads = |row: &Contestant| if row.basis == PER_HEAD { i128::from(row.staff_active.max(1)) } else { 1 };
+    (i128::from(one.value) * heads(other)).cmp(&(i128::from(other.value) * heads(one)))
 }
 
 /// The basis of a contest by which a side is divided by its active staff.
@@ -167,6 +165,15 @@ mod tests {
     fn staff_see_their_own_side_and_a_wall_no_staff() {
         assert_eq!(sides(Some("staff:z1"), Reach::Own, Names::Shown), [named("k2", &["z1"])]);
         assert_eq!(sides(Some("store:S1"), Reach::Own, Names::Hidden), [named("k1", &["S1"]), named("k3", &["S1"])]);
+    }
+
+    #[test]
+    fn a_quotient_is_not_rounded_before_it_is_compared() {
+        let side = |value, staff_active| Contestant { value, staff_active, ..fixture::contests().rows[0].clone() };
+        assert_eq!(by_measure(&side(2, 3), &side(666, 1_000)), Ordering::Greater);
+        assert_eq!(by_measure(&side(2, 3), &side(4, 6)), Ordering::Equal);
+        let total = |value, staff_active| Contestant { basis: "total".to_owned(), ..side(value, staff_active) };
+        assert_eq!(by_measure(&total(5, 1), &total(6, 9)), Ordering::Less);
     }
 
     #[test]

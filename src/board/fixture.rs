@@ -288,7 +288,7 @@ fn corrections() -> Corrections {
 }
 
 /// Two stores of one region, two members of staff of two stores, two stores of which one is nowhere.
-fn contests() -> Contests {
+pub(super) fn contests() -> Contests {
     let side = |contest: &str, scope: &str, value| Contestant {
         contest_id: contest.to_owned(),
         name: "人均加粉".to_owned(),
@@ -297,6 +297,7 @@ fn contests() -> Contests {
         basis: "per_head".to_owned(),
         bounds: (DAY_START, DAY_START + 18 * 3_600_000),
         value,
+        staff_active: u64::try_from(organisation().active(&Scope::read(scope).unwrap()).count()).unwrap(),
     };
     Contests {
         rows: vec![

@@ -30,8 +30,8 @@ pub trait Reader: Debug + Send + Sync + 'static {
     /// The two corps with the most adds of the newest days, the busiest first; fewer where fewer were ever counted.
     fn busiest_corps(&self) -> BoxFuture<'_, Result<Vec<String>, Error>>;
 
-    /// Who is where in a corp.
-    fn organisation<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Organisation, Error>>;
+    /// Who is where in a corp at a moment, in ms since the epoch: now, where it is absent or has not come yet.
+    fn organisation<'a>(&'a self, corp: &'a str, at: Option<i64>) -> BoxFuture<'a, Result<Organisation, Error>>;
 
     /// The first business day with adds that came in time, or with any where all come late; absent where there are none.
     fn counted_since<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Option<Date>, Error>>;

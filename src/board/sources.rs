@@ -49,7 +49,7 @@ impl Source for BusiestCorps {
     }
 }
 
-/// The organisation of each corp.
+/// The organisation of each corp, at a moment that is over or now: what is told of a day is divided by who was at work then.
 #[derive(Debug)]
 pub struct Organisations {
     reader: Arc<dyn Reader>,
@@ -63,13 +63,14 @@ impl Organisations {
 }
 
 impl Source for Organisations {
-    type Key = String;
+    /// The corp, and the moment in ms since the epoch; absent is now.
+    type Key = (String, Option<i64>);
     type Value = Organisation;
 
     const INTERVAL: Duration = SLOW_INTERVAL;
 
     fn read<'a>(&'a self, asked: &'a [Asked<Self>]) -> BoxFuture<'a, Result<Vec<Organisation>, Error>> {
-        Box::pin(try_join_all(asked.iter().map(|asked| self.reader.organisation(&asked.key))))
+        Box::pin(try_join_all(asked.iter().map(|asked| self.reader.organisation(&asked.key.0, asked.key.1))))
     }
 }
 

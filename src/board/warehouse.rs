@@ -77,9 +77,10 @@ impl Reader for Warehouse {
         })
     }
 
-    fn organisation<'a>(&'a self, corp: &'a str) -> BoxFuture<'a, Result<Organisation, Error>> {
+    fn organisation<'a>(&'a self, corp: &'a str, at: Option<i64>) -> BoxFuture<'a, Result<Organisation, Error>> {
         Box::pin(async move {
-            let (names, members, regions) = tokio::try_join!(self.names(corp), self.members(corp), self.regions(corp))?;
+            let (names, members, regions) =
+                tokio::try_join!(self.names(corp), self.members(corp, at), self.regions(corp))?;
             Ok(Organisation { names, members, regions })
         })
     }
@@ -166,6 +167,9 @@ impl Reader for Warehouse {
     }
 }
 
+/// 2299-12-31, when nothing holds any more (`dim_staff_history`).
+const LATEST: i64 = 10_413_705_600_000;
+
 impl Warehouse {
     /// The newest name of each id at every level.
     async fn names(&self, corp: &str) -> Result<HashMap<(Level, String), String>, Error> {
@@ -178,13 +182,14 @@ impl Warehouse {
         Ok(rows.into_iter().filter_map(named).collect())
     }
 
-    /// All members by id, each at the newest place that a row gives; whoever was removed is no longer active.
-    async fn members(&self, corp: &str) -> Result<Vec<Member>, Error> {
-        let query = "SELECT staff_id, place.1 AS store_id, place.2 AS region_id, is_active AS active FROM (SELECT staff_id, \
-            argMaxIf((toString(store_id), toString(region_id)), (published_at, src_offset), NOT removed) AS place, \
-            argMax(active AND NOT removed, (published_at, src_offset)) AS is_active \
-            FROM org_history WHERE corp_id = ? GROUP BY staff_id) ORDER BY staff_id";
-        rows("members of staff", self.client.query(query).bind(corp)).await
+    /// All members by id, each at the last place that a row gave them before this moment; whoever had left is not active.
+    async fn members(&self, corp: &str, at: Option<i64>) -> Result<Vec<Member>, Error> {
+        let query = "WITH least(fromUnixTimestamp64Milli(toInt64(?), 'UTC'), now64(3)) AS moment \
+            SELECT staff_id, place.1 AS store_id, place.2 AS region_id, is_at_work AS active FROM (SELECT staff_id, \
+            argMax((toString(store_id), toString(region_id)), valid_from) AS place, \
+            argMax(is_active AND valid_to >= moment, valid_from) AS is_at_work \
+            FROM dim_staff_history WHERE corp_id = ? AND valid_from < moment GROUP BY staff_id) ORDER BY staff_id";
+        rows("members of staff", self.client.query(query).bind(at.unwrap_or(LATEST)).bind(corp)).await
     }
 
     async fn regions(&self, corp: &str) -> Result<HashMap<String, String>, Error> {

@@ -101,7 +101,7 @@ words! {
     NoUsual = "no_usual", "{}，不比进度", "no pace: {}";
     WhyPerson = "why_person", "一个人的一天太小", "the day of one person is too small";
     WhyOver = "why_over", "这一天已经结束", "the day is over";
-    WhyUnread = "why_unread", "往日数据读不到", "earlier days could not be read";
+    WhyUnread = "why_unread", "往日数据还没读到", "earlier days are not read yet";
     WhyFewDays = "why_few_days", "历史不足", "too little history";
     WhyNoAdds = "why_no_adds", "还没有加粉", "no adds yet";
     WhyTooEarly = "why_too_early", "还不到平时全天的两成", "less than a fifth of a usual day";

@@ -59,6 +59,11 @@ impl<'a> Aging<'a> {
     }
 }
 
+/// The days from that of one instant to the one after that of another.
+pub(super) fn running(zone: &TimeZone, from_ms: i64, until_ms: i64) -> impl Iterator<Item = Date> {
+    dates(day(from_ms, zone), day(until_ms, zone).saturating_add(1.day()))
+}
+
 fn day(instant_ms: i64, zone: &TimeZone) -> civil::Date {
     Timestamp::from_millisecond(instant_ms.max(0)).unwrap_or_default().to_zoned(zone.clone()).date()
 }

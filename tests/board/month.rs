@@ -143,6 +143,17 @@ async fn tell(refreshed: &Refreshed, clock: &Clock) {
             ))
             .await;
     }
+    // Whoever left today was at work yesterday.
+    for (offset, active, from) in [(2, 1, clock.at(30, 0, 0)), (3, 0, clock.at(0, 0, 0))] {
+        refreshed
+            .execute(&format!(
+                "INSERT INTO org_log (corp_id, staff_id, staff_name, store_id, store_name, region_id, region_name, active, \
+                 valid_from, published_at, src_offset) SELECT 'c', 's3', '丙', 'store-s2', '二店', 'r', '大区', {active}, \
+                 {at}, {at}, {offset}",
+                at = instant(from)
+            ))
+            .await;
+    }
     for corp in ["c", FIRST_DAY, ALWAYS_LATE, TIED, OVERTAKEN] {
         let row = format!("INSERT INTO corp_activity (corp_id, last_event_at) VALUES ('{corp}', now64(3))");
         refreshed.execute(&row).await;

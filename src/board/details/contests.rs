@@ -28,6 +28,8 @@ pub struct Contestant {
     /// In ms since the epoch: from the first to before the second.
     pub bounds: (i64, i64),
     pub value: i64,
+    /// Active members of staff at its end; before that, as of now.
+    pub staff_active: u64,
 }
 
 impl Detail for Contests {

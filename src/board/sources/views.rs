@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::{Beginnings, Directories, Organisations};
 use crate::board::counts::Counts;
-use crate::board::days::{self, Instants};
+use crate::board::days::{self, DayState, Instants};
 use crate::board::details::Readings;
 use crate::board::leaderboard::Ranks;
 use crate::board::news;
@@ -81,7 +81,7 @@ impl Views {
         let (details, earlier, directory, beginning) = tokio::join!(
             details,
             self.earlier(asked, &counted),
-            self.directory(first, counted.day),
+            self.directory(first, &counted.instants),
             self.beside.beginnings.newest(corp),
         );
         let counted_since = beginning.ok().flatten().and_then(|(since, _)| *since);
@@ -183,12 +183,14 @@ impl Views {
     }
 
     /// What is told of the corp beside the counts: the newest that could be read, or as it was before.
-    async fn directory(&self, asked: &Asked<Self>, day: Date) -> Directory {
-        let corp = &asked.key.corp;
+    async fn directory(&self, asked: &Asked<Self>, instants: &Instants) -> Directory {
+        let (corp, day) = (&asked.key.corp, instants.now.day);
+        // Of a day that is over, as at its end.
+        let at = (instants.state != DayState::Open).then_some(instants.bounds.1);
         let before = asked.before.as_ref().filter(|before| before.day == day).map(|before| &before.directory);
-        let key = (corp.clone(), day);
+        let (key, moment) = ((corp.clone(), day), (corp.clone(), at));
         let (read, organisation) =
-            tokio::join!(self.beside.directories.newest(&key), self.beside.organisations.newest(corp));
+            tokio::join!(self.beside.directories.newest(&key), self.beside.organisations.newest(&moment));
         let read = read.ok().flatten().map(|(read, _)| Directory::clone(&read));
         let mut directory = read.or_else(|| before.cloned()).unwrap_or_default();
         // Without an organisation places are shown by their ids.

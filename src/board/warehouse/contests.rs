@@ -1,7 +1,7 @@
 //! Contests of a corp and how they stand.
 //!
 //! Why not from `v_contests`: it asks once for all corps and metrics, which takes seconds; here each contest asks for its own
-//! days, sides and metric alone. No test compares the two; `tests/board.rs` holds this one to a month made by hand.
+//! days, sides and metric alone. `tests/boards.rs` compares the two.
 
 use std::collections::HashMap;
 
@@ -36,6 +36,12 @@ struct SideRow {
     score: i64,
 }
 
+#[derive(Row, Deserialize)]
+struct HeadsRow {
+    side: String,
+    heads: u64,
+}
+
 impl Warehouse {
     pub(super) async fn read_contests(&self, corp: &str) -> Result<Contests, Error> {
         let query = format!(
@@ -46,9 +52,19 @@ impl Warehouse {
             WHERE NOT row.8 AND row.7 > now64(3) - INTERVAL 7 DAY ORDER BY begins, contest LIMIT {SHOWN_MAX}"
         );
         let found: Vec<ContestRow> = rows("contests", self.client.query(&query).bind(corp)).await?;
-        let sides = try_join_all(found.iter().map(|row| self.sides(corp, row))).await?;
-        let contests = found.iter().zip(sides).flat_map(|(row, sides)| contestants(row, &sides));
+        let sides = async |row| tokio::try_join!(self.sides(corp, row), self.heads(corp, row));
+        let sides = try_join_all(found.iter().map(sides)).await?;
+        let contests = found.iter().zip(sides).flat_map(|(row, (values, heads))| contestants(row, &values, &heads));
         Ok(Contests { rows: contests.collect() })
+    }
+
+    /// How many are at work on each side at the end of the contest; before that, as of now.
+    async fn heads(&self, corp: &str, row: &ContestRow) -> Result<HashMap<String, u64>, Error> {
+        let query = "SELECT id AS side, toUInt64(greatest(0, arraySum(c -> if(c.at < least(fromUnixTimestamp64Milli(toInt64(?), 'UTC'), \
+             now64(3)), c.change, 0), changes))) AS heads FROM dim_headcount WHERE corp_id = ? AND level = ? AND has(?, id)";
+        let query = self.client.query(query).bind(row.ends).bind(corp).bind(&row.place).bind(row.sides.as_slice());
+        let found: Vec<HeadsRow> = rows("who takes part in a contest", query).await?;
+        Ok(found.into_iter().map(|row| (row.side, row.heads)).collect())
     }
 
     /// The values of the sides that have one.
@@ -85,7 +101,7 @@ impl Warehouse {
     }
 }
 
-fn contestants(row: &ContestRow, values: &HashMap<String, i64>) -> Vec<Contestant> {
+fn contestants(row: &ContestRow, values: &HashMap<String, i64>, heads: &HashMap<String, u64>) -> Vec<Contestant> {
     let Some(level) = Level::from_name(&row.place) else { return Vec::new() };
     let contestant = |id: &String| Contestant {
         contest_id: row.contest.clone(),
@@ -95,6 +111,7 @@ fn contestants(row: &ContestRow, values: &HashMap<String, i64>) -> Vec<Contestan
         basis: row.by.clone(),
         bounds: (row.begins, row.ends),
         value: values.get(id).copied().unwrap_or(0),
+        staff_active: heads.get(id).copied().unwrap_or(0),
     };
     row.sides.iter().map(contestant).collect()
 }

@@ -65,8 +65,8 @@ fn history_that_could_not_be_read_is_not_called_too_little() {
     check(
         |snapshot| snapshot.details.history = None,
         [
-            &["往日数据读不到，不预计", "往日数据读不到，不比进度"],
-            &["no forecast: earlier days could not be read", "no pace: earlier days could not be read"],
+            &["往日数据还没读到，不预计", "往日数据还没读到，不比进度"],
+            &["no forecast: earlier days are not read yet", "no pace: earlier days are not read yet"],
         ],
     );
 }

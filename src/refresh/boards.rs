@@ -1,0 +1,60 @@
+//! What leaderboards show beside today's counts.
+//!
+//! Invariant: of the day that runs and the next one it is there before anybody asks; of every other day as soon as anything
+//! that it follows from has changed.
+
+use std::collections::BTreeSet;
+
+use super::{Changed, CorpDay, DAYS, Run, all, days};
+use crate::{sink, window::Date};
+
+const LEADERBOARD: &str = include_str!("../../schemas/refresh/leaderboard.sql");
+const PLACES: &str = include_str!("../../schemas/refresh/places.sql");
+const DIRECTORY: &str = include_str!("../../schemas/refresh/directory.sql");
+
+/// Ranks of an hour ago change until an hour after a day; a run may have been missed.
+const MOVING_MS: i64 = 2 * 3_600_000;
+/// What was missed for longer is a day that has changed, or one that nothing is new of.
+const MISSED_MS: i64 = 3 * 86_400_000;
+
+impl Run<'_> {
+    /// The leaderboards of days with counts that changed, of the days that run, and of those of which the directory changed.
+    pub(super) async fn leaderboards(&self, counted: &[CorpDay]) -> Result<(), sink::Error> {
+        let mut shown: BTreeSet<_> = counted.iter().cloned().collect();
+        shown.extend(self.running().await?);
+        let shown: Vec<_> = shown.into_iter().collect();
+        for days in shown.chunks(DAYS) {
+            let horizon = ("horizon_ms", self.now.complete_through_ms.to_string());
+            self.replace("compute leaderboards", LEADERBOARD, &[("days", literals(days)), horizon]).await?;
+        }
+        let changed: Vec<Changed> =
+            all(self.client, "look for changes of the directory", &self.statement(DIRECTORY, &[])).await?;
+        let changed = changed.into_iter().map(|row| self.day(row.corp_id, Date(row.business_date)));
+        let mut places: Vec<_> = shown.iter().cloned().chain(changed).collect();
+        places.sort_unstable();
+        places.dedup();
+        for days in places.chunks(DAYS) {
+            self.replace("note names, heads and targets", PLACES, &[("days", literals(days))]).await?;
+            self.is_alive().await?;
+        }
+        Ok(())
+    }
+
+    /// Of every corp the days that ran since the last refresh, and the next one.
+    async fn running(&self) -> Result<Vec<CorpDay>, sink::Error> {
+        let corps = "SELECT DISTINCT toString(corp_id) FROM corp_activity";
+        let corps: Vec<String> = all(self.client, "look for corps", corps).await?;
+        let until = self.now.complete_through_ms;
+        let from = self.now.last_complete_through_ms.clamp(until - MISSED_MS, until) - MOVING_MS;
+        let days = corps.into_iter().flat_map(|corp| {
+            let dates = days::running(&self.corps.get(&corp).time_zone, from, until);
+            dates.map(move |date| self.day(corp.clone(), date)).collect::<Vec<_>>()
+        });
+        Ok(days.collect())
+    }
+}
+
+/// Rows of `values('corp_id String, business_date Date, ends_ms Int64', …)`.
+fn literals(days: &[CorpDay]) -> String {
+    days.iter().map(CorpDay::end_literal).collect::<Vec<_>>().join(", ")
+}
