@@ -42,11 +42,22 @@ export function forget() {
 
 /** Paints all that is known; returns whether the page lacks a place for some of it. */
 export function paint() {
+  // A total beside which one of its parts has no place would not add up: the page is taken anew first.
+  if (lacksBars()) return true;
   paintFigures(known.figures);
   paintRows();
   paintRegions();
-  return [paintMine(), paintChannels()].includes(true);
+  paintChannels();
+  return paintMine();
 }
+
+/** The lists of bars that this page has, each with its elements by their keys. */
+const barLists = () =>
+  [['group', known.groups], ['channel', known.channels]]
+    .filter(([name, bars]) => bars.size && document.querySelector(`[data-bars="${name}"]`))
+    .map(([name, bars]) => [bars, new Map([...all(`[data-${name}]`)].map((element) => [element.dataset[name], element]))]);
+
+const lacksBars = () => barLists().some(([bars, seen]) => [...bars.keys()].some((key) => !seen.has(key)));
 
 function paintFigures(figures) {
   if (figures.adds === undefined) return;
@@ -197,16 +208,9 @@ function paintRegions() {
 }
 
 function paintChannels() {
-  let lacking = false;
-  for (const [name, bars] of [['group', known.groups], ['channel', known.channels]]) {
-    if (!bars.size || !document.querySelector(`[data-bars="${name}"]`)) continue;
+  for (const [bars, seen] of barLists()) {
     const largest = Math.max(...[...bars.values()].map((bar) => Math.max(bar.adds, bar.baseline_adds ?? 0)));
-    const seen = new Map([...all(`[data-${name}]`)].map((element) => [element.dataset[name], element]));
-    for (const [key, bar] of bars) {
-      const element = seen.get(key);
-      if (element) paintBar(element, bar, largest);
-      else lacking = true;
-    }
+    for (const [key, bar] of bars) paintBar(seen.get(key), bar, largest);
   }
   for (const element of all('[data-sum]')) {
     const rows = [...known.channels.values()].filter(({ group, channel }) => (group ?? channel) === element.dataset.sum);
@@ -215,7 +219,6 @@ function paintChannels() {
     put(element, number(sum('adds')), true);
     mark(element.closest('h2').querySelector('[data-f="sum-change"]'), against(sum('adds'), sum('baseline_adds')));
   }
-  return lacking;
 }
 
 /** In percent where the base carries one, else how many more or fewer. */
