@@ -313,15 +313,13 @@ impl<'a> Run<'a> {
     /// Only here the zones of the corps are known.
     async fn note_ends(&self, days: &[CorpDay]) -> Result<(), sink::Error> {
         for days in days.chunks(DAYS) {
-            let days: Vec<_> = days.iter().map(CorpDay::end_literal).collect();
-            self.execute("note when days end", ENDS, &[("days", days.join(", "))]).await?;
+            self.execute("note when days end", ENDS, &[("days", CorpDay::end_literals(days))]).await?;
         }
         Ok(())
     }
 
     async fn cohorts(&self, days: &[CorpDay]) -> Result<(), sink::Error> {
-        let days: Vec<_> = days.iter().map(CorpDay::literal).collect();
-        let values = [("days", days.join(", ")), ("horizon_ms", self.now.complete_through_ms.to_string())];
+        let values = [("days", CorpDay::literals(days)), ("horizon_ms", self.now.complete_through_ms.to_string())];
         self.replace("compute the figures of days", COHORTS, &values).await
     }
 
@@ -329,11 +327,10 @@ impl<'a> Run<'a> {
     /// holds: each is tried once with a number, which is that of the run.
     async fn close(&self, due: &[CorpDay]) -> Result<(), sink::Error> {
         for due in due.chunks(DAYS) {
-            let literals = |days: &[CorpDay]| days.iter().map(CorpDay::literal).collect::<Vec<_>>().join(", ");
             let sql = format!(
                 "SELECT DISTINCT corp_id, business_date FROM closings WHERE (corp_id, business_date) IN \
                  (SELECT corp_id, business_date FROM values('corp_id String, business_date Date, over Bool', {}))",
-                literals(due)
+                CorpDay::literals(due)
             );
             let closed: Vec<Changed> = all(self.client, "look for closed days", &sql).await?;
             let is_open = |day: &&CorpDay| {
@@ -343,7 +340,7 @@ impl<'a> Run<'a> {
             if open.is_empty() {
                 continue;
             }
-            let values = [("days", literals(&open)), ("horizon_ms", self.now.complete_through_ms.to_string())];
+            let values = [("days", CorpDay::literals(&open)), ("horizon_ms", self.now.complete_through_ms.to_string())];
             for (doing, sql) in [("copy the figures of closed days", CLOSINGS), ("close days", CLOSE)] {
                 let sql = self.statement(sql, &values);
                 ask(Asking::Once, doing, || self.client.query_raw(&sql).execute()).await?;

@@ -11,7 +11,7 @@ CREATE TABLE leaderboard_rows (
     store_id LowCardinality(String) COMMENT '门店；未知为空 / store; empty if unknown',
     staff_id String COMMENT '员工 / member of staff',
     adds_hour_ago UInt64 COMMENT '刷新时数据完整时刻前一小时的加粉数；整日已过一小时为 0 / adds one hour before the instant everything was counted through; 0 of a day that is over for an hour',
-    is_over Bool COMMENT '该日已过一小时：一小时前的加粉数即当日加粉数 / the day is over for an hour: all its adds are adds of an hour ago',
+    is_past Bool COMMENT '该日已过一小时：一小时前的加粉数即当日加粉数 / the day is over for an hour: all its adds are adds of an hour ago',
     qualified_adds UInt64 COMMENT '合格加粉 / qualified adds',
     qualified_final UInt64 COMMENT '其中已定稿 / of these final: 24 h have passed',
     is_closed Bool COMMENT '是否已结账 / the day is closed',
@@ -84,18 +84,18 @@ FROM (
     SELECT
         corp_id, business_date, level, id,
         sum(c.events) AS events, sum(c.adds) AS adds, sum(c.net_adds) AS net_adds, max(c.last_add_at) AS reached_at,
-        if(max(c.is_over), adds, sum(c.adds_hour_ago)) AS hour_ago, sum(c.qualified) AS qualified, sum(c.final) AS final,
+        if(max(c.is_past), adds, sum(c.adds_hour_ago)) AS hour_ago, sum(c.qualified) AS qualified, sum(c.final) AS final,
         max(c.is_closed) AS closed, sum(c.closed_adds) AS closed_adds, sum(c.closed_qualified) AS closed_qualified,
         max(c.name) AS name, max(c.staff_active) AS heads, max(c.target) AS goal
     FROM (
         SELECT
-            corp_id, business_date, toLowCardinality(place.1) AS level, place.2 AS id, events, adds, net_adds, last_add_at, adds_hour_ago, is_over,
+            corp_id, business_date, toLowCardinality(place.1) AS level, place.2 AS id, events, adds, net_adds, last_add_at, adds_hour_ago, is_past,
             qualified, final, is_closed, closed_adds, closed_qualified, '' AS name, toUInt32(0) AS staff_active, toUInt64(0) AS target
         FROM (
             SELECT
                 corp_id, business_date, region_id, store_id, staff_id, toUInt64(events) AS events, adds,
                 toInt64(adds) - toInt64(deletes_by_customer) - toInt64(deletes_by_staff) AS net_adds, last_add_at,
-                toUInt64(0) AS adds_hour_ago, false AS is_over, toUInt64(0) AS qualified, toUInt64(0) AS final,
+                toUInt64(0) AS adds_hour_ago, false AS is_past, toUInt64(0) AS qualified, toUInt64(0) AS final,
                 false AS is_closed, toUInt64(0) AS closed_adds, toUInt64(0) AS closed_qualified
             FROM counts_1d_board_registers FINAL
             WHERE channel = ''
@@ -104,7 +104,7 @@ FROM (
             -- Of a closed day also who has nothing left of it.
             SELECT
                 corp_id, business_date, region_id, store_id, staff_id, toUInt64(closed_adds + closed_qualified_adds > 0), 0, 0,
-                toDateTime64(0, 3, 'UTC'), adds_hour_ago, is_over, qualified_adds, qualified_final, is_closed, closed_adds, closed_qualified_adds
+                toDateTime64(0, 3, 'UTC'), adds_hour_ago, is_past, qualified_adds, qualified_final, is_closed, closed_adds, closed_qualified_adds
             FROM leaderboard_rows FINAL
             SETTINGS do_not_merge_across_partitions_select_final = 1
         )

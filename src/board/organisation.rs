@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::view::{Level, Scope};
 
-/// A member of staff, and where the directory puts them now.
+/// A member of staff, and where the directory puts them at a moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clickhouse::Row, serde::Deserialize)]
 pub struct Member {
     pub staff_id: String,
@@ -30,7 +30,7 @@ impl Member {
     }
 }
 
-/// The organisation of a corp as of now.
+/// The organisation of a corp: its names as of now, its members at a moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Organisation {
     /// The newest name by level and id, also of those who left.

@@ -322,11 +322,8 @@ fn places<R, T>(rows: Vec<R>, part: fn(&R) -> &String, of: impl Fn(Vec<R>) -> T)
     Places::new(by_part(rows, part).into_iter().map(|(id, rows)| (id, of(rows))), other)
 }
 
-/// An array of the sums of all counters, of the rows that meet `condition` (empty: of all rows).
+/// An array of the sums of all counters, of the rows that meet `condition`.
 fn sums(condition: &str) -> String {
-    let sum = |counter: &Counter| match condition {
-        "" => format!("sum({})", counter.name()),
-        condition => format!("sumIf({}, {condition})", counter.name()),
-    };
+    let sum = |counter: &Counter| format!("sumIf({}, {condition})", counter.name());
     format!("[{}]", Counter::ALL.iter().map(sum).collect::<Vec<_>>().join(", "))
 }

@@ -20,21 +20,20 @@ const MISSED_MS: i64 = 3 * 86_400_000;
 impl Run<'_> {
     /// The leaderboards of days with counts that changed, of the days that run, and of those of which the directory changed.
     pub(super) async fn leaderboards(&self, counted: &[CorpDay]) -> Result<(), sink::Error> {
-        let mut shown: BTreeSet<_> = counted.iter().cloned().collect();
-        shown.extend(self.running().await?);
-        let shown: Vec<_> = shown.into_iter().collect();
-        for days in shown.chunks(DAYS) {
-            let horizon = ("horizon_ms", self.now.complete_through_ms.to_string());
-            self.replace("compute leaderboards", LEADERBOARD, &[("days", literals(days)), horizon]).await?;
-        }
+        let mut days: BTreeSet<_> = counted.iter().cloned().collect();
+        days.extend(self.running().await?);
+        self.replace_days("compute leaderboards", LEADERBOARD, &days).await?;
         let changed: Vec<Changed> =
             all(self.client, "look for changes of the directory", &self.statement(DIRECTORY, &[])).await?;
-        let changed = changed.into_iter().map(|row| self.day(row.corp_id, Date(row.business_date)));
-        let mut places: Vec<_> = shown.iter().cloned().chain(changed).collect();
-        places.sort_unstable();
-        places.dedup();
-        for days in places.chunks(DAYS) {
-            self.replace("note names, heads and targets", PLACES, &[("days", literals(days))]).await?;
+        days.extend(changed.into_iter().map(|row| self.day(row.corp_id, Date(row.business_date))));
+        self.replace_days("note names, heads and targets", PLACES, &days).await
+    }
+
+    async fn replace_days(&self, doing: &'static str, sql: &str, days: &BTreeSet<CorpDay>) -> Result<(), sink::Error> {
+        let days: Vec<_> = days.iter().cloned().collect();
+        for days in days.chunks(DAYS) {
+            let horizon = ("horizon_ms", self.now.complete_through_ms.to_string());
+            self.replace(doing, sql, &[("days", CorpDay::end_literals(days)), horizon]).await?;
             self.is_alive().await?;
         }
         Ok(())
@@ -52,9 +51,4 @@ impl Run<'_> {
         });
         Ok(days.collect())
     }
-}
-
-/// Rows of `values('corp_id String, business_date Date, ends_ms Int64', …)`.
-fn literals(days: &[CorpDay]) -> String {
-    days.iter().map(CorpDay::end_literal).collect::<Vec<_>>().join(", ")
 }

@@ -97,17 +97,20 @@ impl CorpDay {
         Self { corp_id, date, ends_ms, is_over: ends_ms <= horizon_ms, is_due: is_closed(ends_ms, horizon_ms) }
     }
 
-    /// A row of `values('corp_id String, business_date Date, over Bool', …)`.
-    pub(super) fn literal(&self) -> String {
-        let Self { corp_id, date, is_over, .. } = self;
-        format!("({}, '{}', {is_over})", sink::literal(corp_id), civil_of(*date))
+    /// The rows of `values('corp_id String, business_date Date, over Bool', …)`.
+    pub(super) fn literals(days: &[Self]) -> String {
+        rows(days, |day| day.is_over.to_string())
     }
 
-    /// A row of `values('corp_id String, business_date Date, ends_ms Int64', …)`.
-    pub(super) fn end_literal(&self) -> String {
-        let Self { corp_id, date, ends_ms, .. } = self;
-        format!("({}, '{}', {ends_ms})", sink::literal(corp_id), civil_of(*date))
+    /// The rows of `values('corp_id String, business_date Date, ends_ms Int64', …)`.
+    pub(super) fn end_literals(days: &[Self]) -> String {
+        rows(days, |day| day.ends_ms.to_string())
     }
+}
+
+fn rows(days: &[CorpDay], last: fn(&CorpDay) -> String) -> String {
+    let row = |day: &CorpDay| format!("({}, '{}', {})", sink::literal(&day.corp_id), civil_of(day.date), last(day));
+    days.iter().map(row).collect::<Vec<_>>().join(", ")
 }
 
 /// The first instant after the day, in milliseconds since the epoch.

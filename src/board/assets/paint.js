@@ -43,11 +43,12 @@ export function forget() {
 /** Paints all that is known; returns whether the page lacks a place for some of it. */
 export function paint() {
   // A total beside which one of its parts has no place would not add up: the page is taken anew first.
-  if (lacksBars()) return true;
+  const lists = barLists();
+  if (lists.some(([bars, seen]) => [...bars.keys()].some((key) => !seen.has(key)))) return true;
   paintFigures(known.figures);
   paintRows();
   paintRegions();
-  paintChannels();
+  paintChannels(lists);
   return paintMine();
 }
 
@@ -56,8 +57,6 @@ const barLists = () =>
   [['group', known.groups], ['channel', known.channels]]
     .filter(([name, bars]) => bars.size && document.querySelector(`[data-bars="${name}"]`))
     .map(([name, bars]) => [bars, new Map([...all(`[data-${name}]`)].map((element) => [element.dataset[name], element]))]);
-
-const lacksBars = () => barLists().some(([bars, seen]) => [...bars.keys()].some((key) => !seen.has(key)));
 
 function paintFigures(figures) {
   if (figures.adds === undefined) return;
@@ -207,8 +206,8 @@ function paintRegions() {
   put(document.querySelector('.wreg [data-f="rest"]'), number(rest), true);
 }
 
-function paintChannels() {
-  for (const [bars, seen] of barLists()) {
+function paintChannels(lists) {
+  for (const [bars, seen] of lists) {
     const largest = Math.max(...[...bars.values()].map((bar) => Math.max(bar.adds, bar.baseline_adds ?? 0)));
     for (const [key, bar] of bars) paintBar(seen.get(key), bar, largest);
   }
