@@ -20,7 +20,7 @@ use yinliu::{
     chunk, config,
     generate::brand::Brand,
     metrics::Metrics,
-    partition::Loaded,
+    partition::{Loaded, Room},
     pipeline,
     reference::Reference,
     sink::{self, Sink, Table},
@@ -227,7 +227,12 @@ impl Sink for Nowhere {
         Ok(())
     }
 
-    async fn load(&self, origins: &[Origin], _: &chunk::Config) -> Result<FxHashMap<Origin, Loaded>, sink::Error> {
+    async fn load(
+        &self,
+        origins: &[Origin],
+        _: &chunk::Config,
+        _: Room,
+    ) -> Result<FxHashMap<Origin, Loaded>, sink::Error> {
         Ok(origins.iter().map(|origin| (origin.clone(), Loaded::default())).collect())
     }
 }

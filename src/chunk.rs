@@ -4,15 +4,16 @@
 //! an insert brought in already is recognised row by row.
 
 mod boards;
+mod places;
 
 use std::hash::BuildHasher as _;
 
 use hashbrown::{HashTable, hash_table::Entry};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
 
 pub use boards::{Boards, Found};
+pub use places::{Place, Places, View};
 
 use crate::{
     batch::{Rows, put_window, version},
@@ -37,6 +38,30 @@ impl Default for Config {
     }
 }
 
+/// An entry of an index: a number and a byte, in a table that grows to twice the size at seven eighths.
+const INDEXED: usize = 5 * 16 / 7 + 1;
+
+impl Config {
+    /// What the registers and places of a partition take at most, in bytes: where every id is as long as it may be and no
+    /// two records share a key. Where two do, a register may take 168 bytes more, and a place of 345 less is there.
+    #[must_use]
+    pub const fn bytes_max(&self) -> usize {
+        const TEXT: usize = 1 + 64;
+        const REGISTER: usize = size_of::<(Key, Register)>() + INDEXED + size_of::<u32>();
+        const PLACE: usize = 5 * TEXT + size_of::<usize>() + INDEXED;
+        const FOR_BOARDS: usize = 2 * (REGISTER + size_of::<i64>() + size_of::<(Place, View)>() + INDEXED);
+        let by_day = REGISTER + PLACE + FOR_BOARDS + size_of::<[u32; 2]>();
+        (REGISTER << self.bits) + (by_day << self.day_bits)
+    }
+
+    /// What the rows of a partition take that is loaded, in bytes, until they are registers.
+    #[must_use]
+    pub const fn loading_bytes_max(&self) -> usize {
+        const ROW: usize = size_of::<(Key, Register)>() + 3 * size_of::<u64>();
+        (ROW << self.bits) + ((3 * ROW) << self.day_bits)
+    }
+}
+
 named! {
     /// Which of the tables of registers.
     Grain {
@@ -45,53 +70,6 @@ named! {
         /// By day, without what boards do not show: a member of staff over all channels, a channel over a region.
         Board = "board",
     }
-}
-
-/// Dense numbers for the dimensions that occur in one chunk by day: at most three for each of its 2^24 offsets, the place
-/// of the event and those of its two registers for boards.
-#[derive(Debug, Default)]
-pub struct Places {
-    index: HashTable<u32>,
-    /// Encoded dimensions, one after another, and where each ends.
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-/// The number of a place in its [`Places`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place(u32);
-
-impl Places {
-    /// The number of these encoded dimensions.
-    pub fn intern(&mut self, key: &[u8]) -> Place {
-        let hash = xxh3_64(key);
-        let (bytes, ends) = (&self.bytes, &self.ends);
-        let encoded = |place: u32| slice(bytes, ends, place);
-        if let Some(&place) = self.index.find(hash, |&place| encoded(place) == key) {
-            return Place(place);
-        }
-        let place = u32::try_from(ends.len()).expect("a chunk has at most 2^24 offsets");
-        self.index.insert_unique(hash, place, |&place| xxh3_64(encoded(place)));
-        self.bytes.extend_from_slice(key);
-        self.ends.push(self.bytes.len());
-        Place(place)
-    }
-
-    fn encoded(&self, place: Place) -> &[u8] {
-        slice(&self.bytes, &self.ends, place.0)
-    }
-
-    /// Memory, in bytes.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.index.allocation_size() + self.bytes.capacity() + self.ends.capacity() * size_of::<usize>()
-    }
-}
-
-fn slice<'a>(bytes: &'a [u8], ends: &[usize], place: u32) -> &'a [u8] {
-    let place = usize::try_from(place).expect("a u32 is an index");
-    let start = place.checked_sub(1).map_or(0, |before| ends[before]);
-    &bytes[start..ends[place]]
 }
 
 /// Dimensions and window of a register, packed: place 32 bits, minute 27 or day 16, the distance of the business day
@@ -120,8 +98,16 @@ impl Key {
         FxBuildHasher.hash_one(self.0)
     }
 
-    fn place(self) -> Place {
+    /// The place, of the grain for which the key was made.
+    #[must_use]
+    pub fn place(self) -> Place {
         Place(u32::try_from(self.0 >> 32).expect("32 bits"))
+    }
+
+    /// The key of the same day at another place.
+    #[must_use]
+    pub fn at(self, place: Place) -> Self {
+        Self(u64::from(place.0) << 32 | self.0 & u64::from(u32::MAX))
     }
 
     fn put(self, grain: Grain, rows: &mut Vec<u8>) {
@@ -138,16 +124,16 @@ impl Key {
     }
 }
 
-/// Absolute counts of one key. Most keys of a chunk see one event, so two counters have their place in the register
+/// Absolute counts of one key, and the number of its events. Most keys of a chunk see one event, so two counters have their place in the register
 /// of 32 bits, and a third or a larger one moves all of them to the heap: 24 bytes instead of 160.
-#[derive(Debug)]
-struct Register {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Register {
     cells: Cells,
     events: u32,
     dirty: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Cells {
     Few { counters: [u8; 2], values: [u32; 2] },
     Many(Box<[u64; COUNTERS]>),
@@ -165,6 +151,27 @@ pub type Additions = [Option<(Counter, u64)>; 2];
 impl Register {
     const fn new() -> Self {
         Self { cells: Cells::Few { counters: [FREE; 2], values: [0; 2] }, events: 0, dirty: false }
+    }
+
+    /// Of the counters in their order.
+    #[must_use]
+    pub fn of(values: &[u64; COUNTERS], events: u32) -> Self {
+        let mut register = Self { events, ..Self::new() };
+        for (&counter, &value) in Counter::ALL.iter().zip(values).filter(|&(_, &value)| value > 0) {
+            register.add(counter, value);
+        }
+        register
+    }
+
+    #[must_use]
+    pub const fn events(&self) -> u32 {
+        self.events
+    }
+
+    /// Memory beyond its own size, in bytes: a block on the heap has 16 of the allocator's own.
+    #[must_use]
+    pub const fn spread_bytes(&self) -> usize {
+        if self.is_spread() { size_of::<[u64; COUNTERS]>() + 16 } else { 0 }
     }
 
     fn add(&mut self, counter: Counter, value: u64) {
@@ -208,7 +215,9 @@ impl Register {
         }
     }
 
-    fn values(&self) -> [u64; COUNTERS] {
+    /// The counters in their order.
+    #[must_use]
+    pub fn values(&self) -> [u64; COUNTERS] {
         match &self.cells {
             Cells::Few { counters, values } => {
                 let mut all = [0; COUNTERS];
@@ -251,11 +260,7 @@ impl Registers {
     }
 
     /// Takes in a row of this chunk that is complete below `upto`.
-    pub fn load(&mut self, key: Key, values: &[u64; COUNTERS], events: u32, upto: u64, position: u64) {
-        let mut register = Register { events, ..Register::new() };
-        for (&counter, &value) in Counter::ALL.iter().zip(values).filter(|&(_, &value)| value > 0) {
-            register.add(counter, value);
-        }
+    pub fn load(&mut self, key: Key, register: Register, upto: u64, position: u64) {
         let at = self.place_of(key);
         self.spread += usize::from(register.is_spread());
         self.held[at].1 = register;
@@ -366,7 +371,7 @@ impl Registers {
             let (key, register) = &mut self.held[at];
             register.dirty = false;
             let bytes = &mut rows.bytes;
-            bytes.extend_from_slice(places.encoded(key.place()));
+            places.put(self.grain, key.place(), bytes);
             key.put(self.grain, bytes);
             bytes.extend_from_slice(origin);
             bytes.extend_from_slice(&self.chunk.to_le_bytes());
@@ -393,13 +398,12 @@ impl Registers {
         self.held.is_empty()
     }
 
-    /// Memory, in bytes.
+    /// Memory, in bytes, see [`Places::bytes`].
     #[must_use]
     pub fn bytes(&self) -> usize {
-        // A block on the heap has 16 bytes of the allocator's own.
         let spread = self.spread * (size_of::<[u64; COUNTERS]>() + 16);
         let ahead = self.ahead.capacity() * size_of::<(Key, u64)>();
-        let held = self.held.capacity() * size_of::<(Key, Register)>() + self.dirty.capacity() * size_of::<u32>();
+        let held = self.held.len() * size_of::<(Key, Register)>() + self.dirty.capacity() * size_of::<u32>();
         held + self.index.allocation_size() + spread + ahead
     }
 }
@@ -445,7 +449,7 @@ mod tests {
         let (mut registers, places, key) = registers();
         let mut values = [0; COUNTERS];
         values[Counter::Adds.index()] = 5;
-        registers.load(key, &values, 5, 40, 32);
+        registers.load(key, Register::of(&values, 5), 40, 32);
         registers.add(key, 39, &[Some((Counter::Adds, 1)), None]);
         registers.add(key, 40, &[Some((Counter::Adds, 1)), None]);
         assert_eq!(drained(&mut registers, &places, 41), (vec![(Counter::Adds, 6)], 6, 41));
@@ -518,5 +522,31 @@ mod tests {
         }
         registers.drain(&places, &[], 2_000, &mut rows);
         assert_eq!(rows.count, 1_000, "nothing changed since");
+    }
+
+    #[test]
+    fn chunk_of_the_longest_ids_that_no_two_records_share_takes_what_was_said_and_little_less() {
+        let config = Config { bits: 10, day_bits: 12 };
+        let last = (1 << config.day_bits) - 1;
+        let (mut minute, mut day) =
+            (Registers::new(Grain::Minute, config.bits, last), Registers::new(Grain::Day, config.day_bits, last));
+        let mut boards = Boards::new(Registers::new(Grain::Board, config.day_bits, last));
+        let mut places = Places::default();
+        for offset in 0..=last {
+            let text = format!("{offset:064}");
+            let encoded = [&[64], text.as_bytes()].concat().repeat(5);
+            let place = places.intern(&encoded);
+            let additions = [Some((Counter::Adds, 1)), Some((Counter::LateAdds, 1))];
+            if !minute.ends_before(offset) {
+                minute.add(Key::new(Grain::Minute, place, WINDOW), offset, &additions);
+            }
+            let key = Key::new(Grain::Day, place, WINDOW);
+            let at = day.add(key, offset, &additions);
+            boards.add(at, &additions, 1, || {
+                [View::Staff, View::Channel].map(|view| key.at(places.intern_for_boards(&encoded, view)))
+            });
+        }
+        let (bytes, most) = (minute.bytes() + day.bytes() + boards.bytes() + places.bytes(), config.bytes_max());
+        assert!(bytes <= most && bytes > most * 9 / 10, "{bytes} of {most}");
     }
 }

@@ -111,9 +111,9 @@
 //! (`memory.limit_mib`) on what the partitions of a process hold together. At the limit those that were read longest are
 //! held (flushed, and let go of), and each is loaded and read again as soon as there is room, or else when its turn comes
 //! after some seconds: nothing is lost, each partition goes on, and the metric, the log and `/readyz` say what helps.
-//! [`pipeline::bound`] has the reasons against flushing earlier, dropping single registers, and shedding to others. The
-//! metric `memory_bound_bytes` is what the whole process stays below by its settings and the rows of its directory, as long
-//! as no partition alone is larger than the share of its worker: one is read however large, or its records would never be.
+//! [`pipeline::bound`] has the reasons against flushing earlier, dropping single registers, and shedding to others. One is
+//! read however large, or its records would never be. The metric `memory_bound_bytes` is what the whole process stays below
+//! by its settings, the size of its chunks and the rows of its directory.
 
 pub mod event;
 

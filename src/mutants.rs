@@ -47,7 +47,7 @@ mod on {
             IncarnationIgnored = "counts an adopted topic under the name of the former one",
             EvictionForgotten = "keeps identities that have left the horizon",
             FullBatchReadOn = "reads on though the batch is full",
-            LimitIgnored = "reads on though its partitions take more than their share of memory",
+            LimitIgnored = "reads on though partitions take more than the limit of memory",
             ZerosForgotten = "leaves out of a correction the registers that become zeros",
             GenerationUsedAgain = "corrects with a generation that was used",
             LastDeliveryCounts = "takes out the first delivery of an event and leaves the last",

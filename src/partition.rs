@@ -2,17 +2,19 @@
 //!
 //! Invariant: pure; what comes out depends on the log, the directory and what the warehouse held at the start alone.
 
+mod loaded;
 mod start;
 
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-pub use start::{Fact, Loaded, Mismatch, Row};
+pub use loaded::{Fact, Loaded, Room, Row, Rows, let_go};
+pub use start::Mismatch;
 
 use crate::{
     batch::{self, Batch, Draft, Entry, Origin, Tally, encode_place},
-    chunk::{self, Boards, Grain, Key, Place, Places, Registers},
+    chunk::{self, Boards, Grain, Key, Places, Registers, View},
     corp::Corps,
     decode::decode,
     dedup::{self, Horizon, Seen, Verdict},
@@ -275,12 +277,10 @@ impl Partition {
         let place = self.places.intern(rules.scratch);
         let additions = event.counters(lateness_ms, dimensions.is_transfer());
         self.minute.add(Key::new(Grain::Minute, place, window), record.offset, &additions);
-        let at = self.day.add(Key::new(Grain::Day, place, window), record.offset, &additions);
-        let (places, scratch) = (&mut self.places, &mut *rules.scratch);
-        self.boards.add(at, &additions, event.occurred_at, || {
-            board_places(places, scratch, &event.corp_id, &event.staff_id, &dimensions)
-                .map(|place| Key::new(Grain::Board, place, window))
-        });
+        let key = Key::new(Grain::Day, place, window);
+        let at = self.day.add(key, record.offset, &additions);
+        let (places, encoded) = (&mut self.places, &*rules.scratch);
+        self.boards.add(at, &additions, event.occurred_at, || board_keys(places, encoded, key));
         self.tally.counted += 1;
         self.tally.extend_dates(window.date);
         batch.note(&event.corp_id, event.occurred_at, timestamp);
@@ -314,19 +314,9 @@ impl Decision {
     }
 }
 
-/// The two places of a place by day for boards: the member of staff without channel, the channel of the region.
-fn board_places(
-    places: &mut Places,
-    scratch: &mut Vec<u8>,
-    corp_id: &str,
-    staff_id: &str,
-    dimensions: &Dimensions<'_>,
-) -> [Place; 2] {
-    let channel = Channel { key: "", group: "" };
-    encode_place(scratch, corp_id, staff_id, &Dimensions { channel, ..*dimensions });
-    let of_staff = places.intern(scratch);
-    encode_place(scratch, corp_id, "", &Dimensions { store_id: "", ..*dimensions });
-    [of_staff, places.intern(scratch)]
+/// The two registers for boards of what counts in this register by day, which has these encoded dimensions.
+fn board_keys(places: &mut Places, encoded: &[u8], day: Key) -> [Key; 2] {
+    [View::Staff, View::Channel].map(|view| day.at(places.intern_for_boards(encoded, view)))
 }
 
 /// Decodes a record and assigns its windows.

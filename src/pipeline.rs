@@ -39,6 +39,7 @@ use crate::{
     sink::{self, ClickHouse, Sink},
     source::{self, Brokers, Kafka, log::Log},
 };
+use bound::Turns;
 use flush::{Flush, Stopped};
 use hold::Holds;
 use loader::Loader;
@@ -105,8 +106,7 @@ pub struct Shared {
     pub spares: Spares,
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
-    /// What the partitions of one worker may take, in bytes.
-    pub share: usize,
+    pub turns: Turns,
     /// How often the flush lost sight of the warehouse, behind which it may have been replaced by an older copy.
     pub absences: AtomicU64,
     pub flush_interval: Duration,
@@ -213,7 +213,7 @@ async fn supervise(
 /// What the stages share, around this directory.
 pub fn shared(config: &config::Config, outside: Outside, reference: Arc<Reference>) -> Result<Shared, Error> {
     let Outside { metrics, health, wall_ms } = outside;
-    metrics.memory_bound.add(i64::try_from(config.memory.process(workers())).unwrap_or(i64::MAX));
+    metrics.memory_bound.add(i64::try_from(config.memory.process(workers(), &config.chunk)).unwrap_or(i64::MAX));
     Ok(Shared {
         corps: Corps::new(&config.corp)?,
         delay_ms: i64::try_from(config.directory.delay.as_millis()).unwrap_or(i64::MAX),
@@ -224,7 +224,7 @@ pub fn shared(config: &config::Config, outside: Outside, reference: Arc<Referenc
         positions: Positions::default(),
         // The one that each worker fills next.
         spares: Spares::new(workers()),
-        share: config.memory.share(workers()),
+        turns: Turns::new(config.memory.limit(), workers()),
         metrics,
         health,
         absences: AtomicU64::new(0),
@@ -254,27 +254,31 @@ fn spawn(
     links: Links,
     shutdown: CancellationToken,
 ) -> Result<thread::JoinHandle<Result<(), source::Error>>, Error> {
-    let name = format!("worker-{number}");
-    let thread = thread::Builder::new().name(name.clone());
+    let thread = thread::Builder::new().name(name_of(number));
     let body = move || {
         // However the thread ends, the process does not go on without it.
         let _ends = shutdown.clone().drop_guard();
-        work(&name, &kafka, &shared, links, &shutdown)
+        work(number, &kafka, &shared, links, &shutdown)
     };
     thread.spawn(body).map_err(Error::Thread)
 }
 
+fn name_of(worker: usize) -> String {
+    format!("worker-{worker}")
+}
+
 fn work(
-    name: &str,
+    number: usize,
     kafka: &source::Config,
     shared: &Arc<Shared>,
     links: Links,
     shutdown: &CancellationToken,
 ) -> Result<(), source::Error> {
-    let mut worker = Worker::new(Kafka::join(kafka)?, Arc::clone(shared), links, Instant::now());
+    let name = name_of(number);
+    let mut worker = Worker::new(number, Kafka::join(kafka)?, Arc::clone(shared), links, Instant::now());
     while !shutdown.is_cancelled() {
         let now = Instant::now();
-        shared.health.beat(name, now);
+        shared.health.beat(&name, now);
         if worker.step(now, (shared.wall_ms)(), READ_LIMIT)? == Step::Held {
             thread::sleep(READ_LIMIT);
         }

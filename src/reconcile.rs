@@ -117,8 +117,8 @@ pub async fn run(settings: &Settings, config: &config::Config, wall_ms: i64) -> 
     let corps = Corps::new(&config.corp)?;
     let days = Days::choose(Some(settings.from), Some(settings.to), &corps, wall_ms)?;
     let sink = ClickHouse::new(&config.clickhouse);
-    // Loading nothing still waits for the replica: a lagging one would differ from itself.
-    sink.load(&[], &config.chunk).await?;
+    // A replica that lags would differ from itself.
+    sink.sync().await?;
     // The places of many members stand in one statement.
     let client = sink.client().clone().with_setting("max_query_size", QUERY_BYTES_MAX);
     let warehouse = Warehouse { client: &client, chunk: &config.chunk, days };
@@ -187,7 +187,7 @@ impl Run<'_> {
     async fn settle(&mut self) -> Result<(), Error> {
         for _ in 0..PASSES_MAX {
             self.progress.step("comparing registers with facts");
-            self.sink.load(&[], self.scope.warehouse.chunk).await?;
+            self.sink.sync().await?;
             // What is marked or placed now is in the books, whoever did it.
             self.scope = Scope::read(self.scope.warehouse).await?;
             let cells = registers::unequal(&self.scope, Facts::Stored).await?;

@@ -122,8 +122,7 @@ impl fmt::Display for Report {
 pub async fn run(settings: &Settings, config: &config::Config) -> Result<Report, Error> {
     let corps = Corps::new(&config.corp)?;
     let sink = ClickHouse::new(&config.clickhouse);
-    // Loading nothing still waits for the replica.
-    sink.load(&[], &config.chunk).await?;
+    sink.sync().await?;
     let progress = Progress::start(settings.telling);
     let run = Run::begin(sink.client(), &corps, settings).await?;
     run.is_alive().await?;

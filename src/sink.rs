@@ -19,7 +19,7 @@ pub use self::{
 };
 use crate::{
     batch::{self, Origin, Rows},
-    partition::Loaded,
+    partition::{Loaded, Room},
 };
 
 /// Section `clickhouse`.
@@ -173,10 +173,11 @@ pub trait Sink: Send + Sync + 'static {
     /// Waits until what is read afterwards contains every acknowledged row, whichever replica took it.
     fn sync(&self) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// What the warehouse holds of each origin; after [`Self::sync`] every acknowledged row is seen.
+    /// What the warehouse holds of each origin, as far as there is room; after [`Self::sync`] every acknowledged row is seen.
     fn load(
         &self,
         origins: &[Origin],
         chunk: &crate::chunk::Config,
+        room: Room,
     ) -> impl Future<Output = Result<FxHashMap<Origin, Loaded>, Error>> + Send;
 }

@@ -11,11 +11,12 @@ use yinliu::{
     batch::{Batch, Origin, Tally, encode_ledger},
     chunk::{self, Grain},
     event::Counter,
-    partition::{Fact, Loaded, Row},
+    partition::{Fact, Loaded},
     sink::Table,
 };
 
 pub(crate) use decode::Inserted;
+use decode::Row;
 
 /// Dimensions of a rollup: corp, minutes since the epoch (by day: 0), day, region, store, staff, channel.
 pub(crate) type Key = (String, u32, u16, String, String, String, String);
@@ -143,28 +144,35 @@ impl Warehouse {
         let days = day.iter().filter_map(|(_, (_, tally))| tally.dates).chain(tally.and_then(|tally| tally.dates));
         let days = days.chain(facts.iter().map(|fact| (fact.window.date, fact.window.date)));
         let days = days.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
-        let rows = |rows: &BTreeMap<RegisterKey, Row>, bits: u32| {
-            let open = |((other, at, ..), row): &(&RegisterKey, &Row)| {
-                let found = other == origin && [position >> bits, (position >> bits) + 1].contains(at);
-                found && days.is_some_and(|(first, last)| (first..=last).contains(&row.window.date))
-            };
-            rows.iter().filter(open).map(|(_, row)| row.clone()).collect()
-        };
         // That of the topic, where nothing was counted of the partition yet.
         let of_topic = self.topic_ids.iter().filter(|(other, _)| other.topic == origin.topic).map(|(_, id)| id);
         let topic_id = self.topic_ids.get(origin).into_iter().chain(of_topic).find(|id| !id.is_empty());
         let topic_id = topic_id.map(ToString::to_string);
-        Loaded {
+        let mut loaded = Loaded {
             next_offset,
             topic_id,
             tally: tally.unwrap_or_default(),
             day_counted: day.iter().map(|(_, (_, tally))| tally.counted).sum(),
             day_dates: days,
-            minutes: rows(&self.minutes, chunk.bits),
-            days: rows(&self.days, chunk.day_bits),
-            boards: rows(&self.boards, chunk.day_bits),
             facts,
+            ..Loaded::default()
+        };
+        let tables = [
+            (Grain::Minute, &self.minutes, chunk.bits),
+            (Grain::Day, &self.days, chunk.day_bits),
+            (Grain::Board, &self.boards, chunk.day_bits),
+        ];
+        let mut scratch = Vec::new();
+        for (grain, rows, bits) in tables {
+            let open = |((other, at, ..), row): &(&RegisterKey, &Row)| {
+                let found = other == origin && [position >> bits, (position >> bits) + 1].contains(at);
+                found && days.is_some_and(|(first, last)| (first..=last).contains(&row.window.date))
+            };
+            for (_, row) in rows.iter().filter(open) {
+                loaded.rows.take(grain, &row.loaded(), &mut scratch);
+            }
         }
+        loaded
     }
 
     pub(crate) fn counts_1m(&self) -> BTreeMap<Key, Counts> {

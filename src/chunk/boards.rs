@@ -11,7 +11,7 @@
 //! a database that never had any too. Only the time of the last add is loaded: no register by day has it, and taking
 //! in a later one twice changes nothing.
 
-use super::{Additions, COUNTERS, Key, Places, Registers};
+use super::{Additions, COUNTERS, Key, Places, Register, Registers};
 use crate::{batch::Rows, event::Counter};
 
 /// No register yet.
@@ -58,27 +58,31 @@ impl Boards {
         self.registers.add_at(at, additions, events);
     }
 
-    /// Takes in the row that the warehouse holds of this register: the time of its last add, and whether it has to be
-    /// written again. The answer says so.
-    pub fn compare(&mut self, key: Key, row: Option<&Found>) -> bool {
-        let at = self.place_of(key);
-        let register = &self.registers.held[at].1;
-        let differs = match row {
+    /// Takes in the rows that the warehouse holds of these registers, one of each: the times of their last adds, and which
+    /// have to be written again, because they lack or differ. Whether there are any.
+    pub fn compare(&mut self, rows: impl IntoIterator<Item = (Key, Found)>) -> bool {
+        let (mut found, mut any) = (vec![false; self.len()], false);
+        for (key, row) in rows {
+            let at = self.place_of(key);
+            found.resize(self.len(), false);
+            found[at] = true;
+            self.last_adds[at] = self.last_adds[at].max(row.last_add_at);
+            let held = &self.registers.held[at].1;
             // Complete beyond the position: whatever differs will be counted again.
-            Some(row) if row.is_ahead => false,
-            Some(row) => row.values != register.values() || row.events != register.events,
-            None => register.events > 0,
-        };
-        self.last_adds[at] = self.last_adds[at].max(row.map_or(0, |row| row.last_add_at));
+            let differs = !row.is_ahead && (row.register.values(), row.register.events) != (held.values(), held.events);
+            any |= self.touch_if(at, differs);
+        }
+        for at in (0..found.len()).filter(|&at| !found[at]) {
+            any |= self.touch_if(at, self.registers.held[at].1.events > 0);
+        }
+        any
+    }
+
+    fn touch_if(&mut self, at: usize, differs: bool) -> bool {
         if differs {
             self.registers.touch(at);
         }
         differs
-    }
-
-    /// The keys of all registers.
-    pub fn keys(&self) -> impl Iterator<Item = Key> {
-        self.registers.held.iter().map(|(key, _)| *key)
     }
 
     /// Encodes the rows that changed, complete below `upto`, which lies in the chunk or at its end.
@@ -106,11 +110,11 @@ impl Boards {
         self.registers.is_empty()
     }
 
-    /// Memory, in bytes.
+    /// Memory, in bytes, see [`Places::bytes`].
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let links = self.folds.capacity() * size_of::<[u32; 2]>();
-        self.registers.bytes() + self.last_adds.capacity() * size_of::<i64>() + links
+        let links = self.folds.len() * size_of::<[u32; 2]>();
+        self.registers.bytes() + self.last_adds.len() * size_of::<i64>() + links
     }
 
     fn link(&mut self, day_at: usize, keys: [Key; 2]) -> [u32; 2] {
@@ -132,10 +136,10 @@ impl Boards {
 }
 
 /// What the warehouse holds of a register for boards.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Found {
-    pub values: [u64; COUNTERS],
-    pub events: u32,
+    pub register: Register,
+    /// Milliseconds since the epoch; 0 without any.
     pub last_add_at: i64,
     /// It is complete beyond the position.
     pub is_ahead: bool,
@@ -145,33 +149,39 @@ pub struct Found {
 mod tests {
     use super::*;
     use crate::{
-        chunk::Grain,
+        chunk::{Grain, View},
         window::{Date, Minute, Window},
     };
 
     const WINDOW: Window = Window { minute: Minute(0), date: Date(20_157), late: false };
 
+    /// Encoded: no corp, region and store, the member and the channel.
+    const PLACE: &[u8] = b"\0\0\0\x03mei\x03sms";
+    const STAFF: &[u8] = b"\0\0\0\x03mei\0";
+    const CHANNEL: &[u8] = b"\0\0\0\0\x03sms";
+
     fn boards() -> (Boards, Places, [Key; 2]) {
         let mut places = Places::default();
-        let keys = [b"staff".as_slice(), b"channel"].map(|name| Key::new(Grain::Board, places.intern(name), WINDOW));
+        let keys = [View::Staff, View::Channel]
+            .map(|view| Key::new(Grain::Board, places.intern_for_boards(PLACE, view), WINDOW));
         (Boards::new(Registers::new(Grain::Board, 4, 0)), places, keys)
     }
 
-    /// Name, adds, records and last add of the rows that are drained.
+    /// Place, adds, records and last add of the rows that are drained.
     fn drained(boards: &mut Boards, places: &Places) -> Vec<(Vec<u8>, u64, u32, i64)> {
         let mut rows = Rows::default();
         boards.drain(places, b"", 9, &mut rows);
         let mut rest = rows.bytes.as_slice();
         let mut found = Vec::new();
         for _ in 0..rows.count {
-            let name: Vec<u8> = rest.iter().copied().take_while(u8::is_ascii_lowercase).collect();
-            let (row, more) = rest.split_at(name.len() + 2 + 1 + 8 + COUNTERS * 8 + 4 + 8 + 8);
+            let (place, row) = rest.split_at(STAFF.len());
+            let (row, more) = row.split_at(2 + 1 + 8 + COUNTERS * 8 + 4 + 8 + 8);
             let number = |at: usize| u64::from_le_bytes(row[at..at + 8].try_into().unwrap());
-            let counters = name.len() + 11;
+            let counters = 2 + 1 + 8;
             let events = counters + COUNTERS * 8;
             let records = u32::from_le_bytes(row[events..events + 4].try_into().unwrap());
             let last = i64::from_le_bytes(row[events + 12..].try_into().unwrap());
-            found.push((name, number(counters + Counter::Adds.index() * 8), records, last));
+            found.push((place.to_vec(), number(counters + Counter::Adds.index() * 8), records, last));
             rest = more;
         }
         found
@@ -183,7 +193,7 @@ mod tests {
         for (occurred_at, counter) in [(70, Counter::Adds), (50, Counter::Adds), (90, Counter::Scans)] {
             boards.add(3, &[Some((counter, 1)), None], occurred_at, || keys);
         }
-        let expected = [(b"staff".to_vec(), 2, 3, 70), (b"channel".to_vec(), 2, 3, 70)];
+        let expected = [(STAFF.to_vec(), 2, 3, 70), (CHANNEL.to_vec(), 2, 3, 70)];
         assert_eq!(drained(&mut boards, &places), expected);
         assert!(drained(&mut boards, &places).is_empty(), "nothing changed since");
     }
@@ -192,15 +202,24 @@ mod tests {
     fn row_is_written_again_at_the_start_only_where_it_lacks_or_differs() {
         let mut values = [0; COUNTERS];
         values[Counter::Adds.index()] = 5;
-        let found = Found { values, events: 5, last_add_at: 70, is_ahead: false };
-        let (other, ahead) = (Found { events: 4, ..found }, Found { events: 6, is_ahead: true, ..found });
-        for (row, expected) in [(None, true), (Some(other), true), (Some(found), false), (Some(ahead), false)] {
+        let found = |events, is_ahead| Found { register: Register::of(&values, events), last_add_at: 70, is_ahead };
+        for (row, expected) in
+            [(None, true), (Some(found(4, false)), true), (Some(found(5, false)), false), (Some(found(6, true)), false)]
+        {
             let (mut boards, places, [key, _]) = boards();
             boards.load(key, &values, 5);
-            assert_eq!(boards.compare(key, row.as_ref()), expected);
-            let last = row.map_or(0, |row| row.last_add_at);
-            let rows = if expected { vec![(b"staff".to_vec(), 5, 5, last)] } else { Vec::new() };
+            let last = row.as_ref().map_or(0, |row| row.last_add_at);
+            assert_eq!(boards.compare(row.map(|row| (key, row))), expected);
+            let rows = if expected { vec![(STAFF.to_vec(), 5, 5, last)] } else { Vec::new() };
             assert_eq!(drained(&mut boards, &places), rows);
         }
+    }
+
+    #[test]
+    fn row_that_nothing_counts_any_more_becomes_zeros() {
+        let (mut boards, places, [_, key]) = boards();
+        let row = Found { register: Register::of(&[1; COUNTERS], 1), last_add_at: 70, is_ahead: false };
+        assert!(boards.compare([(key, row)]));
+        assert_eq!(drained(&mut boards, &places), [(CHANNEL.to_vec(), 0, 0, 70)]);
     }
 }

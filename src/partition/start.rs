@@ -6,74 +6,13 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{Config, Decision, Partition, board_places};
+use super::{Config, Fact, Loaded, Partition, board_keys, loaded::Held};
 use crate::{
-    batch::{Batch, Origin, Tally, encode_origin, encode_place},
+    batch::{Batch, Origin, encode_origin, encode_place},
     chunk::{Boards, COUNTERS, Found, Grain, Key, Places, Registers},
     dedup::Horizon,
-    directory::Channel,
-    enrich::Dimensions,
-    event::Weight,
     mutants::planted,
-    window::{Date, Window},
 };
-
-/// What the warehouse holds of one partition.
-#[derive(Clone, Debug, Default)]
-pub struct Loaded {
-    /// The ledger's position; `None` where no flush was ever completed.
-    pub next_offset: Option<u64>,
-    /// Of the chunk of minutes in which the position lies; all 0 at its start.
-    pub tally: Tally,
-    /// Records counted in the chunk of days in which the position lies, by the ledger.
-    pub day_counted: u64,
-    /// Earliest and latest business day of these.
-    pub day_dates: Option<(Date, Date)>,
-    /// Registers of the chunks in which the position lies, and of later ones.
-    pub minutes: Vec<Row>,
-    pub days: Vec<Row>,
-    pub boards: Vec<Row>,
-    /// Facts at and beyond the position.
-    pub facts: Vec<Fact>,
-    /// The topic whose records the ledger counted; `None` where it is not known.
-    pub topic_id: Option<String>,
-}
-
-/// One register as the warehouse holds it; by day, `window.minute` has no meaning.
-#[derive(Clone, Debug)]
-pub struct Row {
-    pub chunk: u64,
-    pub corp_id: String,
-    pub region_id: String,
-    pub store_id: String,
-    pub staff_id: String,
-    pub channel: String,
-    pub window: Window,
-    pub values: [u64; COUNTERS],
-    pub events: u32,
-    /// For boards: when its last add occurred, milliseconds since the epoch; 0 without any.
-    pub last_add_at: i64,
-    /// The row is complete below this offset.
-    pub upto: u64,
-}
-
-/// One counted record as the warehouse holds it.
-#[derive(Clone, Debug)]
-pub struct Fact {
-    pub offset: u64,
-    pub corp_id: String,
-    pub staff_id: String,
-    pub region_id: String,
-    pub store_id: String,
-    pub channel: String,
-    pub channel_group: String,
-    pub window: Window,
-    pub weight: Weight,
-    /// Milliseconds since the epoch.
-    pub occurred_at: i64,
-    /// Record timestamp minus `occurred_at`, milliseconds.
-    pub lateness_ms: i64,
-}
 
 /// The rows of a chunk do not add up to the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,9 +32,10 @@ impl Partition {
     ///
     /// # Errors
     /// The rows do not add up to the ledger.
-    pub fn start(config: &Config, origin: Origin, loaded: Loaded, log_start: u64) -> Result<Self, Mismatch> {
+    pub fn start(config: &Config, origin: Origin, mut loaded: Loaded, log_start: u64) -> Result<Self, Mismatch> {
         let ledger_position = loaded.next_offset.unwrap_or(0);
         let position = ledger_position.max(log_start);
+        let (leans_until, reach) = (loaded.reaches(ledger_position), loaded.rows.uptos().max().unwrap_or(0));
         let mut partition = Self {
             encoded: encode_origin(&origin),
             origin,
@@ -103,7 +43,7 @@ impl Partition {
             position,
             warmed: 0,
             horizon: Horizon::new(&config.dedup),
-            places: Places::default(),
+            places: std::mem::take(&mut loaded.rows.places),
             minute: Registers::new(Grain::Minute, config.chunk.bits, ledger_position),
             day: Registers::new(Grain::Day, config.chunk.day_bits, ledger_position),
             boards: Boards::new(Registers::new(Grain::Board, config.chunk.day_bits, ledger_position)),
@@ -113,21 +53,20 @@ impl Partition {
             decided: FxHashMap::default(),
             decided_below: ledger_position,
             unread: Vec::new(),
-            leans_until: loaded.reaches(ledger_position),
+            leans_until,
         };
         let (minute, day, places) = (&mut partition.minute, &mut partition.day, &mut partition.places);
-        load(minute, places, &loaded.minutes, ledger_position);
-        check(minute, places, &loaded.minutes, &loaded.facts, loaded.tally.counted)?;
+        load(minute, &loaded.rows.minutes, ledger_position);
+        check(minute, places, &loaded.rows.minutes, &loaded.facts, loaded.tally.counted)?;
         if !planted!(OpenChunkNotLoaded) {
-            load(day, places, &loaded.days, ledger_position);
-            check(day, places, &loaded.days, &loaded.facts, loaded.day_counted)?;
+            load(day, &loaded.rows.days, ledger_position);
+            check(day, places, &loaded.rows.days, &loaded.facts, loaded.day_counted)?;
         }
-        partition.load_boards(&loaded, ledger_position);
+        partition.load_boards(loaded.rows.days, loaded.rows.boards, &loaded.facts, ledger_position);
         // Where the log still holds the whole horizon, the same duplicates are found again. Where it does not, a record
         // below the high water that has no fact was one, though its first delivery is gone.
         if log_start > 0 && log_start > ledger_position.saturating_sub(u64::from(config.dedup.records)) {
-            let upto = loaded.rows().map(|row| row.upto);
-            partition.decided_below = upto.max().unwrap_or(0).max(ledger_position);
+            partition.decided_below = reach.max(ledger_position);
         }
         let (mut unread, mut ahead): (Vec<_>, Vec<Fact>) =
             loaded.facts.into_iter().partition(|fact| fact.offset < position);
@@ -148,36 +87,27 @@ impl Partition {
     }
 
     /// The registers for boards out of those by day, see [`Boards`].
-    fn load_boards(&mut self, loaded: &Loaded, position: u64) {
+    fn load_boards(&mut self, days: Vec<Held>, boards: Vec<Held>, facts: &[Fact], position: u64) {
         let chunk = self.day.chunk();
-        let beyond = self.beyond(&loaded.facts);
+        let beyond = self.beyond(facts);
         let mut encoded = Vec::new();
-        for row in loaded.days.iter().filter(|row| row.chunk == chunk) {
-            let dimensions = row.dimensions();
-            encode_place(&mut encoded, &row.corp_id, &row.staff_id, &dimensions);
-            let key = Key::new(Grain::Day, self.places.intern(&encoded), row.window);
-            let (less, fewer) = beyond.get(&key).copied().unwrap_or_default();
-            let mut values = row.values;
+        for row in days.into_iter().filter(|row| row.chunk == chunk) {
+            let (less, fewer) = beyond.get(&row.key).copied().unwrap_or_default();
+            let mut values = row.register.values();
             for (value, less) in values.iter_mut().zip(less) {
                 *value = value.saturating_sub(less);
             }
-            for place in board_places(&mut self.places, &mut encoded, &row.corp_id, &row.staff_id, &dimensions) {
-                let key = Key::new(Grain::Board, place, row.window);
-                self.boards.load(key, &values, row.events.saturating_sub(fewer));
+            encoded.clear();
+            encoded.extend_from_slice(self.places.encoded(row.key.place()));
+            for key in board_keys(&mut self.places, &encoded, row.key) {
+                self.boards.load(key, &values, row.register.events().saturating_sub(fewer));
             }
         }
-        let mut found: FxHashMap<Key, Found> = FxHashMap::default();
-        let mut keys: Vec<_> = self.boards.keys().collect();
-        for row in loaded.boards.iter().filter(|row| row.chunk == chunk) {
-            encode_place(&mut encoded, &row.corp_id, &row.staff_id, &row.dimensions());
-            let key = Key::new(Grain::Board, self.places.intern(&encoded), row.window);
-            let Row { values, events, last_add_at, upto, .. } = *row;
-            found.insert(key, Found { values, events, last_add_at, is_ahead: upto > position });
-            keys.push(key);
-        }
-        for key in keys {
-            self.changed |= self.boards.compare(key, found.get(&key));
-        }
+        let found = boards.into_iter().filter(|row| row.chunk == chunk).map(|row| {
+            let Held { key, register, last_add_at, upto, .. } = row;
+            (key, Found { register, last_add_at, is_ahead: upto > position })
+        });
+        self.changed |= self.boards.compare(found);
     }
 
     /// What the loaded registers by day count of these facts, which lie beyond the ledger: counters and records.
@@ -210,12 +140,9 @@ impl Partition {
             let place = self.places.intern(&encoded);
             let additions = fact.weight.counters(fact.lateness_ms, dimensions.is_transfer());
             self.minute.add(Key::new(Grain::Minute, place, fact.window), fact.offset, &additions);
-            let at = self.day.add(Key::new(Grain::Day, place, fact.window), fact.offset, &additions);
-            let places = &mut self.places;
-            self.boards.add(at, &additions, fact.occurred_at, || {
-                board_places(places, &mut encoded, &fact.corp_id, &fact.staff_id, &dimensions)
-                    .map(|place| Key::new(Grain::Board, place, fact.window))
-            });
+            let (key, places) = (Key::new(Grain::Day, place, fact.window), &mut self.places);
+            let at = self.day.add(key, fact.offset, &additions);
+            self.boards.add(at, &additions, fact.occurred_at, || board_keys(places, &encoded, key));
             self.tally.received += 1;
             self.tally.counted += 1;
             self.tally.extend_dates(fact.window.date);
@@ -227,13 +154,10 @@ impl Partition {
     }
 }
 
-fn load(registers: &mut Registers, places: &mut Places, rows: &[Row], position: u64) {
-    let mut encoded = Vec::new();
+fn load(registers: &mut Registers, rows: &[Held], position: u64) {
     let chunk = registers.chunk();
     for row in rows.iter().filter(|row| row.chunk == chunk) {
-        encode_place(&mut encoded, &row.corp_id, &row.staff_id, &row.dimensions());
-        let key = Key::new(registers.grain(), places.intern(&encoded), row.window);
-        registers.load(key, &row.values, row.events, row.upto, position);
+        registers.load(row.key, row.register.clone(), row.upto, position);
     }
 }
 
@@ -241,12 +165,12 @@ fn load(registers: &mut Registers, places: &mut Places, rows: &[Row], position: 
 fn check(
     registers: &Registers,
     places: &mut Places,
-    rows: &[Row],
+    rows: &[Held],
     facts: &[Fact],
     ledger: u64,
 ) -> Result<(), Mismatch> {
     let chunk = registers.chunk();
-    let all: u64 = rows.iter().filter(|row| row.chunk == chunk).map(|row| u64::from(row.events)).sum();
+    let all: u64 = rows.iter().filter(|row| row.chunk == chunk).map(|row| u64::from(row.register.events())).sum();
     let mut beyond = 0;
     for fact in facts {
         beyond += u64::from(holds(registers, places, fact).is_some());
@@ -264,43 +188,4 @@ fn holds(registers: &Registers, places: &mut Places, fact: &Fact) -> Option<Key>
     let key = Key::new(registers.grain(), places.intern(&encoded), fact.window);
     let is_in = fact.offset < registers.end() && registers.high_water(key).is_some_and(|upto| fact.offset < upto);
     is_in.then_some(key)
-}
-
-impl Loaded {
-    fn rows(&self) -> impl Iterator<Item = &Row> {
-        self.minutes.iter().chain(&self.days).chain(&self.boards)
-    }
-
-    /// How far rows reach beyond the ledger; 0 where none does.
-    fn reaches(&self, ledger: u64) -> u64 {
-        let facts = self.facts.iter().map(|fact| fact.offset + 1);
-        let rows = self.rows().map(|row| row.upto);
-        facts.chain(rows).filter(|reach| *reach > ledger).max().unwrap_or(0)
-    }
-}
-
-impl Row {
-    /// The group of the channel is no part of a register.
-    fn dimensions(&self) -> Dimensions<'_> {
-        let channel = Channel { key: &self.channel, group: "" };
-        Dimensions { region_id: &self.region_id, store_id: &self.store_id, channel }
-    }
-}
-
-impl Fact {
-    fn dimensions(&self) -> Dimensions<'_> {
-        let channel = Channel { key: &self.channel, group: &self.channel_group };
-        Dimensions { region_id: &self.region_id, store_id: &self.store_id, channel }
-    }
-}
-
-impl From<Fact> for Decision {
-    fn from(fact: Fact) -> Self {
-        Self {
-            region_id: fact.region_id,
-            store_id: fact.store_id,
-            channel: fact.channel,
-            channel_group: fact.channel_group,
-        }
-    }
 }

@@ -41,6 +41,8 @@ pub struct Request {
     /// Repeated in the answers, by which those to an earlier request are told apart.
     pub number: u64,
     pub partitions: Vec<(Slot, Origin)>,
+    /// What they took when they were held for want of room, in bytes.
+    pub took: usize,
     pub answer_to: mpsc::Sender<Answer>,
 }
 
@@ -56,6 +58,8 @@ pub struct Answer {
 pub enum Outcome {
     /// To be read from this offset on.
     Ready { partition: Box<Partition>, read_from: u64, ledger: Option<u64>, absences: u64 },
+    /// There is no room for it, which takes so many bytes.
+    TooLarge(usize),
     /// Not to be read until a person has looked, or time has passed.
     Held { cause: Cause, detail: String },
 }
@@ -140,7 +144,7 @@ impl<K: Sink, B: Brokers> Loader<K, B> {
         // A partition that is asked for again before the answer stands here twice; librdkafka refuses to look it up twice.
         let asked = requests.iter().flat_map(|request| &request.partitions).map(|(_, origin)| origin.clone());
         let origins: Vec<_> = asked.collect::<BTreeSet<_>>().into_iter().collect();
-        let began = Instant::now();
+        let (began, took) = (Instant::now(), requests.iter().map(|request| request.took).sum());
         let mut incarnations;
         let (bounds, mut loaded) = loop {
             let mut bounds = self.bounds(origins.clone()).await?;
@@ -150,7 +154,7 @@ impl<K: Sink, B: Brokers> Loader<K, B> {
             if !planted!(LoadWithoutSync) {
                 self.sink.sync().await?;
             }
-            let loaded = self.sink.load(&labels, &self.config.chunk).await?;
+            let loaded = self.sink.load(&labels, &self.config.chunk, self.shared.turns.room(took)).await?;
             let beyond =
                 |(label, loaded): (&Origin, &Loaded)| loaded.next_offset > bounds.ends.get(&label.broker()).copied();
             if began.elapsed() > SETTLE || !loaded.iter().any(beyond) {
@@ -215,6 +219,9 @@ impl<K: Sink, B: Brokers> Loader<K, B> {
                 origin.topic, origin.topic
             );
             return Outcome::Held { cause: Cause::TopicRecreated, detail };
+        }
+        if let Some(bytes) = loaded.rows.too_large() {
+            return Outcome::TooLarge(bytes);
         }
         if loaded.next_offset.is_some() {
             self.shared.lost.look(&label, position, log_start);

@@ -3,6 +3,8 @@
 //! Invariant: never waits. What takes time (loading, inserting, writing letters) happens elsewhere and is collected
 //! at the next step, so that no partition waits for another.
 
+mod turns;
+
 use std::{
     sync::{Arc, mpsc},
     time::{Duration, Instant},
@@ -12,8 +14,7 @@ use rustc_hash::FxHashMap;
 
 use super::{
     Shared,
-    assigned::{Assigned, Memory, Phase, Tail},
-    bound::{self, Taken},
+    assigned::{Assigned, Phase, Tail},
     flush::Receipt,
     loader,
     monitor::Standing,
@@ -59,6 +60,8 @@ pub struct Links {
 /// The partitions of one member of the group.
 #[derive(Debug)]
 pub struct Worker<S> {
+    /// Among those of its process.
+    number: usize,
     source: S,
     shared: Arc<Shared>,
     links: Links,
@@ -76,8 +79,9 @@ pub struct Worker<S> {
 }
 
 impl<S: Source> Worker<S> {
-    pub fn new(source: S, shared: Arc<Shared>, links: Links, now: Instant) -> Self {
+    pub fn new(number: usize, source: S, shared: Arc<Shared>, links: Links, now: Instant) -> Self {
         Self {
+            number,
             source,
             shared,
             links,
@@ -153,8 +157,8 @@ impl<S: Source> Worker<S> {
             Signal::Assigned(partitions) => {
                 self.shared.metrics.rebalances.inc();
                 tracing::info!(count = partitions.len(), "partitions assigned");
-                let held = |origin| Assigned { origin, phase: Phase::Held { until: now }, entered: 0, since: now };
-                self.assigned.extend(partitions.into_iter().map(|(slot, origin)| (slot, held(origin))));
+                let new = |(slot, origin)| (slot, Assigned::new(origin, now));
+                self.assigned.extend(partitions.into_iter().map(new));
             }
             Signal::Revoked(slots) => {
                 self.shared.metrics.rebalances.inc();
@@ -216,7 +220,9 @@ impl<S: Source> Worker<S> {
 
     /// Takes what the loader and the flush have to say.
     fn collect(&mut self, now: Instant) -> Result<(), Error> {
+        let mut answered = false;
         while let Ok(answer) = self.links.answers.try_recv() {
+            answered = true;
             let Some(assigned) = self.assigned.get_mut(&answer.slot) else { continue };
             if !matches!(assigned.phase, Phase::Loading(number) if number == answer.number) {
                 continue;
@@ -231,13 +237,20 @@ impl<S: Source> Worker<S> {
                     self.batch.opened.push(Opened { origin, topic_id, ledger, position, leans_until, absences });
                     self.source.start(answer.slot, read_from)?;
                     assigned.phase = Phase::Live(partition, Tail::default());
-                    assigned.since = now;
+                    assigned.begin(now);
+                }
+                loader::Outcome::TooLarge(bytes) => {
+                    assigned.shed(bytes, now, &self.shared.holds);
                 }
                 loader::Outcome::Held { cause, detail } => {
                     self.shared.holds.hold(&assigned.origin, cause, &detail);
                     assigned.phase = Phase::Held { until: now + HELD_RETRY };
                 }
             }
+        }
+        if answered {
+            // Whatever is loaded next has the room that is left.
+            self.shared.turns.tell(self.number, self.stand(now));
         }
         while let Ok(receipt) = self.links.receipts.try_recv() {
             enter(&mut self.source, &mut self.assigned, &receipt)?;
@@ -270,6 +283,7 @@ impl<S: Source> Worker<S> {
                 Phase::Broken(position) if position <= assigned.entered => Phase::Held { until: now },
                 Phase::Held { until } if until <= now => {
                     due.push((slot, origin.clone()));
+                    assigned.since = now;
                     Phase::Loading(self.requested + 1)
                 }
                 other => other,
@@ -277,9 +291,11 @@ impl<S: Source> Worker<S> {
         }
         if !due.is_empty() {
             self.requested += 1;
-            let answer_to = self.links.answer_to.clone();
+            let took = due.iter().filter_map(|(slot, _)| self.assigned.get(slot)).map(|assigned| assigned.took).sum();
+            self.shared.turns.tell(self.number, self.stand(now));
+            let (number, answer_to) = (self.requested, self.links.answer_to.clone());
             // The loader ends at shutdown alone.
-            let _ = self.links.requests.send(loader::Request { number: self.requested, partitions: due, answer_to });
+            let _ = self.links.requests.send(loader::Request { number, partitions: due, took, answer_to });
         }
         Ok(())
     }
@@ -316,45 +332,6 @@ impl<S: Source> Worker<S> {
         (now >= self.flush_at || self.batch.bytes() >= self.shared.batch_bytes_full) && self.waiting.is_none()
     }
 
-    /// Has partitions take turns where all together take too much. What they counted was drained just before.
-    fn keep_within(&mut self, now: Instant) -> Result<(), Error> {
-        if planted!(LimitIgnored) {
-            return Ok(());
-        }
-        let (mut read, mut held, mut awaited) = (Vec::new(), Vec::new(), false);
-        for (&slot, assigned) in &self.assigned {
-            let taken = |bytes| (Taken { bytes, age: now.saturating_duration_since(assigned.since) }, slot);
-            match assigned.phase.memory(now) {
-                Memory::Read(bytes) => read.push(taken(bytes)),
-                Memory::Shed(bytes) => held.push(taken(bytes)),
-                Memory::Nothing => {}
-                Memory::Unknown => awaited = true,
-            }
-        }
-        // Nobody is taken up beside what is not known yet.
-        if awaited {
-            held.clear();
-        }
-        let taken = |all: &[(Taken, Slot)]| all.iter().map(|(taken, _)| *taken).collect::<Vec<_>>();
-        let verdict = bound::judge(self.shared.share, &taken(&read), &taken(&held));
-        for (Taken { bytes, .. }, slot) in verdict.hold.into_iter().map(|at| read[at]) {
-            self.source.hold(slot)?;
-            let Some(assigned) = self.assigned.get_mut(&slot) else { continue };
-            let detail = format!(
-                "it takes {} MiB, and waits for its turn; start another process, or raise `memory.limit_mib`",
-                bytes >> 20
-            );
-            self.shared.holds.hold(&assigned.origin, Cause::Memory, &detail);
-            (assigned.phase, assigned.since) = (Phase::Shed(bytes), now);
-        }
-        for (_, slot) in verdict.take_up.into_iter().map(|at| held[at]) {
-            if let Some(assigned) = self.assigned.get_mut(&slot) {
-                assigned.phase = Phase::Held { until: now };
-            }
-        }
-        Ok(())
-    }
-
     fn drain(&mut self) {
         for assigned in self.assigned.values_mut() {
             if let Phase::Live(partition, _) | Phase::Muted(partition) = &mut assigned.phase {
@@ -389,7 +366,7 @@ impl<S: Source> Worker<S> {
     pub fn partitions(&self) -> impl Iterator<Item = &Partition> {
         self.assigned.values().filter_map(|assigned| match &assigned.phase {
             Phase::Live(partition, _) | Phase::Muted(partition) => Some(&**partition),
-            Phase::Loading(_) | Phase::Broken(_) | Phase::Held { .. } | Phase::Shed(_) => None,
+            Phase::Loading(_) | Phase::Broken(_) | Phase::Held { .. } | Phase::Shed => None,
         })
     }
 

@@ -17,7 +17,7 @@ use super::{Config, Error, Sink, Table, load};
 use crate::{
     batch::{Origin, Rows},
     chunk,
-    partition::Loaded,
+    partition::{Loaded, Room},
 };
 
 /// Long enough for a distant server, short enough that one which is away is noticed within a flush or two.
@@ -155,8 +155,14 @@ impl Sink for ClickHouse {
         Ok(())
     }
 
-    async fn load(&self, origins: &[Origin], chunk: &chunk::Config) -> Result<FxHashMap<Origin, Loaded>, Error> {
-        limited("load partitions", load::load(&self.client, origins, chunk)).await
+    async fn load(
+        &self,
+        origins: &[Origin],
+        chunk: &chunk::Config,
+        room: Room,
+    ) -> Result<FxHashMap<Origin, Loaded>, Error> {
+        let loaded = load::load(&self.client, origins, chunk, room).await;
+        loaded.map_err(|source| Error::new("load partitions", source))
     }
 }
 
@@ -167,7 +173,7 @@ async fn limited<T>(
     answered(request).await.map_err(|source| Error::new(doing, source))
 }
 
-async fn answered<T>(
+pub(super) async fn answered<T>(
     request: impl Future<Output = Result<T, clickhouse::error::Error>>,
 ) -> Result<T, clickhouse::error::Error> {
     let answer = tokio::time::timeout(CONNECT_LIMIT + SEND_LIMIT + ANSWER_LIMIT, request).await;

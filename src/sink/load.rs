@@ -10,8 +10,8 @@ use crate::{
     batch::{Origin, Tally},
     chunk::{self, COUNTERS, Grain},
     event::{Counter, Direction, Type, Weight},
-    partition::{self, Fact, Loaded},
-    sink::Table,
+    partition::{self, Fact, Loaded, Room, let_go},
+    sink::{Table, clickhouse::answered},
     window::{Date, Minute, Window},
 };
 
@@ -80,14 +80,38 @@ struct Register<'a> {
 /// How long before the ledger's last row a fact beyond it may have been inserted, by the clocks of two servers.
 const CLOCKS_APART: &str = "INTERVAL 1 HOUR";
 
+/// Partitions whose open chunks count more records than this are asked for one after another: ClickHouse sorts what it is
+/// asked for at once, at most three rows for each record.
+const ASKED_AT_ONCE: u64 = 2_000_000;
+
+/// After so many rows it is seen whether there is room for what has come in.
+const ROWS_BETWEEN_LOOKS: usize = 4_096;
+
 pub(super) async fn load(
     client: &Client,
     origins: &[Origin],
     chunk: &chunk::Config,
+    room: Room,
 ) -> Result<FxHashMap<Origin, Loaded>, Error> {
     if origins.is_empty() {
         return Ok(FxHashMap::default());
     }
+    let mut loaded = answered(positions(client, origins, chunk)).await?;
+    for group in groups(&loaded) {
+        for (grain, bits) in [(Grain::Minute, chunk.bits), (Grain::Day, chunk.day_bits), (Grain::Board, chunk.day_bits)]
+        {
+            answered(registers(client, grain, bits, &group, &mut loaded, room)).await?;
+        }
+    }
+    Ok(loaded)
+}
+
+/// The ledger and the facts beyond it.
+async fn positions(
+    client: &Client,
+    origins: &[Origin],
+    chunk: &chunk::Config,
+) -> Result<FxHashMap<Origin, Loaded>, Error> {
     let mut loaded: FxHashMap<Origin, Loaded> =
         origins.iter().map(|origin| (origin.clone(), Loaded::default())).collect();
     for entries in ledger(client, origins).await?.into_values() {
@@ -106,16 +130,21 @@ pub(super) async fn load(
             loaded.facts.push(fact);
         }
     }
-    let minutes = registers(client, Grain::Minute, chunk.bits, &loaded);
-    let days = registers(client, Grain::Day, chunk.day_bits, &loaded);
-    let boards = registers(client, Grain::Board, chunk.day_bits, &loaded);
-    let (mut minutes, mut days, mut boards) = tokio::try_join!(minutes, days, boards)?;
-    for (origin, loaded) in &mut loaded {
-        loaded.minutes = minutes.remove(origin).unwrap_or_default();
-        loaded.days = days.remove(origin).unwrap_or_default();
-        loaded.boards = boards.remove(origin).unwrap_or_default();
-    }
     Ok(loaded)
+}
+
+/// Partitions to be asked for together.
+fn groups(loaded: &FxHashMap<Origin, Loaded>) -> Vec<Vec<Origin>> {
+    let (mut groups, mut records) = (vec![Vec::new()], 0);
+    for (origin, loaded) in loaded {
+        if records > 0 && records + loaded.day_counted > ASKED_AT_ONCE {
+            groups.push(Vec::new());
+            records = 0;
+        }
+        records += loaded.day_counted;
+        groups.last_mut().expect("there is one").push(origin.clone());
+    }
+    groups
 }
 
 /// `('topic', 0), …`: names of topics hold neither quotes nor backslashes.
@@ -225,18 +254,20 @@ async fn registers(
     client: &Client,
     grain: Grain,
     bits: u32,
-    loaded: &FxHashMap<Origin, Loaded>,
-) -> Result<FxHashMap<Origin, Vec<partition::Row>>, Error> {
+    origins: &[Origin],
+    loaded: &mut FxHashMap<Origin, Loaded>,
+    room: Room,
+) -> Result<(), Error> {
     // Rows lie on the days that the ledger names, or on those of the facts beyond it.
-    let dates = loaded.values().flat_map(|loaded| {
+    let dates = origins.iter().map(|origin| &loaded[origin]).flat_map(|loaded| {
         let facts = loaded.facts.iter().map(|fact| (fact.window.date, fact.window.date));
         facts.chain(loaded.tally.dates).chain(loaded.day_dates)
     });
-    let Some((first, last)) = dates.reduce(join) else { return Ok(FxHashMap::default()) };
-    let chunks: Vec<_> = loaded
+    let Some((first, last)) = dates.reduce(join) else { return Ok(()) };
+    let chunks: Vec<_> = origins
         .iter()
-        .flat_map(|(origin, loaded)| {
-            let chunk = loaded.next_offset.unwrap_or(0) >> bits;
+        .flat_map(|origin| {
+            let chunk = loaded[origin].next_offset.unwrap_or(0) >> bits;
             [chunk, chunk + 1].map(|chunk| format!("('{}', {}, {chunk})", origin.topic, origin.partition))
         })
         .collect();
@@ -263,14 +294,19 @@ async fn registers(
     // Looking up the type of every field of every row took two thirds of the time of a start; the types are those of
     // our own schema, which is checked before.
     let mut cursor = client.clone().with_validation(false).query(&sql).fetch::<Register<'_>>()?;
-    let mut rows: Vec<(&Origin, Vec<partition::Row>)> = loaded.keys().map(|origin| (origin, Vec::new())).collect();
+    let (mut scratch, mut rows) = (Vec::new(), 0_usize);
     while let Some(row) = cursor.next().await? {
         let of = |origin: &Origin| origin.partition == row.src_partition && *origin.topic == *row.src_topic;
-        if let Some((_, rows)) = rows.iter_mut().find(|(origin, _)| of(origin)) {
-            rows.push(row.into());
+        if let Some(loaded) = origins.iter().find(|origin| of(origin)).and_then(|origin| loaded.get_mut(origin)) {
+            loaded.rows.take(grain, &(&row).into(), &mut scratch);
+        }
+        rows += 1;
+        if rows.is_multiple_of(ROWS_BETWEEN_LOOKS) {
+            let_go(loaded.values_mut(), room);
         }
     }
-    Ok(rows.into_iter().map(|(origin, rows)| (origin.clone(), rows)).collect())
+    let_go(loaded.values_mut(), room);
+    Ok(())
 }
 
 fn origin(topic: &str, partition: u32) -> Origin {
@@ -297,19 +333,20 @@ impl StoredFact {
     }
 }
 
-impl From<Register<'_>> for partition::Row {
-    fn from(row: Register<'_>) -> Self {
+impl<'a> From<&'a Register<'a>> for partition::Row<'a> {
+    fn from(row: &'a Register<'a>) -> Self {
+        let &Register { corp_id, region_id, store_id, staff_id, channel, events, last_add_at, .. } = row;
         Self {
             chunk: row.src_chunk,
-            corp_id: row.corp_id.to_owned(),
-            region_id: row.region_id.to_owned(),
-            store_id: row.store_id.to_owned(),
-            staff_id: row.staff_id.to_owned(),
-            channel: row.channel.to_owned(),
+            corp_id,
+            region_id,
+            store_id,
+            staff_id,
+            channel,
             window: Window { minute: Minute(row.minute), date: Date(row.business_date), late: row.late },
-            values: row.counters,
-            events: row.events,
-            last_add_at: row.last_add_at,
+            values: &row.counters,
+            events,
+            last_add_at,
             upto: crate::batch::upto(row.version),
         }
     }

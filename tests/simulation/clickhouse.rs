@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use yinliu::{
     batch::{Origin, Rows},
     chunk,
-    partition::Loaded,
+    partition::{Loaded, Room, let_go},
     sink::{Class, Error, Sink, Table},
 };
 
@@ -408,17 +408,23 @@ impl Sink for Connection {
         .await
     }
 
-    async fn load(&self, origins: &[Origin], chunk: &chunk::Config) -> Result<FxHashMap<Origin, Loaded>, Error> {
+    async fn load(
+        &self,
+        origins: &[Origin],
+        chunk: &chunk::Config,
+        room: Room,
+    ) -> Result<FxHashMap<Origin, Loaded>, Error> {
         let starts = self.starts.lock().unwrap().clone();
         self.answer(|state| {
             let seen = state.seen();
-            let loaded: BTreeMap<_, _> =
+            let mut loaded: BTreeMap<_, _> =
                 origins.iter().map(|origin| (origin.clone(), seen.load(origin, chunk))).collect();
             for (origin, loaded) in &loaded {
                 let facts = loaded.facts.iter().map(|fact| fact.offset).collect();
                 let (ledger, log_begins) = (loaded.next_offset.unwrap_or(0), starts[&origin.broker()]);
                 state.starts.push(Start { origin: origin.clone(), ledger, log_begins, facts });
             }
+            let_go(loaded.values_mut(), room);
             loaded.into_iter().collect()
         })
         .await

@@ -79,7 +79,7 @@ impl Plan {
             workers: usize::try_from(dice.between(1, 2)).unwrap(),
             flush_interval: Duration::from_millis(dice.between(100, 1_000)),
             batch_bytes_full: usize::try_from(dice.between(1_000, 16_000)).unwrap(),
-            share: if dice.chance(300) { usize::try_from(dice.between(3_000, 90_000)).unwrap() } else { usize::MAX },
+            limit: if dice.chance(300) { usize::try_from(dice.between(3_000, 90_000)).unwrap() } else { usize::MAX },
             delay: Duration::from_millis(delay_ms),
             letters_refused: maybe(dice, 300),
             metrics: Arc::clone(metrics),

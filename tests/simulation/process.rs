@@ -3,7 +3,7 @@
 //! Invariant: what is simulated is what lies outside of the process; inside everything is the program's.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, atomic::AtomicU64},
     time::{Duration, Instant},
 };
@@ -20,6 +20,7 @@ use yinliu::{
     partition,
     pipeline::{
         Shared,
+        bound::Turns,
         flush::{Flush, Stopped},
         hold::Holds,
         loader::Loader,
@@ -46,8 +47,8 @@ pub(super) struct Settings {
     pub(super) workers: usize,
     pub(super) flush_interval: Duration,
     pub(super) batch_bytes_full: usize,
-    /// Memory of the partitions of a worker; where it is small they take turns.
-    pub(super) share: usize,
+    /// Memory of the partitions of a process; where it is small they take turns.
+    pub(super) limit: usize,
     pub(super) delay: Duration,
     /// Letters that come back, of a thousand.
     pub(super) letters_refused: u64,
@@ -56,11 +57,11 @@ pub(super) struct Settings {
 
 impl std::fmt::Debug for Settings {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { partition, workers, flush_interval, batch_bytes_full, share, delay, letters_refused, metrics: _ } =
+        let Self { partition, workers, flush_interval, batch_bytes_full, limit, delay, letters_refused, metrics: _ } =
             self;
         let mut fields = formatter.debug_struct("Settings");
         fields.field("partition", partition).field("workers", workers).field("flush_interval", flush_interval);
-        fields.field("batch_bytes_full", batch_bytes_full).field("share", share).field("delay", delay);
+        fields.field("batch_bytes_full", batch_bytes_full).field("limit", limit).field("delay", delay);
         fields.field("letters_refused", letters_refused).finish_non_exhaustive()
     }
 }
@@ -79,9 +80,20 @@ pub(super) struct Process {
     flush: JoinHandle<Result<(), Stopped>>,
     loader: JoinHandle<Result<(), sink::Error>>,
     abandon: CancellationToken,
+    rounds: Rounds,
     settings: Settings,
     /// Of all topics.
     partitions: usize,
+}
+
+/// In a round each worker drains at least once, and judges. What is read through two of them was known to all who judged
+/// in the second one.
+#[derive(Default)]
+struct Rounds {
+    drained: BTreeSet<usize>,
+    /// What partitions took at least, in bytes, that were read through the last round, and through the one that runs.
+    last: BTreeMap<Origin, usize>,
+    running: BTreeMap<Origin, usize>,
 }
 
 /// A process that takes its leave.
@@ -96,7 +108,7 @@ pub(super) struct Closing {
 /// Records of one read, of less than a kilobyte each.
 const READ_BYTES_MAX: usize = 12 << 10;
 
-/// Of a worker's share of memory: a partition that takes less than this part of it is never held.
+/// Of the limit of memory: a partition that takes less than this part of it is never held.
 const SMALL: usize = 256;
 
 /// Of one encoded register, with the short names of a history.
@@ -115,13 +127,13 @@ impl Process {
         let (requests, requested) = tokio::sync::mpsc::unbounded_channel();
         let (ends, sampled) = tokio::sync::mpsc::unbounded_channel();
         let (mut workers, mut receipts) = (Vec::new(), Vec::new());
-        for _ in 0..settings.workers {
+        for number in 0..settings.workers {
             let (receipt_to, from_flush) = std::sync::mpsc::channel();
             let (answer_to, answers) = std::sync::mpsc::channel();
             let (batches, requests) = (batches.clone(), requests.clone());
             let links = Links { batches, receipts: from_flush, requests, answers, answer_to };
             receipts.push(receipt_to);
-            workers.push(Worker::new(log.join(&life), Arc::clone(&shared), links, now()));
+            workers.push(Worker::new(number, log.join(&life), Arc::clone(&shared), links, now()));
         }
         // A batch that is full, the one that waits, and of each what a last read brought.
         let facts_bytes_max = 2 * settings.workers * (settings.batch_bytes_full + READ_BYTES_MAX);
@@ -155,6 +167,7 @@ impl Process {
             loader: tokio::spawn(loader),
             abandon,
             life,
+            rounds: Rounds::default(),
             settings: settings.clone(),
             partitions: log.origins().len(),
         }
@@ -166,16 +179,16 @@ impl Process {
 
     /// One step of one worker, after which what it holds is within its bounds.
     pub(super) fn step(&mut self, worker: usize) {
-        let worker = &mut self.workers[worker];
-        // Beyond the share of memory grows what is read from one drain to the next: as much as a batch holds.
-        let drained = if worker.drains(now()) { taken(worker) } else { BTreeMap::new() };
+        let number = worker;
+        let worker = &mut self.workers[number];
+        let drains = worker.drains(now());
         worker.step(now(), wall_ms(), Duration::ZERO).unwrap();
-        let Settings { partition: partition::Config { chunk, dedup }, batch_bytes_full, share, .. } = &self.settings;
-        // What chunks ended in this step no longer take is not looked for.
-        let least = |(origin, after)| drained.get(origin).map(|before: &usize| *before.min(after));
-        let read: Vec<_> = taken(worker).iter().filter_map(least).filter(|bytes| *bytes > share / SMALL).collect();
-        let within = read.len() < 2 || read.iter().sum::<usize>() <= *share;
-        assert!(within, "partitions of {read:?} bytes are read on, of which {share} may be");
+        if drains {
+            self.rounds.drained.insert(number);
+        }
+        self.check_turns();
+        let (worker, Settings { partition: partition::Config { chunk, dedup }, batch_bytes_full, .. }) =
+            (&self.workers[number], &self.settings);
         // One by minute, one by day and two for boards of each record at most.
         let registers = (1 << chunk.bits) + 3 * (1 << chunk.day_bits);
         let horizon = usize::try_from(dedup.records).unwrap();
@@ -189,6 +202,26 @@ impl Process {
         let drained = self.partitions * registers * REGISTER_BYTES_MAX;
         let (bytes, most) = (worker.bytes(), 2 * (batch_bytes_full + 2 * READ_BYTES_MAX + drained));
         assert!(bytes <= most, "{bytes} bytes of rows wait, at most {most} may");
+    }
+
+    /// Partitions beyond the limit take turns: what is read from one drain to the next grows, as much as a batch holds, and
+    /// chunks end; so it is the least that each took which counts.
+    fn check_turns(&mut self) {
+        let (Rounds { drained, last, running }, limit) = (&mut self.rounds, self.settings.limit);
+        let now: BTreeMap<_, _> = self.workers.iter().flat_map(taken).collect();
+        running.retain(|origin, _| now.contains_key(origin));
+        for (origin, least) in running.iter_mut() {
+            *least = now[origin].min(*least);
+        }
+        if drained.len() < self.workers.len() {
+            return;
+        }
+        let through = running.iter().filter_map(|(origin, least)| last.get(origin).map(|before| *before.min(least)));
+        let read: Vec<_> = through.filter(|bytes| *bytes > limit / SMALL).collect();
+        let within = read.len() < 2 || read.iter().sum::<usize>() <= limit;
+        assert!(within, "partitions of {read:?} bytes are read on, of which {limit} may be");
+        drained.clear();
+        *last = std::mem::replace(running, now);
     }
 
     /// What the process does every second.
@@ -275,7 +308,7 @@ fn shared(settings: &Settings, log: &Arc<Log>, life: &Arc<Life>, reference: Arc<
         flush_interval: settings.flush_interval,
         flush_epoch: now(),
         batch_bytes_full: settings.batch_bytes_full,
-        share: settings.share,
+        turns: Turns::new(settings.limit, settings.workers),
         wall_ms,
         random,
     }

@@ -13,7 +13,7 @@ use yinliu::{
     directory::{Directory, OrgRow, Publication},
     event::Record,
     migrate,
-    partition::{Config, Loaded, Partition, Rules},
+    partition::{Config, Loaded, Partition, Room, Rules},
     sink::{self, ClickHouse, Sink as _, Table},
     window::Calendar,
 };
@@ -131,7 +131,7 @@ impl Counting {
 
     async fn start(&self, origin: &Origin) -> Partition {
         let settings = Config { chunk: self.config.chunk.clone(), dedup: self.config.dedup.clone() };
-        let mut loaded = self.sink.load(std::slice::from_ref(origin), &self.config.chunk).await.unwrap();
+        let mut loaded = self.sink.load(std::slice::from_ref(origin), &self.config.chunk, Room::ENOUGH).await.unwrap();
         let loaded = loaded.remove(origin).unwrap_or_else(Loaded::default);
         Partition::start(&settings, origin.clone(), loaded, 0).unwrap()
     }

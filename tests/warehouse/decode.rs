@@ -6,12 +6,49 @@ use yinliu::{
     batch::{Entry, Origin, Rows, Tally, upto},
     chunk::{COUNTERS, Grain},
     event::{Direction, Type, Weight},
-    partition::{Fact, Row},
+    partition::{self, Fact},
     sink::Table,
     window::{Date, Minute, Window},
 };
 
 use super::RegisterKey;
+
+/// One register.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) chunk: u64,
+    pub(crate) corp_id: String,
+    pub(crate) region_id: String,
+    pub(crate) store_id: String,
+    pub(crate) staff_id: String,
+    pub(crate) channel: String,
+    pub(crate) window: Window,
+    pub(crate) values: [u64; COUNTERS],
+    pub(crate) events: u32,
+    pub(crate) last_add_at: i64,
+    pub(crate) upto: u64,
+}
+
+impl Row {
+    /// As a partition is given it.
+    pub(crate) fn loaded(&self) -> partition::Row<'_> {
+        let Self { corp_id, region_id, store_id, staff_id, channel, values, .. } = self;
+        let &Self { chunk, window, events, last_add_at, upto, .. } = self;
+        partition::Row {
+            chunk,
+            corp_id,
+            region_id,
+            store_id,
+            staff_id,
+            channel,
+            window,
+            values,
+            events,
+            last_add_at,
+            upto,
+        }
+    }
+}
 
 /// One row of a table that the pipeline writes.
 #[derive(Clone, Debug)]
