@@ -35,6 +35,7 @@ mod interruptions;
 mod kept;
 mod life;
 mod lineage;
+mod measured;
 mod official;
 mod pipeline;
 mod prerequisites;
