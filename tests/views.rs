@@ -120,7 +120,7 @@ async fn filters_reach_the_primary_key_through_every_view() {
         ("v_costs_1d", "", 0),
         ("v_cohort_costs_1d", "", 3),
         ("v_campaign_costs_1d", "", 2),
-        ("v_official_1d", " AND staff_id = 's1'", 1),
+        ("v_official_1d", " AND staff_id = 's1'", 3),
     ];
     // What grows with the days is asked here, and a view that is added too; the changes of targets and what was corrected
     // by hand are small.
@@ -136,7 +136,9 @@ async fn filters_reach_the_primary_key_through_every_view() {
         assert_eq!(found.len(), reads, "{view}: {found:#?}");
         for (table, condition) in &found {
             assert!(condition.contains("corp_id in ['c', 'c']"), "{view} reads {table} by {condition}");
-            assert!(condition.contains("business_date in [20157, 20157]"), "{view} reads {table} by {condition}");
+            // Or by the day before or after.
+            let by_day = ["business_date in [20157, 20157]", "(business_date, 1) in [20157, 20157]"];
+            assert!(by_day.iter().any(|day| condition.contains(day)), "{view} reads {table} by {condition}");
             for column in ["region_id", "store_id", "staff_id", "channel", "task_id", "customer_id"] {
                 let reaches = condition.contains(&format!("{column} in ['"));
                 assert!(reaches || !more.contains(column), "{view} reads {table} by {condition}");
