@@ -15,7 +15,8 @@
 //! 4. Of days with any count it is noted when they end, and those that ended three days before are *closed*: their figures
 //!    are copied, with the targets, heads and costs that they are measured by, and stay as they are for ever. Of several closings the first by the server's clock holds, so that none that
 //!    arrives late changes a figure.
-//! 5. What *leaderboards* show beside the counts of today, of the days that changed and of those that run.
+//! 5. What *leaderboards* show beside the counts of today, of the days that changed and of those that run; and of all others the
+//!    names and heads of the *places* that are not what they were (`refresh/places.rs`).
 //! 6. The positions and the run itself: only now will the next one begin later.
 //!
 //! The statements stand in `schemas/refresh/`, the tables in `schemas/clickhouse/`.
@@ -29,6 +30,7 @@ mod ask;
 mod boards;
 mod days;
 mod keep;
+mod places;
 
 use std::{collections::HashMap, fmt, time::Duration};
 

@@ -38,6 +38,7 @@ mod lineage;
 mod measured;
 mod official;
 mod pipeline;
+mod places;
 mod prerequisites;
 mod pressure;
 mod property;

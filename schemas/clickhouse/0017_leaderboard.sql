@@ -44,6 +44,19 @@ ORDER BY (corp_id, business_date, level, id)
 SETTINGS index_granularity = 1024
 COMMENT '各日的大区、门店、员工：名称、人数、目标（物理表，请读视图）；保留：永久 / names, heads and targets of each day: physical table, read the views; kept: for ever';
 
+-- sharding: cityHash64(corp_id)
+CREATE TABLE noted_places (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    level LowCardinality(String) COMMENT '层级 region/store/staff / level: region, store or staff',
+    id String COMMENT '对象 / id at that level',
+    name String COMMENT '名称；已无此对象为空 / name; empty where there is nothing any more',
+    steps Array(Tuple(at DateTime64(3, 'UTC'), change Int32)) COMMENT '在职员工数的增减，按时刻合并排序 / changes of the number of active members of staff, one for each instant, in order',
+    noted_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT '写入时间，大者为准 / when it was noted; the largest holds'
+)
+ENGINE = ReplacingMergeTree(noted_at)
+ORDER BY (corp_id, level, id)
+COMMENT '各日 place_rows 已据此计算的组织：与当前组织之差即待刷新者（内部表）；保留：永久 / the organisation that the place_rows of all days are computed from: where it differs from that of now, a refresh has work to do; internal; kept: for ever';
+
 CREATE VIEW v_leaderboard_1d (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
     business_date Date COMMENT '业务日期（企业所在时区） / calendar day of the event in the zone of the corp',
