@@ -52,8 +52,8 @@ GRANT yinliu_analyst TO yinliu_brand;
 CREATE ROW POLICY OR REPLACE yinliu_brand ON
     yinliu.facts, yinliu.counts_1m_registers, yinliu.counts_1d_registers, yinliu.counts_1d_board_registers,
     yinliu.episode_rows, yinliu.request_rows, yinliu.cohort_rows, yinliu.closed_rows, yinliu.broadcast_rows,
-    yinliu.leaderboard_rows, yinliu.place_rows, yinliu.amendment_log, yinliu.customer_events,
-    yinliu.business_days, yinliu.closings, yinliu.corp_activity,
+    yinliu.leaderboard_rows, yinliu.place_rows, yinliu.noted_places, yinliu.amendment_log, yinliu.customer_events,
+    yinliu.business_days, yinliu.closings, yinliu.closed_place_rows, yinliu.closed_cost_rows, yinliu.corp_activity,
     yinliu.org_log, yinliu.channel_log, yinliu.target_log, yinliu.contest_log, yinliu.cost_log, yinliu.official_log
     USING corp_id = 'brand' TO yinliu_brand;
 
@@ -69,11 +69,11 @@ CREATE ROW POLICY OR REPLACE yinliu_brand_east ON
 CREATE ROW POLICY OR REPLACE yinliu_brand_east ON
     yinliu.business_days, yinliu.closings, yinliu.corp_activity, yinliu.org_log, yinliu.channel_log
     USING corp_id = 'brand' TO yinliu_brand_east;
-CREATE ROW POLICY OR REPLACE yinliu_brand_east ON yinliu.target_log, yinliu.place_rows
+CREATE ROW POLICY OR REPLACE yinliu_brand_east ON yinliu.target_log, yinliu.place_rows, yinliu.noted_places, yinliu.closed_place_rows
     USING corp_id = 'brand' AND (level = 'region' AND id = 'east'
         OR level = 'store' AND id IN (SELECT store_id FROM yinliu.dim_store WHERE corp_id = 'brand' AND region_id = 'east')
         OR level = 'staff' AND id IN (SELECT staff_id FROM yinliu.dim_staff WHERE corp_id = 'brand' AND region_id = 'east'))
     TO yinliu_brand_east;
 -- What knows no region would stand beside the counts of one: costs per add, differences and contests that are none.
-CREATE ROW POLICY OR REPLACE yinliu_brand_east ON yinliu.cost_log, yinliu.official_log, yinliu.contest_log
+CREATE ROW POLICY OR REPLACE yinliu_brand_east ON yinliu.cost_log, yinliu.closed_cost_rows, yinliu.official_log, yinliu.contest_log
     USING false TO yinliu_brand_east;

@@ -13,9 +13,10 @@
 //!    `OVERLAP`: all their figures anew, written where they differ.
 //!    Likewise the losses after broadcasts, where a broadcast came in or a loss may have changed.
 //! 4. Of days with any count it is noted when they end, and those that ended three days before are *closed*: their figures
-//!    are copied, and stay as they are for ever. Of several closings the first by the server's clock holds, so that none that
+//!    are copied, with the targets, heads and costs that they are measured by, and stay as they are for ever. Of several closings the first by the server's clock holds, so that none that
 //!    arrives late changes a figure.
-//! 5. What *leaderboards* show beside the counts of today, of the days that changed and of those that run.
+//! 5. What *leaderboards* show beside the counts of today, of the days that changed and of those that run; and of all others the
+//!    names and heads of the *places* that are not what they were (`refresh/places.rs`).
 //! 6. The positions and the run itself: only now will the next one begin later.
 //!
 //! The statements stand in `schemas/refresh/`, the tables in `schemas/clickhouse/`.
@@ -29,6 +30,7 @@ mod ask;
 mod boards;
 mod days;
 mod keep;
+mod places;
 
 use std::{collections::HashMap, fmt, time::Duration};
 
@@ -180,6 +182,8 @@ const DAYS_CHANGED: &str = include_str!("../schemas/refresh/days.sql");
 const ENDS: &str = include_str!("../schemas/refresh/ends.sql");
 const DUE: &str = include_str!("../schemas/refresh/due.sql");
 const CLOSINGS: &str = include_str!("../schemas/refresh/closings.sql");
+const CLOSED_PLACES: &str = include_str!("../schemas/refresh/closed_places.sql");
+const CLOSED_COSTS: &str = include_str!("../schemas/refresh/closed_costs.sql");
 const CLOSE: &str = include_str!("../schemas/refresh/close.sql");
 const BROADCASTS: &str = include_str!("../schemas/refresh/broadcasts.sql");
 const COHORTS: &str = include_str!("../schemas/refresh/cohorts.sql");
@@ -339,8 +343,17 @@ impl<'a> Run<'a> {
             if open.is_empty() {
                 continue;
             }
-            let values = [("days", CorpDay::literals(&open)), ("horizon_ms", self.now.complete_through_ms.to_string())];
-            for (doing, sql) in [("copy the figures of closed days", CLOSINGS), ("close days", CLOSE)] {
+            let values = [
+                ("days", CorpDay::literals(&open)),
+                ("ends", CorpDay::end_literals(&open)),
+                ("horizon_ms", self.now.complete_through_ms.to_string()),
+            ];
+            for (doing, sql) in [
+                ("copy the figures of closed days", CLOSINGS),
+                ("copy heads and targets of closed days", CLOSED_PLACES),
+                ("copy the costs of closed days", CLOSED_COSTS),
+                ("close days", CLOSE),
+            ] {
                 let sql = self.statement(sql, &values);
                 ask(Asking::Once, doing, || self.client.query_raw(&sql).execute()).await?;
             }

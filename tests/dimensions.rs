@@ -11,10 +11,10 @@ use crate::{
 };
 
 /// 2025-03-10 00:00 UTC, and how far apart the moments of this test lie.
-const BEGIN_MS: i64 = 1_741_564_800_000;
-const HOUR_MS: i64 = 3_600_000;
+pub(crate) const BEGIN_MS: i64 = 1_741_564_800_000;
+pub(crate) const HOUR_MS: i64 = 3_600_000;
 
-fn random_row(dice: &mut SmallRng, number: u64) -> OrgRow {
+pub(crate) fn random_row(dice: &mut SmallRng, number: u64) -> OrgRow {
     let removed = dice.random_range(0..6) == 0;
     let (store, at) = (dice.random_range(0..4), BEGIN_MS + i64::try_from(number).unwrap() * HOUR_MS);
     let place = |kind: &str| if removed { String::new() } else { format!("{kind}{store}") };
@@ -33,7 +33,7 @@ fn random_row(dice: &mut SmallRng, number: u64) -> OrgRow {
     }
 }
 
-async fn publish(refreshed: &Refreshed, row: &OrgRow) {
+pub(crate) async fn publish(refreshed: &Refreshed, row: &OrgRow) {
     let OrgRow {
         publication, removed, corp_id, staff_id, store_id, store_name, region_id, region_name, active, ..
     } = row;

@@ -69,6 +69,41 @@ PARTITION BY toYYYYMM(business_date)
 ORDER BY (corp_id, business_date, run, region_id, store_id, staff_id, channel)
 COMMENT '结账时的数值（物理表，请读视图 v_closed_1d）；保留：永久 / figures as of closing: physical table, read v_closed_1d; kept: for ever';
 
+-- What the figures of a closed day are measured by, as it was known then: it comes from files and topics of others, who may
+-- publish it anew whenever they like.
+-- sharding: cityHash64(corp_id, business_date)
+CREATE TABLE closed_place_rows (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    business_date Date COMMENT '业务日期（企业所在时区） / business day of the corp',
+    run UInt64 COMMENT '结账的刷新编号 / number of the run that closed the day',
+    level LowCardinality(String) COMMENT '层级 corp/region/store/staff / level: corp, region, store or staff',
+    id String COMMENT '对象 / id at that level',
+    staff_active UInt32 COMMENT '该日结束时的在职员工数，按结账时所知的组织；corp 层不计，为 0 / active members of staff at the end of the day, by the organisation as it was known at closing; 0 of the corp itself, whose heads are not counted',
+    targets Map(LowCardinality(String), UInt64) COMMENT '结账时的各指标目标；当时未设者不在其中，事后补发不算 / target of each metric as of closing; none that was published later, for rewards were not paid on it'
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(business_date)
+ORDER BY (corp_id, business_date, run, level, id)
+SETTINGS index_granularity = 1024
+COMMENT '结账时的在职员工数与目标（物理表，请读视图 v_headcount_1d、v_targets、v_leaderboard_1d）；保留：永久 / heads and targets as of closing: physical table, read v_headcount_1d, v_targets and v_leaderboard_1d; kept: for ever';
+
+-- Adds and those of them that are retained belong to the campaign: figures by channel do not tell them.
+-- sharding: cityHash64(corp_id, business_date)
+CREATE TABLE closed_cost_rows (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    business_date Date COMMENT '花费与加粉的业务日期 / business day of the costs and of the adds',
+    run UInt64 COMMENT '结账的刷新编号 / number of the run that closed the day',
+    channel LowCardinality(String) COMMENT '渠道键 / key of the channel',
+    campaign_id String COMMENT '活动；无则为空 / campaign; empty if none',
+    cost_fen UInt64 COMMENT '结账时的花费（分）；事后补发不算 / cost as of closing, in 1/100 of the currency; what was published later is none of it',
+    adds UInt64 COMMENT '结账时该活动的加粉数 / adds of the campaign, as of closing',
+    retained_24h UInt64 COMMENT '其中满24小时仍是好友 / of these still friends after 24 h'
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(business_date)
+ORDER BY (corp_id, business_date, run, channel, campaign_id)
+COMMENT '结账时的花费（物理表，请读视图 v_cohort_costs_1d、v_campaign_costs_1d）；保留：永久 / costs as of closing: physical table, read v_cohort_costs_1d and v_campaign_costs_1d; kept: for ever';
+
 -- sharding: cityHash64(corp_id, business_date)
 CREATE TABLE closings (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
@@ -110,21 +145,6 @@ SELECT
 FROM business_days FINAL
 COMMENT 'DWS 业务日的状态：open、settling、closed / business days and their state: open, settling or closed';
 
-CREATE VIEW v_headcount_1d (
-    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
-    business_date Date COMMENT '业务日期（企业所在时区） / business day of the corp',
-    level LowCardinality(String) COMMENT '层级 region/store/staff / level: region, store or staff',
-    id String COMMENT '对象 / id at that level',
-    staff_active UInt32 COMMENT '该日结束时的在职员工数；该日未结束为当前（人均的分母） / active members of staff at the end of the day, as of now before it: denominator of per head'
-)
-AS
-SELECT
-    h.corp_id AS corp_id, d.business_date AS business_date, h.level AS level, h.id AS id,
-    toUInt32(arraySum(c -> if(c.at < least(d.ends_at, now64(3)), c.change, 0), h.changes)) AS staff_active
-FROM (SELECT corp_id, business_date, ends_at FROM business_days FINAL) AS d
-INNER JOIN dim_headcount AS h ON h.corp_id = d.corp_id
-COMMENT 'DWS 每日在职员工数：大区、门店、员工 / active members of staff by day: of regions, of stores, and of each member';
-
 CREATE VIEW v_closings (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
     business_date Date COMMENT '业务日期（企业所在时区） / business day of the corp',
@@ -140,6 +160,34 @@ SELECT
 FROM closings AS c
 GROUP BY corp_id, business_date
 COMMENT 'DWS 已结账的业务日：同一天多次结账，以最先者为准 / closed days: of several closings of a day the first holds, for ever';
+
+CREATE VIEW v_headcount_1d (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    business_date Date COMMENT '业务日期（企业所在时区） / business day of the corp',
+    level LowCardinality(String) COMMENT '层级 region/store/staff / level: region, store or staff',
+    id String COMMENT '对象 / id at that level',
+    staff_active UInt32 COMMENT '该日结束时的在职员工数；该日未结束为当前（人均的分母）；按现在所知的组织 / active members of staff at the end of the day, as of now before it: denominator of per head, by the organisation as it is known now',
+    closed_staff_active UInt32 COMMENT '结账时所知的该日结束时在职员工数（结账时人均的分母）；未结账为 0 / the same as it was known when the day was closed: denominator of per head as of closing; 0 while the day is not closed'
+)
+AS
+SELECT
+    corp_id, business_date, level, id,
+    toUInt32(greatest(0, sum(h.staff_active))) AS staff_active, toUInt32(sum(h.closed_staff_active)) AS closed_staff_active
+FROM (
+    SELECT
+        h.corp_id AS corp_id, d.business_date AS business_date, toLowCardinality(toString(h.level)) AS level, h.id AS id,
+        toInt64(arraySum(c -> if(c.at < least(d.ends_at, now64(3)), c.change, 0), h.changes)) AS staff_active,
+        toUInt64(0) AS closed_staff_active
+    FROM (SELECT corp_id, business_date, ends_at FROM business_days FINAL) AS d
+    INNER JOIN dim_headcount AS h ON h.corp_id = d.corp_id
+    UNION ALL
+    SELECT corp_id, business_date, level, id, 0, staff_active
+    FROM closed_place_rows FINAL
+    WHERE level != 'corp' AND (corp_id, business_date, run) IN (SELECT corp_id, business_date, run FROM v_closings)
+    SETTINGS do_not_merge_across_partitions_select_final = 1
+) AS h
+GROUP BY corp_id, business_date, level, id
+COMMENT 'DWS 每日在职员工数：大区、门店、员工；现在所知与结账时所知 / active members of staff by day: of regions, of stores, and of each member; as it is known now and as it was known at closing';
 
 CREATE VIEW v_closed_1d (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',

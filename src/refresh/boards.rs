@@ -5,12 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Changed, CorpDay, DAYS, Run, all, days};
-use crate::{sink, window::Date};
+use super::{CorpDay, DAYS, Run, all, days};
+use crate::sink;
 
 const LEADERBOARD: &str = include_str!("../../schemas/refresh/leaderboard.sql");
-const PLACES: &str = include_str!("../../schemas/refresh/places.sql");
-const DIRECTORY: &str = include_str!("../../schemas/refresh/directory.sql");
 
 /// Ranks of an hour ago change until an hour after a day; a run may have been missed.
 const MOVING_MS: i64 = 2 * 3_600_000;
@@ -18,25 +16,17 @@ const MOVING_MS: i64 = 2 * 3_600_000;
 const MISSED_MS: i64 = 3 * 86_400_000;
 
 impl Run<'_> {
-    /// The leaderboards of days with counts that changed, of the days that run, and of those of which the directory changed.
+    /// The leaderboards of days with counts that changed and of the days that run, and what places are called on every day.
     pub(super) async fn leaderboards(&self, counted: &[CorpDay]) -> Result<(), sink::Error> {
         let mut days: BTreeSet<_> = counted.iter().cloned().collect();
         days.extend(self.running().await?);
-        self.replace_days("compute leaderboards", LEADERBOARD, &days).await?;
-        let changed: Vec<Changed> =
-            all(self.client, "look for changes of the directory", &self.statement(DIRECTORY, &[])).await?;
-        days.extend(changed.into_iter().map(|row| self.day(row.corp_id, Date(row.business_date))));
-        self.replace_days("note names, heads and targets", PLACES, &days).await
-    }
-
-    async fn replace_days(&self, doing: &'static str, sql: &str, days: &BTreeSet<CorpDay>) -> Result<(), sink::Error> {
-        let days: Vec<_> = days.iter().cloned().collect();
-        for days in days.chunks(DAYS) {
+        for days in days.iter().cloned().collect::<Vec<_>>().chunks(DAYS) {
             let horizon = ("horizon_ms", self.now.complete_through_ms.to_string());
-            self.replace(doing, sql, &[("days", CorpDay::end_literals(days)), horizon]).await?;
+            let values = [("days", CorpDay::end_literals(days)), horizon];
+            self.replace("compute leaderboards", LEADERBOARD, &values).await?;
             self.is_alive().await?;
         }
-        Ok(())
+        self.places(days).await
     }
 
     /// Of every corp the days that ran since the last refresh, and the next one.
