@@ -5,11 +5,12 @@
 use clickhouse::Row;
 use serde::Deserialize;
 use serde_json::json;
-use yinliu::chunk;
+use yinliu::{batch::Origin, chunk, partition::Room};
 
 use crate::{
     chaos::number,
     support::{
+        counting::Counting,
         engine::Engine,
         figures::Chunks,
         kafka, poll,
@@ -192,4 +193,29 @@ async fn process_at_its_memory_limit_has_partitions_take_turns_and_loses_nothing
     assert!(most.partition_memory < 40e6 * f64::from(partitions) / 5.0, "{most:?}");
     assert!(yinliu.whole_log().contains("memory.limit_mib"), "{}", yinliu.log());
     assert_each_is_counted(&stage, burst.records, burst.keys).await;
+}
+
+#[tokio::test]
+async fn partitions_for_which_there_is_no_room_are_let_go_of_as_they_are_loaded() {
+    let engine = Engine::start();
+    let mut counting = Counting::new(engine.url(), "room").await;
+    for (partition, records) in [(0, 2), (1, 12), (2, 5)] {
+        let event = |number: i64| {
+            let text = json!({
+                "event_id": number.to_string(), "type": "friend.added", "corp_id": "c", "occurred_at": AT_MS,
+                "staff_id": id('s', 64, usize::try_from(number).unwrap()), "customer_id": "u",
+            });
+            (AT_MS, text.to_string())
+        };
+        counting.count("friend", partition, &(0..records).map(event).collect::<Vec<_>>()).await;
+    }
+    let origins = [0, 1, 2].map(|partition| Origin { topic: "friend".into(), partition });
+    let sizes = async |bytes, keeps_one| {
+        let loaded = counting.load(&origins, Room { bytes, keeps_one }).await;
+        loaded.iter().map(|loaded| loaded.rows.too_large()).collect::<Vec<_>>()
+    };
+    assert_eq!(sizes(1 << 20, false).await, [None; 3]);
+    let all = sizes(1, false).await;
+    assert!(all[0] < all[2] && all[2] < all[1] && all[0] > Some(64), "the sizes of 2, 12 and 5 members: {all:?}");
+    assert_eq!(sizes(1, true).await, [None, all[1], all[2]], "the smallest is kept");
 }

@@ -173,10 +173,18 @@ async fn limited<T>(
     answered(request).await.map_err(|source| Error::new(doing, source))
 }
 
-pub(super) async fn answered<T>(
+async fn answered<T>(
     request: impl Future<Output = Result<T, clickhouse::error::Error>>,
 ) -> Result<T, clickhouse::error::Error> {
-    let answer = tokio::time::timeout(CONNECT_LIMIT + SEND_LIMIT + ANSWER_LIMIT, request).await;
+    answered_late(Duration::ZERO, request).await
+}
+
+/// Allows so much more time than others have.
+pub(super) async fn answered_late<T>(
+    more: Duration,
+    request: impl Future<Output = Result<T, clickhouse::error::Error>>,
+) -> Result<T, clickhouse::error::Error> {
+    let answer = tokio::time::timeout(CONNECT_LIMIT + SEND_LIMIT + ANSWER_LIMIT + more, request).await;
     answer.unwrap_or(Err(clickhouse::error::Error::TimedOut))
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Invariant: reads only; of several versions of a row the largest holds.
 
+use std::time::Duration;
+
 use clickhouse::{Client, Row, error::Error};
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
@@ -11,7 +13,7 @@ use crate::{
     chunk::{self, COUNTERS, Grain},
     event::{Counter, Direction, Type, Weight},
     partition::{self, Fact, Loaded, Room, let_go},
-    sink::{Table, clickhouse::answered},
+    sink::{Table, clickhouse::answered_late},
     window::{Date, Minute, Window},
 };
 
@@ -84,6 +86,10 @@ const CLOCKS_APART: &str = "INTERVAL 1 HOUR";
 /// asked for at once, at most three rows for each record.
 const ASKED_AT_ONCE: u64 = 2_000_000;
 
+/// So much longer may an answer take for each record that the open chunks count: four times as long as it took on two busy
+/// cores. A partition that could never be loaded in time would stand still for ever.
+const PER_RECORD: Duration = Duration::from_micros(200);
+
 /// After so many rows it is seen whether there is room for what has come in.
 const ROWS_BETWEEN_LOOKS: usize = 4_096;
 
@@ -96,11 +102,12 @@ pub(super) async fn load(
     if origins.is_empty() {
         return Ok(FxHashMap::default());
     }
-    let mut loaded = answered(positions(client, origins, chunk)).await?;
-    for group in groups(&loaded) {
+    let mut loaded = answered_late(Duration::ZERO, positions(client, origins, chunk)).await?;
+    for (group, records) in groups(&loaded) {
+        let more = PER_RECORD.saturating_mul(u32::try_from(records).unwrap_or(u32::MAX));
         for (grain, bits) in [(Grain::Minute, chunk.bits), (Grain::Day, chunk.day_bits), (Grain::Board, chunk.day_bits)]
         {
-            answered(registers(client, grain, bits, &group, &mut loaded, room)).await?;
+            answered_late(more, registers(client, grain, bits, &group, &mut loaded, room)).await?;
         }
     }
     Ok(loaded)
@@ -133,16 +140,17 @@ async fn positions(
     Ok(loaded)
 }
 
-/// Partitions to be asked for together.
-fn groups(loaded: &FxHashMap<Origin, Loaded>) -> Vec<Vec<Origin>> {
-    let (mut groups, mut records) = (vec![Vec::new()], 0);
+/// Partitions to be asked for together, and how many records their open chunks count.
+fn groups(loaded: &FxHashMap<Origin, Loaded>) -> Vec<(Vec<Origin>, u64)> {
+    let mut groups: Vec<(Vec<Origin>, u64)> = Vec::new();
     for (origin, loaded) in loaded {
-        if records > 0 && records + loaded.day_counted > ASKED_AT_ONCE {
-            groups.push(Vec::new());
-            records = 0;
+        match groups.last_mut() {
+            Some((group, records)) if *records + loaded.day_counted <= ASKED_AT_ONCE => {
+                group.push(origin.clone());
+                *records += loaded.day_counted;
+            }
+            _ => groups.push((vec![origin.clone()], loaded.day_counted)),
         }
-        records += loaded.day_counted;
-        groups.last_mut().expect("there is one").push(origin.clone());
     }
     groups
 }
@@ -348,6 +356,28 @@ impl<'a> From<&'a Register<'a>> for partition::Row<'a> {
             events,
             last_add_at,
             upto: crate::batch::upto(row.version),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_partitions_are_asked_for_one_after_another_and_each_once() {
+        let counted = [1_200_000, 5_000_000, 300_000, 1_200_000, 0];
+        let partitions = (0..)
+            .zip(counted)
+            .map(|(partition, day_counted)| (origin("friend", partition), Loaded { day_counted, ..Loaded::default() }));
+        let loaded: FxHashMap<_, _> = partitions.collect();
+        let groups = groups(&loaded);
+        let mut asked: Vec<_> = groups.iter().flat_map(|(group, _)| group).map(|origin| origin.partition).collect();
+        asked.sort_unstable();
+        assert_eq!(asked, [0, 1, 2, 3, 4]);
+        for (group, records) in groups {
+            assert_eq!(group.iter().map(|origin| loaded[origin].day_counted).sum::<u64>(), records);
+            assert!(group.len() == 1 || records <= ASKED_AT_ONCE, "{group:?}");
         }
     }
 }

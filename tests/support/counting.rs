@@ -131,8 +131,13 @@ impl Counting {
 
     async fn start(&self, origin: &Origin) -> Partition {
         let settings = Config { chunk: self.config.chunk.clone(), dedup: self.config.dedup.clone() };
-        let mut loaded = self.sink.load(std::slice::from_ref(origin), &self.config.chunk, Room::ENOUGH).await.unwrap();
-        let loaded = loaded.remove(origin).unwrap_or_else(Loaded::default);
+        let loaded = self.load(std::slice::from_ref(origin), Room::ENOUGH).await.remove(0);
         Partition::start(&settings, origin.clone(), loaded, 0).unwrap()
+    }
+
+    /// What the database holds of these partitions, in their order.
+    pub(crate) async fn load(&self, origins: &[Origin], room: Room) -> Vec<Loaded> {
+        let mut loaded = self.sink.load(origins, &self.config.chunk, room).await.unwrap();
+        origins.iter().map(|origin| loaded.remove(origin).unwrap_or_default()).collect()
     }
 }
