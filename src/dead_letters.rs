@@ -32,11 +32,19 @@ pub enum Settings {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Print one refused record with its reason, its headers and its bytes
+    /// Print refused records with their reason, their headers and their bytes
+    ///
+    /// The newest first.
+    #[command(group(clap::ArgGroup::new("which").args(["origin", "reason", "topic", "from", "to"]).multiple(true).required(true)))]
     Show {
-        /// Where it was refused
-        #[arg(value_name = "TOPIC/PARTITION/OFFSET")]
-        origin: Origin,
+        /// The one that was refused here
+        #[arg(value_name = "TOPIC/PARTITION/OFFSET", conflicts_with_all = ["reason", "topic", "from", "to"])]
+        origin: Option<Origin>,
+        #[command(flatten)]
+        filter: Filter,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=i64::from(show::LIMIT_MAX)))]
+        limit: u32,
     },
     /// Send refused records again to the partitions from which they came
     ///
@@ -120,7 +128,7 @@ pub async fn run(settings: Settings, config: &config::Config, now_ms: i64) -> an
     let client = sink::client(&config.clickhouse);
     let text = match settings {
         Settings::List { filter, format } => list::run(&client, &filter, format).await?,
-        Settings::Show { origin } => show::run(&client, &origin).await?,
+        Settings::Show { origin, filter, limit } => show::run(&client, origin.as_ref(), &filter, limit).await?,
         Settings::Replay { origin, filter, dry_run, limit } => {
             let chosen = replay::choose(&client, origin.as_ref(), &filter, limit).await?;
             write!(std::io::stdout(), "{chosen}").context("print how many there are")?;

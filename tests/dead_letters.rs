@@ -166,6 +166,19 @@ async fn record_that_is_refused_again_keeps_its_history() {
         assert!(said.contains("1 letters sent again"), "{said}");
     }
     assert!(replay(&yinliu, &[&origin(1)]).contains("0 letters to send again"), "sent before, by itself too");
+    poll::until("the last letter in ClickHouse", SOON, async || {
+        let (_, said) = yinliu.command(&["dead-letters", "show", &origin(3)]);
+        if said.contains("yinliu-replay-count: 3") { Ok(()) } else { Err(said) }
+    })
+    .await;
+    let show = |words: &[&str]| yinliu.command(&[&["dead-letters", "show"], words].concat()).1;
+    let said = show(&["--reason", "unknown_type", "--topic", &stage.topic("friend"), "--limit", "2"]);
+    let at = |offset| said.find(&format!("origin    {}\n", origin(offset)));
+    assert!(at(3) < at(2) && at(3).is_some() && at(1).is_none(), "the newest first: {said}");
+    assert!(said.contains("! 2 older ones are not shown"), "{said}");
+    for none in [["--reason", "malformed"], ["--to", "2020-01-01"]] {
+        assert!(show(&none).contains("no dead letters"), "{none:?}");
+    }
 }
 
 #[tokio::test]
@@ -230,6 +243,8 @@ fn wrong_words_end_with_2_and_components_that_are_away_with_1() {
         &["dead-letters"][..],
         &["dead-letters", "show"],
         &["dead-letters", "show", "friend"],
+        &["dead-letters", "show", "--limit", "3"],
+        &["dead-letters", "show", "a/0/1", "--topic", "friend"],
         &["dead-letters", "list", "--reason", "lost"],
         &["dead-letters", "list", "--from", "yesterday"],
         &["dead-letters", "list", "--format", "xml"],

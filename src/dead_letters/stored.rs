@@ -41,12 +41,25 @@ struct Stored {
 pub(super) async fn read(client: &Client, origins: &[Origin]) -> Result<Vec<Letter>, sink::Error> {
     let tuple =
         |origin: &Origin| format!("('{}', {}, {})", origin.partition.topic, origin.partition.partition, origin.offset);
+    let origins: Vec<_> = origins.iter().map(tuple).collect();
+    select(client, &format!("(src_topic, src_partition, src_offset) IN ({})", origins.join(", "))).await
+}
+
+/// The newest letters of this condition, and how many there are in all.
+pub(super) async fn newest(client: &Client, condition: &str, limit: u32) -> Result<(Vec<Letter>, u64), sink::Error> {
+    let all = format!("SELECT count() FROM dead_letters WHERE {condition}");
+    let all = client.query_raw(&all).fetch_one::<u64>().await;
+    let all = all.map_err(|source| sink::Error::new("count the letters", source))?;
+    let order = "recorded_at DESC, src_topic, src_partition, src_offset DESC";
+    Ok((select(client, &format!("{condition} ORDER BY {order} LIMIT {limit}")).await?, all))
+}
+
+async fn select(client: &Client, which: &str) -> Result<Vec<Letter>, sink::Error> {
     let text = format!(
         "SELECT src_topic, src_partition, src_offset, formatDateTime(recorded_at, '%FT%T.%fZ', 'UTC') AS recorded, reason, \
          detail, hex(key) AS hex_key, hex(value) AS hex_value, value_bytes, \
          arrayMap(header -> (hex(header.1), hex(header.2)), headers) AS hex_headers \
-         FROM dead_letters WHERE (src_topic, src_partition, src_offset) IN ({})",
-        origins.iter().map(tuple).collect::<Vec<_>>().join(", ")
+         FROM dead_letters WHERE {which}"
     );
     let stored = client.query_raw(&text).fetch_all::<Stored>().await;
     let stored = stored.map_err(|source| sink::Error::new("read the letters", source))?;
