@@ -4,7 +4,7 @@
 
 use super::text::{NONE, Words, many};
 use super::{Context, Values, icons, link, sheets};
-use crate::board::html::{Html, number};
+use crate::board::html::Html;
 use crate::board::snapshot::State;
 use crate::board::view::{Level, Page, Theme, View};
 use crate::board::words::Word;
@@ -81,7 +81,8 @@ pub(super) fn phone(page: &Context, main: Html, pin: Html) -> Html {
     let foot = [
         page.facts.frame.time_zone.clone(),
         page.time(page.complete_through(), "%H:%M:%S"),
-        number(page.facts.frame.revision.into()),
+        // An id to quote, not an amount: without separators.
+        page.facts.frame.revision.to_string(),
     ];
     page.fill(
         include_str!("phone.html"),
