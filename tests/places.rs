@@ -112,6 +112,41 @@ async fn change_of_the_organisation_reaches_the_places_and_days_that_it_changes_
     assert_eq!(texts(&refreshed, target).await, ["5"], "kept through all of it");
 }
 
+/// A target is compared with what is shown: set, it makes a refresh compute its day once, said again it does nothing, and one
+/// that another run has overwritten meanwhile is mended.
+#[tokio::test(flavor = "multi_thread")]
+async fn target_reaches_the_day_that_shows_another_and_no_refresh_after_that() {
+    let refreshed = five_days("aimed").await;
+    publish(&refreshed, &row(0, "s1", "m1", -900)).await;
+    refreshed.refresh().await;
+    let say = |offset: u32, target: u32, removed: bool| {
+        format!(
+            "INSERT INTO target_log (corp_id, level, id, business_date, metric, target, removed, published_at, src_offset) \
+             VALUES ('c', 'store', 'm1', '2025-03-11', 'adds', {target}, {removed}, now64(3), {offset})"
+        )
+    };
+    let overwrite = "INSERT INTO place_rows SELECT * REPLACE (1 AS target, toUInt64(toUnixTimestamp64Micro(now64(6))) AS version) \
+                     FROM place_rows FINAL WHERE business_date = '2025-03-11' AND id = 'm1'";
+    let shown = "SELECT toString(target) FROM place_rows FINAL WHERE business_date = '2025-03-11' AND id = 'm1'";
+    let all = ["11 m1", "11 r", "11 s1"];
+    for (step, expected, target) in [
+        (say(1, 5, false), &all[..], "5"),
+        (say(2, 5, false), &[], "5"),
+        (say(3, 7, false), &all, "7"),
+        (overwrite.to_owned(), &all, "7"),
+        (say(4, 0, true), &all, "0"),
+    ] {
+        plant(&refreshed).await;
+        refreshed.execute(&step).await;
+        refreshed.refresh().await;
+        assert_eq!(computed(&refreshed).await, expected, "{step}");
+        plant(&refreshed).await;
+        refreshed.refresh().await;
+        assert_eq!(computed(&refreshed).await, Vec::<String>::new(), "done already: {step}");
+        assert_eq!(texts(&refreshed, shown).await, [target], "{step}");
+    }
+}
+
 /// A run that may still be writing can undo what this one found right: until it is gone, a change is computed each time.
 #[tokio::test(flavor = "multi_thread")]
 async fn change_is_computed_again_while_another_refresh_may_be_writing() {

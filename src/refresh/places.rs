@@ -13,6 +13,9 @@
 //! A name differs on every day: reports over months would show two stores where there is one, and a view says names are those
 //! of the last refresh. That is a row for each day of the few places that were renamed.
 //!
+//! A target reaches its day only where the rows of places show another one: a year of them, sent at once, is computed by one
+//! run and not by all those that look back to it.
+//!
 //! # Two runs at once
 //! A row that is right already is not written again, so a run that knows less may write after one that knows more, and win.
 //! While another run may still be writing nothing is noted, and the next run does it all again.
