@@ -14,10 +14,11 @@ AWAY ?= 600
 RATE ?= 4000
 KEYS ?= 10000000
 
-# Histories of `make simulate`: so many from 0 on.
+# Histories of `make simulate`: so many from 0 on. Those of `make corrections` take seconds each: a hundredth of them.
 SEEDS ?= 10000
 
-# Of `make chaos`: the schedule of this seed. Of `make simulate`: this history alone, which tells what happens in it.
+# Of `make chaos`: the schedule of this seed. Of `make simulate` and `make corrections`: this history alone, which tells what
+# happens in it.
 SEED ?=
 
 # Mutated records of `make mutated`.
@@ -34,7 +35,7 @@ FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 FUZZ := RUSTFLAGS="$(FUZZ_FLAGS)" cargo test --release --locked --features fuzzing --test fuzz \
 	--target $(shell rustc -vV | sed -n 's/^host: //p') --target-dir target/fuzz
 
-.PHONY: demo test check audit bench chaos pressure browser bench-board bench-verify bench-warehouse simulate mutants fuzz mutated
+.PHONY: demo test check audit bench chaos pressure browser bench-board bench-verify bench-warehouse simulate corrections mutants fuzz mutated
 
 # Everything embedded: broker, ClickHouse engine, generator, pipeline, board.
 demo:
@@ -74,6 +75,12 @@ audit:
 simulate:
 	YINLIU_SIMULATION_SEEDS=$(or $(SEED),0..$(SEEDS)) \
 		cargo test --release --locked --test integration -- --nocapture simulation::every_history
+
+# Whole histories of `reconcile` on a real engine.
+corrections:
+	deploy/fetch-engine.sh
+	YINLIU_CORRECTION_SEEDS=$(or $(SEED),0..$(shell echo $$(($(SEEDS) / 100)))) \
+		cargo test --release --locked --test integration -- --nocapture corrections::every_history
 
 # Whether the simulation finds each of the bugs that are planted on purpose.
 mutants:
@@ -128,11 +135,11 @@ browser:
 	deploy/fetch-python.sh dbt
 	ALONE=1 cargo test --release --locked --test integration -- --nocapture --test-threads=1 browser:: demo::
 
-# The board alone: 2,000 viewers of 400 stores at 20,000 events/s.
+# The board alone: 2,000 viewers of 400 stores at 20,000 events/s; and what it holds over an hour of updates.
 bench-board:
 	deploy/fetch-engine.sh
 	deploy/fetch-kafka.sh
-	cargo test --release --locked --bench figures -- board
+	cargo test --release --locked --bench figures -- board hour
 
 # `verify` and `reconcile` alone, on a day of 20 million records.
 bench-verify:

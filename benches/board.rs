@@ -3,6 +3,8 @@
 //!
 //! Invariant: board, pipeline and engine are processes of their own; viewers read every byte, as browsers do.
 
+pub(crate) mod hour;
+
 use std::{
     io::{Read as _, Write as _},
     ops::Range,

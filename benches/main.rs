@@ -36,7 +36,7 @@ pub(crate) enum Scale {
 type Part = fn(Scale, &mut Table);
 
 /// The parts by name, in the order in which they run.
-const PARTS: [(&str, Part); 10] = [
+const PARTS: [(&str, Part); 11] = [
     ("flat", flat::run),
     ("null", null::run),
     ("engine", engine::throughput),
@@ -44,6 +44,7 @@ const PARTS: [(&str, Part); 10] = [
     ("parts", engine::parts),
     ("start", engine::start),
     ("board", board::run),
+    ("hour", board::hour::run),
     ("verify", verify::run),
     ("warehouse", warehouse::run),
     ("refresh", refresh::run),

@@ -32,6 +32,9 @@ pub struct Settings {
     #[arg(long, value_name = "DAY")]
     pub to: Option<civil::Date>,
     /// Read the input topics too, as far as they reach, and compare what they count with the facts
+    ///
+    /// Compared are the offsets, and of each record the type, corp, staff, times, direction, count and amount: not store,
+    /// region and channel, which depend on the directory too, nor ids of customers, events and orders, which may be erased.
     #[arg(long)]
     pub deep: bool,
     /// Of each comparison, print so many differences and count the others

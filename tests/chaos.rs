@@ -90,8 +90,10 @@ async fn every_kind_of_fault_under_load_leaves_no_wrong_key() {
     world.until_ready().await;
     let compared = compare(&world.stage(), &world.stage().records()).await;
     print!("{}", report.table());
+    let [jumps, full_disks] = world.orders_met();
     println!(
-        "seed {}, {} s, {} events/s, {} broker(s): {} records, {} keys, {} wrong; {} requests to ClickHouse struck; {}",
+        "seed {}, {} s, {} events/s, {} broker(s): {} records, {} keys, {} wrong; {} requests to ClickHouse struck, {full_disks} \
+         full disks met and {jumps} readings of clocks that had jumped; {}",
         plan.seed,
         length.as_secs(),
         plan.per_second,
@@ -102,6 +104,8 @@ async fn every_kind_of_fault_under_load_leaves_no_wrong_key() {
         world.struck(),
         report.most_memory()
     );
+    // All kinds of faults came: those that a process has to meet by itself were met.
+    assert!(jumps > 0 && full_disks > 0 && world.struck() > 0, "faults that nobody met");
     compared.assert_right();
     let (agrees, said) = world.verify();
     assert!(agrees && said.contains("everything agrees"), "{said}");

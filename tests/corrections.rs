@@ -16,10 +16,13 @@ use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 use serde::Deserialize;
 use yinliu::{reconcile, verify};
 
-use crate::support::{
-    counting::{CHUNK, Counting},
-    engine::Engine,
-    proxy::{Mode, Proxy},
+use crate::{
+    simulation::asked,
+    support::{
+        counting::{CHUNK, Counting},
+        engine::Engine,
+        proxy::{Mode, Proxy},
+    },
 };
 
 /// 2025-03-10 10:00 in Asia/Shanghai, and the midnight that follows.
@@ -95,10 +98,12 @@ struct History {
     employed: BTreeSet<u32>,
     /// Adds that were put into registers by hand, by member.
     tampered: BTreeMap<String, i64>,
+    /// Whether its steps are told.
+    told: bool,
 }
 
 impl History {
-    async fn begin(seed: u64) -> Self {
+    async fn begin(seed: u64, told: bool) -> Self {
         static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::start);
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let database = format!("corrections_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -112,6 +117,7 @@ impl History {
             events: Vec::new(),
             employed: BTreeSet::new(),
             tampered: BTreeMap::new(),
+            told,
         }
     }
 
@@ -144,6 +150,7 @@ impl History {
             self.sent[at].push(Sent { event, recorded_at, employed, remembered: self.began[at] });
         }
         let (topic, partition) = ORIGINS[at];
+        self.tell(format!("{topic}/{partition} counts {} records, {} in all", records.len(), self.sent[at].len()));
         self.counting.count(topic, partition, &records).await;
     }
 
@@ -151,6 +158,7 @@ impl History {
     async fn employ(&mut self) {
         let staff = self.dice.random_range(0..STAFF);
         if self.employed.insert(staff) {
+            self.tell(format!("s{staff} comes into the directory"));
             let [id, store, region] = ["s", "m", "r"].map(|kind| format!("{kind}{staff}"));
             self.counting.employ(&id, &store, &region, NOW_MS + i64::from(staff)).await;
         }
@@ -167,6 +175,7 @@ impl History {
         let chosen = "ORDER BY corp_id, business_date, late, region_id, store_id, staff_id, channel, src_chunk LIMIT 1";
         let of = format!("counts_1d_registers FINAL WHERE {closed} {chosen}");
         for staff in self.counting.texts(&format!("SELECT staff_id FROM {of}")).await {
+            self.tell(format!("somebody adds 5 to a register of {staff} in {topic}/{partition}"));
             let row = "* REPLACE (adds + 5 AS adds, version + 1 AS version)";
             self.counting.execute(&format!("INSERT INTO counts_1d_registers SELECT {row} FROM {of}")).await;
             *self.tampered.entry(staff).or_default() += 5;
@@ -179,10 +188,17 @@ impl History {
 
     /// The same, up to this write.
     async fn break_off(&self, stop: Mode, directory: bool) {
+        self.tell(format!("reconcile, directory {directory}, up to {stop:?}"));
         let mut config = self.counting.config.clone();
         config.clickhouse.url = self.proxy.url();
         if let Some(ended) = self.proxy.break_off(stop, reconcile::run(&settings(directory), &config, NOW_MS)).await {
             ended.unwrap();
+        }
+    }
+
+    fn tell(&self, what: impl std::fmt::Display) {
+        if self.told {
+            println!("  {what}");
         }
     }
 
@@ -200,6 +216,7 @@ impl History {
             }
             9 | 10 => {
                 let directory = self.dice.random_bool(0.5);
+                self.tell(format!("reconcile twice at once, directory {directory}"));
                 let (one, other) = tokio::join!(self.reconcile(directory), self.reconcile(directory));
                 one.and(other).unwrap();
             }
@@ -209,6 +226,7 @@ impl History {
 
     /// Another process goes on, without a look at the records before its first.
     fn restart(&mut self) {
+        self.tell("another process goes on");
         self.counting.restart();
         self.began = std::array::from_fn(|at| self.sent[at].len());
     }
@@ -328,9 +346,9 @@ impl Event {
     }
 }
 
-/// Plays the history of this seed to its end and looks at what came of it.
-pub(crate) async fn play(seed: u64) {
-    let mut history = History::begin(seed).await;
+/// Plays the history of this seed to its end and looks at what came of it; its steps are told if that is wished.
+pub(crate) async fn play(seed: u64, told: bool) {
+    let mut history = History::begin(seed, told).await;
     for _ in 0..history.dice.random_range(4..12) {
         history.step().await;
     }
@@ -352,8 +370,10 @@ const SEEDS: u64 = 4;
 
 #[tokio::test]
 async fn every_history_of_corrections_ends_with_the_figures_of_its_records() {
-    for seed in 0..SEEDS {
-        println!("seed {seed}");
-        play(seed).await;
+    let seeds = asked("YINLIU_CORRECTION_SEEDS", 0..SEEDS);
+    let is_one = seeds.end - seeds.start == 1;
+    for seed in seeds {
+        println!("seed {seed}, which `make corrections SEED={seed}` tells");
+        play(seed, is_one).await;
     }
 }

@@ -4,6 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use crate::{
     chaos::number,
     recount::assert_counts_equal_the_log,
@@ -113,7 +115,11 @@ async fn clickhouse_that_is_away_under_load_costs_no_count_and_memory_within_the
     let mut load = Load::new(&stage, 3);
     let rows = load.send_reference().await;
     load.send(BACKLOG).await;
-    let yinliu = Yinliu::start(&stage.config());
+    // A bound that the records of ten minutes would exceed, were they held back unread: they are 300 bytes each.
+    let mut config = stage.config();
+    config["chunk"] = json!({ "bits": 12, "day_bits": 15 });
+    config["memory"] = json!({ "limit_mib": 64 });
+    let yinliu = Yinliu::start(&config);
     stage.until_reference(rows).await;
     let (counted, backlog_per_second) = (sum(&stage.ends()), backlog_per_second(&stage).await);
     let metric = |sample: &str| yinliu.metric(sample).unwrap();

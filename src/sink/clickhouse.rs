@@ -196,6 +196,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::sink::Class;
 
     #[test]
     fn text_cannot_end_its_literal() {
@@ -219,5 +220,32 @@ mod tests {
         let settings: Vec<_> = asked.split(['?', '&', ' ']).collect();
         assert!(settings.contains(&"async_insert=0"), "{asked}");
         assert!(settings.contains(&"distributed_foreground_insert=1"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn server_that_hangs_is_given_up_in_time_and_asked_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let sink = ClickHouse::new(&Config { url, ..Config::default() });
+        let insert = async |sink: &ClickHouse| sink.insert(Table::Ledger, &Rows { bytes: vec![0], count: 1 }).await;
+        let asked = async |sink: &ClickHouse| sink.positions(&[]).await.map(|_| ());
+        for is_insert in [true, false] {
+            let taken = listener.try_clone().unwrap();
+            let taken = tokio::task::spawn_blocking(move || {
+                let mut stream = BufReader::new(taken.accept().unwrap().0);
+                stream.read_line(&mut String::new()).unwrap();
+                stream
+            });
+            let sink = sink.clone();
+            let request = tokio::spawn(async move { if is_insert { insert(&sink).await } else { asked(&sink).await } });
+            let _open = taken.await.unwrap();
+            // From here on time passes as soon as there is nothing to do but wait.
+            tokio::time::pause();
+            let began = tokio::time::Instant::now();
+            let given_up = request.await.unwrap();
+            assert!(matches!(given_up, Err(Error::Retry { class: Class::Timeout, .. })), "{given_up:?}");
+            assert!(began.elapsed() <= CONNECT_LIMIT + SEND_LIMIT + ANSWER_LIMIT + Duration::from_secs(1));
+            tokio::time::resume();
+        }
     }
 }

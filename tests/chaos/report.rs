@@ -83,7 +83,10 @@ impl Report {
             let ends = spread(alone.iter().map(|(_, end)| *end));
             writeln!(text, "| {} | {count} | {} | {begins} | {ends} |", kind.name(), alone.len()).unwrap();
         }
+        let alone = || self.alone.values().flatten();
+        let (begins, ends) = (spread(alone().map(|(begin, _)| *begin)), spread(alone().map(|(_, end)| *end)));
         let together = spread(self.together.iter().copied());
+        writeln!(text, "| all that came alone | | {} | {begins} | {ends} |", alone().count()).unwrap();
         writeln!(text, "| two or three at once | | {} | | {together} |", self.together.len()).unwrap();
         writeln!(text, "| all | {} | | | |", self.faults()).unwrap();
         text

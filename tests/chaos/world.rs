@@ -137,6 +137,11 @@ impl World {
         self.proxy.struck()
     }
 
+    /// How often a process read a clock that had jumped, and the engine met a full disk, so far.
+    pub(crate) fn orders_met(&self) -> [u64; 2] {
+        [self.places.iter().map(|place| place.clock.jumps_met()).sum(), self.disk.full_disks_met()]
+    }
+
     pub(crate) async fn begin(&mut self, kind: Kind) -> Met {
         match kind {
             Kind::Kill => return self.strike(Yinliu::kill),

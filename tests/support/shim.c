@@ -1,7 +1,9 @@
 /* Stands before the C library of a process: a wall clock that jumps, a disk that is full.
  *
- * The file named by YINLIU_SHIM holds two numbers of 64 bits, which the test changes while the process runs: how many
- * milliseconds the wall clock is off, and how full the disk is: 1, nothing is free; 2, nothing more is written. */
+ * The file named by YINLIU_SHIM holds four numbers of 64 bits. Two the test changes while the process runs: how many
+ * milliseconds the wall clock is off, and how full the disk is: 1, nothing is free; 2, nothing more is written. Two are
+ * counted here, so that the test knows that its orders were met: how often a clock that is off was read, and how often a disk
+ * that is full was told of or refused. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -17,13 +19,15 @@
 #include <time.h>
 #include <unistd.h>
 
-static volatile const int64_t *order;
+static volatile int64_t *order;
+
+static void met(int what) { __atomic_fetch_add(&order[what], 1, __ATOMIC_RELAXED); }
 
 __attribute__((constructor)) static void begin(void) {
     const char *path = getenv("YINLIU_SHIM");
-    int file = path ? open(path, O_RDONLY) : -1;
+    int file = path ? open(path, O_RDWR) : -1;
     if (file >= 0) {
-        void *mapped = mmap(0, 16, PROT_READ, MAP_SHARED, file, 0);
+        void *mapped = mmap(0, 32, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
         if (mapped != MAP_FAILED) order = mapped;
         close(file);
     }
@@ -31,7 +35,11 @@ __attribute__((constructor)) static void begin(void) {
 
 #define REAL(name) ({ static __typeof__(&name) real; if (!real) real = (__typeof__(&name))dlsym(RTLD_NEXT, #name); real; })
 
-static int64_t jumped_ms(void) { return order ? order[0] : 0; }
+static int64_t jumped_ms(void) {
+    int64_t off = order ? order[0] : 0;
+    if (off) met(2);
+    return off;
+}
 
 int clock_gettime(clockid_t clock, struct timespec *now) {
     int answer = REAL(clock_gettime)(clock, now);
@@ -62,13 +70,19 @@ int cnd_timedwait(cnd_t *restrict condition, mtx_t *restrict mutex, const struct
 /* What a program asks before it writes. */
 int statvfs64(const char *restrict path, struct statvfs64 *restrict told) {
     int answer = REAL(statvfs64)(path, told);
-    if (answer == 0 && order && order[1]) told->f_bfree = told->f_bavail = 0;
+    if (answer == 0 && order && order[1]) {
+        told->f_bfree = told->f_bavail = 0;
+        met(3);
+    }
     return answer;
 }
 
 int statvfs(const char *restrict path, struct statvfs *restrict told) {
     int answer = REAL(statvfs)(path, told);
-    if (answer == 0 && order && order[1]) told->f_bfree = told->f_bavail = 0;
+    if (answer == 0 && order && order[1]) {
+        told->f_bfree = told->f_bavail = 0;
+        met(3);
+    }
     return answer;
 }
 
@@ -77,6 +91,7 @@ static int full(int file) {
     struct stat kind;
     if (!order || order[1] < 2 || file <= 2) return 0;
     if (fstat(file, &kind) != 0 || !S_ISREG(kind.st_mode)) return 0;
+    met(3);
     errno = ENOSPC;
     return 1;
 }

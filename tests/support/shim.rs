@@ -36,7 +36,7 @@ pub(crate) struct Shim {
 impl Shim {
     pub(crate) fn new() -> Self {
         let shim = Self { orders: TempDir::new().unwrap() };
-        fs::write(shim.path(), [0; 16]).unwrap();
+        fs::write(shim.path(), [0; 32]).unwrap();
         shim
     }
 
@@ -65,6 +65,22 @@ impl Shim {
                 Disk::Over => 2,
             },
         );
+    }
+
+    /// How often the process has read a clock that is off.
+    pub(crate) fn jumps_met(&self) -> u64 {
+        self.count(16)
+    }
+
+    /// How often the process was told that the disk is full, or refused a write for it.
+    pub(crate) fn full_disks_met(&self) -> u64 {
+        self.count(24)
+    }
+
+    fn count(&self, at: u64) -> u64 {
+        let mut count = [0; 8];
+        fs::File::open(self.path()).unwrap().read_exact_at(&mut count, at).unwrap();
+        u64::from_ne_bytes(count)
     }
 
     fn order(&self, at: u64, value: i64) {
