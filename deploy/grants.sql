@@ -46,6 +46,17 @@ CREATE ROLE IF NOT EXISTS yinliu_dbt;
 GRANT yinliu_reader TO yinliu_dbt;
 GRANT CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW, ALTER, TRUNCATE, SELECT, INSERT ON dbt_yinliu.* TO yinliu_dbt;
 
+-- Where a server shows users without a policy no rows (`users_without_row_policies_can_read_rows` = false), those who see all
+-- need one that says so: a refresh that read nothing would write zeros. Everybody else then needs one of the roles below.
+CREATE ROW POLICY OR REPLACE yinliu_all ON
+    yinliu.facts, yinliu.counts_1m_registers, yinliu.counts_1d_registers, yinliu.counts_1d_board_registers,
+    yinliu.episode_rows, yinliu.request_rows, yinliu.cohort_rows, yinliu.closed_rows, yinliu.broadcast_rows,
+    yinliu.leaderboard_rows, yinliu.place_rows, yinliu.noted_places, yinliu.amendment_log, yinliu.customer_events,
+    yinliu.business_days, yinliu.closings, yinliu.closed_place_rows, yinliu.closed_cost_rows, yinliu.corp_activity,
+    yinliu.org_log, yinliu.channel_log, yinliu.target_log, yinliu.contest_log, yinliu.closed_contest_rows, yinliu.cost_log,
+    yinliu.official_log
+    USING true TO yinliu_pipeline, yinliu_migration, yinliu_board, yinliu_dbt;
+
 -- One corp: every table that has rows of corps.
 CREATE ROLE IF NOT EXISTS yinliu_brand;
 GRANT yinliu_analyst TO yinliu_brand;
@@ -54,7 +65,8 @@ CREATE ROW POLICY OR REPLACE yinliu_brand ON
     yinliu.episode_rows, yinliu.request_rows, yinliu.cohort_rows, yinliu.closed_rows, yinliu.broadcast_rows,
     yinliu.leaderboard_rows, yinliu.place_rows, yinliu.noted_places, yinliu.amendment_log, yinliu.customer_events,
     yinliu.business_days, yinliu.closings, yinliu.closed_place_rows, yinliu.closed_cost_rows, yinliu.corp_activity,
-    yinliu.org_log, yinliu.channel_log, yinliu.target_log, yinliu.contest_log, yinliu.cost_log, yinliu.official_log
+    yinliu.org_log, yinliu.channel_log, yinliu.target_log, yinliu.contest_log, yinliu.closed_contest_rows, yinliu.cost_log,
+    yinliu.official_log
     USING corp_id = 'brand' TO yinliu_brand;
 
 -- One region of it: what was counted there, and its targets. The organisation and the codes are the corp's: a member who
@@ -75,5 +87,6 @@ CREATE ROW POLICY OR REPLACE yinliu_brand_east ON yinliu.target_log, yinliu.plac
         OR level = 'staff' AND id IN (SELECT staff_id FROM yinliu.dim_staff WHERE corp_id = 'brand' AND region_id = 'east'))
     TO yinliu_brand_east;
 -- What knows no region would stand beside the counts of one: costs per add, differences and contests that are none.
-CREATE ROW POLICY OR REPLACE yinliu_brand_east ON yinliu.cost_log, yinliu.closed_cost_rows, yinliu.official_log, yinliu.contest_log
+CREATE ROW POLICY OR REPLACE yinliu_brand_east ON yinliu.cost_log, yinliu.closed_cost_rows, yinliu.official_log, yinliu.contest_log,
+    yinliu.closed_contest_rows
     USING false TO yinliu_brand_east;

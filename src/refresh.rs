@@ -13,8 +13,8 @@
 //!    `OVERLAP`: all their figures anew, written where they differ.
 //!    Likewise the losses after broadcasts, where a broadcast came in or a loss may have changed.
 //! 4. Of days with any count it is noted when they end, and those that ended three days before are *closed*: their figures
-//!    are copied, with the targets, heads and costs that they are measured by, and stay as they are for ever. Of several closings the first by the server's clock holds, so that none that
-//!    arrives late changes a figure.
+//!    are copied, with the targets, heads and costs that they are measured by, and stay as they are for ever
+//!    (`refresh/closings.rs`).
 //! 5. What *leaderboards* show beside the counts of today, of the days that changed and of those that run; and of all others the
 //!    names and heads of the *places* that are not what they were (`refresh/places.rs`).
 //! 6. The positions and the run itself: only now will the next one begin later.
@@ -28,6 +28,7 @@
 
 mod ask;
 mod boards;
+mod closings;
 mod days;
 mod keep;
 mod places;
@@ -153,6 +154,7 @@ pub async fn run(settings: &Settings, config: &config::Config) -> Result<Report,
     let counted = run.counted(&days).await?;
     run.note_ends(&counted).await?;
     run.close(&counted.iter().filter(|day| day.is_due).cloned().collect::<Vec<_>>()).await?;
+    run.close_contests().await?;
     progress.step("computing leaderboards");
     run.leaderboards(&counted).await?;
     run.finish(customers, days.len()).await?;
@@ -179,12 +181,6 @@ const QUEUE: &str = include_str!("../schemas/refresh/queue.sql");
 const EPISODES: &str = include_str!("../schemas/refresh/episodes.sql");
 const REQUESTS: &str = include_str!("../schemas/refresh/requests.sql");
 const DAYS_CHANGED: &str = include_str!("../schemas/refresh/days.sql");
-const ENDS: &str = include_str!("../schemas/refresh/ends.sql");
-const DUE: &str = include_str!("../schemas/refresh/due.sql");
-const CLOSINGS: &str = include_str!("../schemas/refresh/closings.sql");
-const CLOSED_PLACES: &str = include_str!("../schemas/refresh/closed_places.sql");
-const CLOSED_COSTS: &str = include_str!("../schemas/refresh/closed_costs.sql");
-const CLOSE: &str = include_str!("../schemas/refresh/close.sql");
 const BROADCASTS: &str = include_str!("../schemas/refresh/broadcasts.sql");
 const COHORTS: &str = include_str!("../schemas/refresh/cohorts.sql");
 
@@ -301,64 +297,9 @@ impl<'a> Run<'a> {
         CorpDay::new(self.corps, corp_id, date, self.now.complete_through_ms)
     }
 
-    /// Days with any count: those whose cohorts were computed, and of all others those that changed, or that time may have
-    /// closed.
-    async fn counted(&self, computed: &[CorpDay]) -> Result<Vec<CorpDay>, sink::Error> {
-        let sql = self.statement(DUE, &[("dates", literal(&self.aging()))]);
-        let counted: Vec<Changed> = all(self.client, "look for days to be closed", &sql).await?;
-        let counted = counted.into_iter().map(|row| self.day(row.corp_id, Date(row.business_date)));
-        let mut days: Vec<_> = computed.iter().cloned().chain(counted).collect();
-        days.sort_unstable();
-        days.dedup();
-        Ok(days)
-    }
-
-    /// Only here the zones of the corps are known.
-    async fn note_ends(&self, days: &[CorpDay]) -> Result<(), sink::Error> {
-        for days in days.chunks(DAYS) {
-            self.execute("note when days end", ENDS, &[("days", CorpDay::end_literals(days))]).await?;
-        }
-        Ok(())
-    }
-
     async fn cohorts(&self, days: &[CorpDay]) -> Result<(), sink::Error> {
         let values = [("days", CorpDay::literals(days)), ("horizon_ms", self.now.complete_through_ms.to_string())];
         self.replace("compute the figures of days", COHORTS, &values).await
-    }
-
-    /// Closes those of the days that are not closed yet. No statement that was given up may write rows of a closing that
-    /// holds: each is tried once with a number, which is that of the run.
-    async fn close(&self, due: &[CorpDay]) -> Result<(), sink::Error> {
-        for due in due.chunks(DAYS) {
-            let sql = format!(
-                "SELECT DISTINCT corp_id, business_date FROM closings WHERE (corp_id, business_date) IN \
-                 (SELECT corp_id, business_date FROM values('corp_id String, business_date Date, over Bool', {}))",
-                CorpDay::literals(due)
-            );
-            let closed: Vec<Changed> = all(self.client, "look for closed days", &sql).await?;
-            let is_open = |day: &&CorpDay| {
-                !closed.iter().any(|row| row.corp_id == day.corp_id && row.business_date == day.date.0)
-            };
-            let open: Vec<_> = due.iter().filter(is_open).cloned().collect();
-            if open.is_empty() {
-                continue;
-            }
-            let values = [
-                ("days", CorpDay::literals(&open)),
-                ("ends", CorpDay::end_literals(&open)),
-                ("horizon_ms", self.now.complete_through_ms.to_string()),
-            ];
-            for (doing, sql) in [
-                ("copy the figures of closed days", CLOSINGS),
-                ("copy heads and targets of closed days", CLOSED_PLACES),
-                ("copy the costs of closed days", CLOSED_COSTS),
-                ("close days", CLOSE),
-            ] {
-                let sql = self.statement(sql, &values);
-                ask(Asking::Once, doing, || self.client.query_raw(&sql).execute()).await?;
-            }
-        }
-        Ok(())
     }
 
     async fn finish(&self, customers: u64, days: usize) -> Result<(), sink::Error> {

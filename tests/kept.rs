@@ -7,7 +7,7 @@ use yinliu::{board::days, forget, migrate, validate, verify};
 
 use crate::{
     support::refreshed::{Happening, Kind, Refreshed, instant, zone},
-    views::{event, texts, told},
+    views::{contest, event, texts, told},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,6 +52,50 @@ async fn closed_day_stays_readable_as_it_was_paid_beside_what_came_later() {
                  toString(adjusted_qualified_adds), ' ', toString(rank), ' ', toString(closed_rank)) \
                  FROM v_leaderboard_1d WHERE corp_id = 'c' AND level = 'staff' ORDER BY id";
     assert_eq!(texts(&refreshed, board).await, ["s1 2 true 0 -1 2 1", "s2 3 true 3 3 1 2"]);
+    // One more member, of whom no refresh knows yet: the day is closed for all of its places.
+    refreshed.count(&[event("13:00:00", Kind::Add, "s3", "x6")]).await;
+    let expected = ["s1 2 true 0 -1 2 1", "s2 3 true 3 3 1 2", "s3 1 true 1 0 3 2"];
+    assert_eq!(texts(&refreshed, board).await, expected);
+}
+
+/// Who was first of two with as many adds is what the reward hung on.
+#[tokio::test(flavor = "multi_thread")]
+async fn closed_day_keeps_the_order_of_ties() {
+    let events = [event("11:00:00", Kind::Add, "s1", "x1"), event("10:00:00", Kind::Add, "s2", "x2")];
+    let mut refreshed = told("ties_closed", &events, "2025-03-14T00:00:00").await;
+    let board = "SELECT concat(id, ' ', toString(place), ' ', toString(closed_rank), ' ', toString(closed_place), ' ', \
+                 formatDateTime(closed_reached_at, '%H:%i', 'Asia/Shanghai')) \
+                 FROM v_leaderboard_1d WHERE corp_id = 'c' AND level = 'staff' ORDER BY id";
+    assert_eq!(texts(&refreshed, board).await, ["s1 2 1 2 11:00", "s2 1 1 1 10:00"]);
+    // Both get one more, by which the other is first now.
+    let late = [event("11:30:00", Kind::Add, "s1", "x3"), event("12:00:00", Kind::Add, "s2", "x4")];
+    refreshed.count(&late).await;
+    refreshed.refresh().await;
+    assert_eq!(texts(&refreshed, board).await, ["s1 1 1 2 11:00", "s2 2 1 1 10:00"]);
+}
+
+/// The same of a contest, whose facts nobody may have to read again years later.
+#[tokio::test(flavor = "multi_thread")]
+async fn contest_stays_readable_as_it_was_won() {
+    let add = |time: &str, staff: &str, customer: &str| event(time, Kind::Add, staff, customer);
+    let mut refreshed = told("won", &[add("10:30:00", "s1", "x1")], "2025-03-13T10:59:59").await;
+    contest(&refreshed).await;
+    let sql = "SELECT concat(id, ' ', state, ' ', toString(value), ' ', toString(rank), ', closed ', toString(closed_value), ' ', \
+               toString(closed_rank)) FROM v_contests WHERE corp_id = 'c' ORDER BY id";
+    refreshed.refresh().await;
+    let running = ["s1 ended 1 1, closed 0 0", "s2 ended 0 2, closed 0 0", "s3 ended 0 2, closed 0 0"];
+    assert_eq!(texts(&refreshed, sql).await, running, "it still settles");
+    // Three days after its end, by the instant everything is counted through; and what comes later changes no reward.
+    refreshed.complete_through(instant("2025-03-13T11:00:00", "Asia/Shanghai")).await;
+    refreshed.refresh().await;
+    refreshed.count(&[add("10:40:00", "s2", "x2"), add("10:50:00", "s2", "x3")]).await;
+    refreshed.refresh().await;
+    let closed = ["s1 closed 1 2, closed 1 1", "s2 closed 2 1, closed 0 2", "s3 closed 0 3, closed 0 2"];
+    assert_eq!(texts(&refreshed, sql).await, closed);
+    // A week after its end as it was closed.
+    refreshed.complete_through(instant("2025-03-17T11:00:00", "Asia/Shanghai")).await;
+    let kept = ["s1 closed 1 1, closed 1 1", "s2 closed 0 2, closed 0 2", "s3 closed 0 2, closed 0 2"];
+    assert_eq!(texts(&refreshed, sql).await, kept);
 }
 
 /// At both edges of a day, of one of 24 hours and of one of 23, the view says what the board says.
@@ -98,15 +142,17 @@ async fn day_of_anything_is_closed_with_every_figure_that_it_has() {
     let closed = "SELECT concat(toString(business_date), ' ', figure, ' ', toString(closed), ' ', toString(adjusted)) AS line \
                   FROM v_closed_figures_1d ORDER BY line";
     assert_eq!(texts(&refreshed, closed).await, Vec::<String>::new(), "it still settles");
-    // By time alone, without a cohort; then days that are known late, long after they would have been closed.
+    // By time alone, without a cohort. Then days of which nothing was known when they were due: rewards of the one were paid
+    // on nothing, however much of it has come when a run looks; records of the other are as old as they say, and loaded now.
     refreshed.complete_through(instant("2025-03-13T00:00:00", "Asia/Shanghai")).await;
     refreshed.refresh().await;
     assert_eq!(texts(&refreshed, closed).await, ["2025-03-09 deletes_by_customer 1 0"]);
-    refreshed.count(&events[1..]).await;
+    refreshed.count_after(&events[2..3], 5 * 86_400_000).await;
+    refreshed.count(&[events[1].clone(), events[3].clone()]).await;
     refreshed.complete_through(instant("2025-03-14T00:00:00", "Asia/Shanghai")).await;
     refreshed.refresh().await;
     let expected = [
-        "2025-03-07 messages_in 1 0",
+        "2025-03-07 messages_in 0 1",
         "2025-03-08 gmv_fen 700 0",
         "2025-03-08 orders 1 0",
         "2025-03-09 deletes_by_customer 1 0",

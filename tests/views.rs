@@ -32,7 +32,7 @@ pub(crate) async fn texts(refreshed: &Refreshed, sql: &str) -> Vec<String> {
 }
 
 /// Of three members of staff, for an hour from 10:00.
-async fn contest(refreshed: &Refreshed) {
+pub(crate) async fn contest(refreshed: &Refreshed) {
     let sql = "INSERT INTO contest_log (corp_id, contest_id, name, level, ids, metric, basis, starts_at, ends_at, published_at) \
                VALUES ('c', 'k', 'K', 'staff', ['s1', 's2', 's3'], 'adds', 'total', '2025-03-10 02:00:00', \
                '2025-03-10 03:00:00', now64(3))";

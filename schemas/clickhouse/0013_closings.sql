@@ -62,7 +62,8 @@ CREATE TABLE closed_rows (
     adds UInt64 COMMENT '结账时的加粉数 / friends added, as of closing',
     net_adds Int64 COMMENT '结账时的净增 / net adds, as of closing',
     qualified_adds UInt64 COMMENT '结账时的合格加粉（已定稿） / qualified adds, as of closing; final by then',
-    figures Map(LowCardinality(String), Int64) COMMENT '结账时的全部指标（名同 v_figures_1d；不含 0） / every figure as of closing, by its name in v_figures_1d; zeros are left out'
+    figures Map(LowCardinality(String), Int64) COMMENT '结账时的全部指标（名同 v_figures_1d；不含 0） / every figure as of closing, by its name in v_figures_1d; zeros are left out',
+    last_add_at DateTime64(3, 'UTC') COMMENT '结账时该员工在该门店的末次加粉时间，不分渠道；无加粉为 1970 / last add of the member of staff at this store as of closing, of any channel; 1970 without adds'
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(business_date)
@@ -114,7 +115,7 @@ CREATE TABLE closings (
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (corp_id, business_date, run)
-COMMENT '结账（物理表，请读视图 v_closings）：业务日结束三天后；保留：永久 / closings, three days after the end of the business day: physical table, read v_closings; kept: for ever';
+COMMENT '结账（物理表，请读视图 v_closings）：业务日结束三天后；到期时尚无任何计数的日子按 0 结账，其后所到皆为调整；企业首次结账、或其记录早已发布而后补载的日子除外，按当时已有者结账；保留：永久 / closings, three days after the end of the business day: physical table, read v_closings; a day of which nothing was counted when it was due is closed with nothing, and whatever comes is an adjustment, but for history that is loaded later: of a corp of which no day was closed yet, or with a record that was published in time, a day is closed with what there is; kept: for ever';
 
 -- sharding: cityHash64(corp_id, business_date)
 CREATE TABLE business_days (
@@ -159,7 +160,7 @@ SELECT
     min(c.closed_at) AS closed_at
 FROM closings AS c
 GROUP BY corp_id, business_date
-COMMENT 'DWS 已结账的业务日：同一天多次结账，以最先者为准 / closed days: of several closings of a day the first holds, for ever';
+COMMENT 'DWS 已结账的业务日：同一天多次结账，以最先者为准；到期时尚无计数者按 0 结账 / closed days: of several closings of a day the first holds, for ever; one of which nothing was counted when it was due was closed with nothing';
 
 CREATE VIEW v_headcount_1d (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',

@@ -80,6 +80,27 @@ GROUP BY corp_id, business_date, task_id, region_id, store_id, staff_id
 SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'ADS 群发后流失：任务×员工，相加即任务合计 / losses after broadcasts by task and staff; they add up';
 
+-- sharding: cityHash64(corp_id)
+CREATE TABLE closed_contest_rows (
+    corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
+    contest_id String COMMENT '比赛 / contest',
+    run UInt64 COMMENT '定格的刷新编号；多次定格以最先者为准 / number of the run that closed it; of several the first holds',
+    id String COMMENT '参赛对象 / one that takes part',
+    name String COMMENT '名称 / name',
+    level LowCardinality(String) COMMENT '层级 / level of those who take part',
+    metric LowCardinality(String) COMMENT '指标 / metric',
+    basis LowCardinality(String) COMMENT '口径 total 或 per_head / basis: total or per_head',
+    starts_at DateTime64(3, 'UTC') COMMENT '开始（含） / start, inclusive',
+    ends_at DateTime64(3, 'UTC') COMMENT '结束（不含） / end, exclusive',
+    value Int64 COMMENT '定格的值 / value as of closing',
+    staff_active UInt32 COMMENT '结束时的在职员工数，按定格时所知的组织 / active members of staff at its end, as it was known at closing',
+    rank UInt32 COMMENT '定格的名次 / rank as of closing',
+    closed_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT '定格时间 / when it was closed'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (corp_id, contest_id, run, id)
+COMMENT '比赛结果，结束三天后定格（物理表，请读视图 v_contests）；保留：永久 / results of contests, closed three days after their end: physical table, read v_contests; kept: for ever';
+
 CREATE VIEW v_contests (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
     contest_id String COMMENT '比赛 / contest',
@@ -90,10 +111,13 @@ CREATE VIEW v_contests (
     basis LowCardinality(String) COMMENT '口径 total 或 per_head / basis: total or per_head',
     starts_at DateTime64(3, 'UTC') COMMENT '开始（含） / start, inclusive',
     ends_at DateTime64(3, 'UTC') COMMENT '结束（不含） / end, exclusive',
-    state LowCardinality(String) COMMENT '状态 upcoming/running/ended（按数据完整时刻） / upcoming, running or ended by the instant everything is counted through',
-    value Int64 COMMENT '起止之间的值（分子） / value from start to end: the numerator of per head',
-    staff_active UInt32 COMMENT '结束时的在职员工数；未结束为当前（人均的分母） / active members of staff at its end, as of now before it: the denominator of per head',
-    rank UInt32 COMMENT '名次（按口径；并列同名次） / rank on the basis; ties share it'
+    state LowCardinality(String) COMMENT '状态 upcoming/running/ended/closed（按数据完整时刻）；结束三天后定格为 closed / upcoming, running or ended by the instant everything is counted through; closed from the refresh three days after its end on',
+    value Int64 COMMENT '起止之间的值（分子）；结束满七天后为定格的值 / value from start to end: the numerator of per head; seven days after its end as of closing',
+    staff_active UInt32 COMMENT '结束时的在职员工数；未结束为当前（人均的分母）；结束满七天后为定格时所知 / active members of staff at its end, as of now before it: the denominator of per head; seven days after its end as it was known at closing',
+    rank UInt32 COMMENT '名次（按口径；并列同名次） / rank on the basis; ties share it',
+    closed_value Int64 COMMENT '定格的值：奖励以此为准，其后所到不改；未定格为 0 / value as of closing: rewards were paid on it, whatever came later; 0 before',
+    closed_staff_active UInt32 COMMENT '定格时所知的结束时在职员工数；未定格为 0 / active members of staff at its end as known at closing; 0 before',
+    closed_rank UInt32 COMMENT '定格的名次；未定格为 0 / rank as of closing; 0 before'
 )
 AS
 WITH
@@ -104,46 +128,64 @@ WITH
             argMax((c.name, toString(c.level), c.ids, toString(c.metric), toString(c.basis), c.starts_at, c.ends_at, c.removed), (c.published_at, c.src_offset)) AS row
         FROM contests_history AS c
         GROUP BY corp_id, contest_id
-        -- Whoever looks at older ones asks the facts: a view that is read each second must not read years.
-        HAVING NOT row.8 AND row.7 > through - INTERVAL 7 DAY
+        -- Older ones stand as they were closed: a view must not read the facts of years.
+        HAVING NOT row.8 AND (row.7 > through - INTERVAL 7 DAY
+            OR (corp_id, contest_id) NOT IN (SELECT corp_id, contest_id FROM closed_contest_rows))
     )
 SELECT
-    s.corp_id AS corp_id, s.contest_id AS contest_id, s.row.1 AS name, s.row.2 AS level, s.id AS id, s.row.4 AS metric,
-    s.row.5 AS basis, s.row.6 AS starts_at, s.row.7 AS ends_at,
-    multiIf(through < starts_at, 'upcoming', through < ends_at, 'running', 'ended') AS state,
-    v.value AS value,
-    toUInt32(arraySum(c -> if(c.at < least(s.row.7, now64(3)), c.change, 0), h.changes)) AS staff_active,
-    toUInt32(rank() OVER (PARTITION BY s.corp_id, s.contest_id ORDER BY if(s.row.5 = 'per_head', v.value / greatest(staff_active, 1), toFloat64(v.value)) DESC)) AS rank
-FROM (SELECT corp_id, contest_id, row, id FROM newest ARRAY JOIN row.3 AS id) AS s
-LEFT JOIN (
-    SELECT c.corp_id AS corp_id, c.contest_id AS contest_id, a.id AS id, sum(a.value) AS value
-    FROM newest AS c
-    INNER JOIN (
-        SELECT
-            corp_id, occurred_at, place.1 AS level, place.2 AS id,
-            arrayJoin(if(type = 'friend.added', [('adds', 1), ('net_adds', 1)], [('net_adds', -1)])) AS part,
-            part.1 AS metric, part.2 AS value
-        FROM events
-        ARRAY JOIN [('region', toString(region_id)), ('store', toString(store_id)), ('staff', staff_id)] AS place
-        WHERE type IN ('friend.added', 'friend.deleted_by_customer', 'friend.deleted_by_staff')
-            AND (type != 'friend.added' OR channel_group != 'transfer')
-            AND (corp_id, business_date) IN (
-                SELECT corp_id, arrayJoin(arrayMap(d -> toDate(row.6) - 1 + d, range(toUInt32(greatest(0, dateDiff('day', row.6, row.7))) + 3)))
-                FROM newest)
-        UNION ALL
-        SELECT corp_id, began_at, place.1, place.2, ('qualified_adds', 1), 'qualified_adds', 1
-        FROM v_episodes
-        ARRAY JOIN [('region', toString(region_id)), ('store', toString(store_id)), ('staff', staff_id)] AS place
-        WHERE is_new_to_corp AND NOT ifNull(unfriended_at < began_at + INTERVAL 1 DAY, false)
-            AND (corp_id, business_date) IN (
-                SELECT corp_id, arrayJoin(arrayMap(d -> toDate(row.6) - 1 + d, range(toUInt32(greatest(0, dateDiff('day', row.6, row.7))) + 3)))
-                FROM newest WHERE row.4 = 'qualified_adds')
-    ) AS a ON a.corp_id = c.corp_id AND a.level = c.row.2 AND a.metric = c.row.4
-    WHERE a.occurred_at >= c.row.6 AND a.occurred_at < c.row.7 AND has(c.row.3, a.id)
-    GROUP BY corp_id, contest_id, id
-) AS v ON v.corp_id = s.corp_id AND v.contest_id = s.contest_id AND v.id = s.id
-LEFT JOIN dim_headcount AS h ON h.corp_id = s.corp_id AND h.level = s.row.2 AND h.id = s.id
-COMMENT 'ADS 比赛：一行一参赛者；结束超过七天的不列 / contests, one row for each that takes part; those that ended more than seven days ago are left out';
+    corp_id, contest_id, argMax(c.name, c.is_live) AS name, argMax(c.level, c.is_live) AS level, id,
+    argMax(c.metric, c.is_live) AS metric, argMax(c.basis, c.is_live) AS basis, argMax(c.starts_at, c.is_live) AS starts_at,
+    argMax(c.ends_at, c.is_live) AS ends_at, if(closed_rank > 0, 'closed', max(c.state)) AS state,
+    argMax(c.value, c.is_live) AS value, argMax(c.staff_active, c.is_live) AS staff_active, argMax(c.rank, c.is_live) AS rank,
+    sumIf(c.value, NOT c.is_live) AS closed_value, toUInt32(sumIf(c.staff_active, NOT c.is_live)) AS closed_staff_active,
+    toUInt32(sumIf(c.rank, NOT c.is_live)) AS closed_rank
+FROM (
+    SELECT
+        true AS is_live, s.corp_id AS corp_id, s.contest_id AS contest_id, s.row.1 AS name, s.row.2 AS level, s.id AS id, s.row.4 AS metric,
+        s.row.5 AS basis, s.row.6 AS starts_at, s.row.7 AS ends_at,
+        multiIf(through < starts_at, 'upcoming', through < ends_at, 'running', 'ended') AS state,
+        toInt64(v.value) AS value,
+        toUInt32(arraySum(c -> if(c.at < least(s.row.7, now64(3)), c.change, 0), h.changes)) AS staff_active,
+        toUInt32(rank() OVER (PARTITION BY s.corp_id, s.contest_id ORDER BY if(s.row.5 = 'per_head', v.value / greatest(staff_active, 1), toFloat64(v.value)) DESC)) AS rank
+    FROM (SELECT corp_id, contest_id, row, id FROM newest ARRAY JOIN row.3 AS id) AS s
+    LEFT JOIN (
+        SELECT c.corp_id AS corp_id, c.contest_id AS contest_id, a.id AS id, sum(a.value) AS value
+        FROM newest AS c
+        INNER JOIN (
+            SELECT
+                corp_id, occurred_at, place.1 AS level, place.2 AS id,
+                arrayJoin(if(type = 'friend.added', [('adds', 1), ('net_adds', 1)], [('net_adds', -1)])) AS part,
+                part.1 AS metric, part.2 AS value
+            FROM events
+            ARRAY JOIN [('region', toString(region_id)), ('store', toString(store_id)), ('staff', staff_id)] AS place
+            WHERE type IN ('friend.added', 'friend.deleted_by_customer', 'friend.deleted_by_staff')
+                AND (type != 'friend.added' OR channel_group != 'transfer')
+                AND (corp_id, business_date) IN (
+                    SELECT corp_id, arrayJoin(arrayMap(d -> toDate(row.6) - 1 + d, range(toUInt32(greatest(0, dateDiff('day', row.6, row.7))) + 3)))
+                    FROM newest)
+            UNION ALL
+            SELECT corp_id, began_at, place.1, place.2, ('qualified_adds', 1), 'qualified_adds', 1
+            FROM v_episodes
+            ARRAY JOIN [('region', toString(region_id)), ('store', toString(store_id)), ('staff', staff_id)] AS place
+            WHERE is_new_to_corp AND NOT ifNull(unfriended_at < began_at + INTERVAL 1 DAY, false)
+                AND (corp_id, business_date) IN (
+                    SELECT corp_id, arrayJoin(arrayMap(d -> toDate(row.6) - 1 + d, range(toUInt32(greatest(0, dateDiff('day', row.6, row.7))) + 3)))
+                    FROM newest WHERE row.4 = 'qualified_adds')
+        ) AS a ON a.corp_id = c.corp_id AND a.level = c.row.2 AND a.metric = c.row.4
+        WHERE a.occurred_at >= c.row.6 AND a.occurred_at < c.row.7 AND has(c.row.3, a.id)
+        GROUP BY corp_id, contest_id, id
+    ) AS v ON v.corp_id = s.corp_id AND v.contest_id = s.contest_id AND v.id = s.id
+    LEFT JOIN dim_headcount AS h ON h.corp_id = s.corp_id AND h.level = s.row.2 AND h.id = s.id
+    UNION ALL
+    SELECT
+        false, corp_id, contest_id, name, toString(level), id, toString(metric), toString(basis), starts_at, ends_at, 'closed',
+        value, staff_active, rank
+    FROM closed_contest_rows FINAL
+    WHERE (corp_id, contest_id, run) IN (
+        SELECT corp_id, contest_id, argMin(r.run, (r.closed_at, r.run)) FROM closed_contest_rows AS r GROUP BY corp_id, contest_id)
+) AS c
+GROUP BY corp_id, contest_id, id
+COMMENT 'ADS 比赛：一行一参赛者；现在与结束三天后定格的结果 / contests, one row for each that takes part: as of now, and as closed three days after the end';
 
 CREATE VIEW v_silent_codes (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',
@@ -178,8 +220,8 @@ FROM (
         toUInt32(greatest(arrayReduce('quantileExact(0.95)', gaps), arrayReduce('quantileExact(0.95)', arraySlice(gaps, -20)))) AS usual_gap_seconds,
         intDiv(times[-1] - times[1], 86400) AS days,
         if(days = 0, NULL, arrayCount(t -> t > times[-1] - days * 86400 AND (toUnixTimestamp(through) - t) % 86400 < silent_seconds, times) / days) AS usual_adds
-    FROM facts AS f
-    WHERE type = 'friend.added' AND state != '' AND NOT is_duplicate AND business_date >= toDate(through) - 14
+    FROM events AS f
+    WHERE type = 'friend.added' AND state != '' AND business_date >= toDate(through) - 14
     GROUP BY corp_id, state
     -- Of fewer adds no gap is usual; twice the usual one is worth a look. Not while the shops are closed: a steady stream of
     -- which 5 are missing stops by chance in 1 case of 150.
@@ -191,7 +233,7 @@ LEFT JOIN (
     WHERE NOT removed
     GROUP BY corp_id, state
 ) AS l ON l.corp_id = a.corp_id AND l.state = a.state
-COMMENT 'ADS 静默渠道码：久未加粉，超过平时间隔两倍，且同一时段平时至少有 5 次 / codes without an add for more than twice their usual gap, in a part of the day in which they usually have 5 or more';
+COMMENT 'ADS 静默渠道码：久未加粉，超过平时间隔两倍，且同一时段平时至少有 5 次；停用满 14 天者不再列出 / codes without an add for more than twice their usual gap, in a part of the day in which they usually have 5 or more; one that has had none for 14 days is in use no more and left out';
 
 CREATE VIEW v_corrections (
     corp_id LowCardinality(String) COMMENT '企业（租户） / the WeCom corp or brand',

@@ -17,6 +17,7 @@ CREATE TABLE leaderboard_rows (
     is_closed Bool COMMENT '是否已结账 / the day is closed',
     closed_adds UInt64 COMMENT '结账时的加粉 / adds as of closing',
     closed_qualified_adds UInt64 COMMENT '结账时的合格加粉 / qualified adds as of closing',
+    closed_reached_at DateTime64(3, 'UTC') COMMENT '结账时的末次加粉时间；未结账或无加粉为 1970 / last add as of closing; 1970 while the day is not closed, or without adds',
     version UInt64 COMMENT '版本：读取之前的服务器时刻（微秒），大者为准 / microseconds of the server before it was computed; the largest holds'
 )
 ENGINE = ReplacingMergeTree(version)
@@ -77,6 +78,8 @@ CREATE VIEW v_leaderboard_1d (
     target UInt64 COMMENT '加粉目标；未设为 0（达成率的分母；上次刷新时） / target of adds, denominator of the share reached; 0 if none is set; as of the last refresh',
     is_closed Bool COMMENT '是否已结账 / the day is closed',
     closed_rank UInt32 COMMENT '结账时的名次；未结账为 0 / rank by adds as of closing: rewards were paid on it; 0 while the day is not closed',
+    closed_place UInt32 COMMENT '结账时的排列次序：并列者先达到者在前；未结账为 0 / order of the rows as of closing: of ties the one that had reached its score first; 0 while the day is not closed',
+    closed_reached_at DateTime64(3, 'UTC') COMMENT '结账时：达到其加粉数的时间；未结账为 1970 / when its adds as of closing were reached; 1970 while the day is not closed',
     adjusted_adds Int64 COMMENT '结账后的加粉调整 / adds now minus as of closing; 0 while the day is not closed',
     adjusted_qualified_adds Int64 COMMENT '结账后的合格加粉调整 / qualified adds now minus as of closing',
     closed_staff_active UInt32 COMMENT '结账时所知的在职员工数：结账时人均＝(adds−adjusted_adds)÷此数；未结账为 0 / active members of staff as known at closing: per head as of closing is adds minus adjusted_adds over these; 0 while the day is not closed',
@@ -94,6 +97,8 @@ SELECT
     if(b.hour_ago > 0, toUInt32(rank() OVER (PARTITION BY b.corp_id, b.business_date, b.level ORDER BY b.hour_ago DESC)), 0) AS rank_hour_ago,
     b.heads AS staff_active, b.goal AS target, b.closed AS is_closed,
     if(b.closed, toUInt32(rank() OVER (PARTITION BY b.corp_id, b.business_date, b.level ORDER BY b.closed_adds DESC)), 0) AS closed_rank,
+    if(b.closed, toUInt32(row_number() OVER (PARTITION BY b.corp_id, b.business_date, b.level ORDER BY b.closed_adds DESC, b.closed_reached_at ASC, b.id ASC)), 0) AS closed_place,
+    b.closed_reached_at AS closed_reached_at,
     if(b.closed, toInt64(b.adds) - toInt64(b.closed_adds), 0) AS adjusted_adds,
     if(b.closed, toInt64(b.final) - toInt64(b.closed_qualified), 0) AS adjusted_qualified_adds,
     b.closed_heads AS closed_staff_active, b.closed_goal AS closed_target
@@ -103,20 +108,23 @@ FROM (
         corp_id, business_date, level, id,
         sum(c.events) AS events, sum(c.adds) AS adds, sum(c.net_adds) AS net_adds, max(c.last_add_at) AS reached_at,
         if(max(c.is_past), adds, sum(c.adds_hour_ago)) AS hour_ago, sum(c.qualified) AS qualified, sum(c.final) AS final,
-        max(c.is_closed) AS closed, sum(c.closed_adds) AS closed_adds, sum(c.closed_qualified) AS closed_qualified,
+        -- A day is closed for all of its places, also for one of which the first record has just come.
+        max(max(c.is_closed)) OVER (PARTITION BY corp_id, business_date) AS closed, sum(c.closed_adds) AS closed_adds, sum(c.closed_qualified) AS closed_qualified,
         max(c.name) AS name, max(c.staff_active) AS heads, max(c.target) AS goal,
-        max(c.closed_staff_active) AS closed_heads, max(c.closed_target) AS closed_goal
+        max(c.closed_staff_active) AS closed_heads, max(c.closed_target) AS closed_goal,
+        max(c.closed_reached_at) AS closed_reached_at
     FROM (
         SELECT
             corp_id, business_date, toLowCardinality(place.1) AS level, place.2 AS id, events, adds, net_adds, last_add_at, adds_hour_ago, is_past,
             qualified, final, is_closed, closed_adds, closed_qualified, '' AS name, toUInt32(0) AS staff_active, toUInt64(0) AS target,
-            toUInt32(0) AS closed_staff_active, toUInt64(0) AS closed_target
+            toUInt32(0) AS closed_staff_active, toUInt64(0) AS closed_target, closed_reached_at
         FROM (
             SELECT
                 corp_id, business_date, region_id, store_id, staff_id, toUInt64(events) AS events, adds,
                 toInt64(adds) - toInt64(deletes_by_customer) - toInt64(deletes_by_staff) AS net_adds, last_add_at,
                 toUInt64(0) AS adds_hour_ago, false AS is_past, toUInt64(0) AS qualified, toUInt64(0) AS final,
-                false AS is_closed, toUInt64(0) AS closed_adds, toUInt64(0) AS closed_qualified
+                false AS is_closed, toUInt64(0) AS closed_adds, toUInt64(0) AS closed_qualified,
+                toDateTime64(0, 3, 'UTC') AS closed_reached_at
             FROM counts_1d_board_registers FINAL
             WHERE channel = ''
             SETTINGS do_not_merge_across_partitions_select_final = 1
@@ -124,7 +132,7 @@ FROM (
             -- Of a closed day also who has nothing left of it.
             SELECT
                 corp_id, business_date, region_id, store_id, staff_id, toUInt64(closed_adds + closed_qualified_adds > 0), 0, 0,
-                toDateTime64(0, 3, 'UTC'), adds_hour_ago, is_past, qualified_adds, qualified_final, is_closed, closed_adds, closed_qualified_adds
+                toDateTime64(0, 3, 'UTC'), adds_hour_ago, is_past, qualified_adds, qualified_final, is_closed, closed_adds, closed_qualified_adds, closed_reached_at
             FROM leaderboard_rows FINAL
             SETTINGS do_not_merge_across_partitions_select_final = 1
         )
@@ -133,7 +141,7 @@ FROM (
         UNION ALL
         SELECT
             corp_id, business_date, level, id, 0, 0, 0, toDateTime64(0, 3, 'UTC'), 0, false, 0, 0, false, 0, 0,
-            name, staff_active, target, closed_staff_active, closed_target
+            name, staff_active, target, closed_staff_active, closed_target, toDateTime64(0, 3, 'UTC')
         FROM place_rows FINAL
         SETTINGS do_not_merge_across_partitions_select_final = 1
     ) AS c
