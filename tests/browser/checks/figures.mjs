@@ -91,6 +91,11 @@ for (const [query, lists, count] of ADDED_UP) test(`4. channels and children add
     assert.deepEqual(wrong, []);
   }));
 
+/** What a difference adds: 多 3 and +3 three, 少 3 and −3 as many less, 持平 and same nothing. */
+const signed = (change) => (/多|\+/.test(change) ? 1 : /少|−/.test(change) ? -1 : 0) * Math.abs(number(change));
+
+const painted = (page, revision) => page.waitForFunction((revision) => document.body.dataset.painted === String(revision), revision);
+
 test('5. the base and the difference that are shown give the adds that are shown', async () => {
   for (const lang of ['zh', 'en']) {
     await visit({}, async (page) => {
@@ -102,13 +107,23 @@ test('5. the base and the difference that are shown give the adds that are shown
       for (const line of lines) {
         const part = async (name) => line.locator(`[data-b="${name}"]`).innerText();
         const change = await part('change');
-        const sign = /多|\+/.test(change) ? 1 : /少|−/.test(change) ? -1 : 0;
-        assert.equal(number(await part('base')) + sign * Math.abs(number(change)), adds, `${await part('label')}: ${change}`);
+        assert.equal(number(await part('base')) + signed(change), adds, `${await part('label')}: ${change}`);
       }
-      for (const row of await page.locator('#rows > li').all()) {
+    });
+    await visit({ init: fed(false) }, async (page) => {
+      await page.goto(address('?level=store', { lang }));
+      const picture = await snapshot('level=store');
+      await page.evaluate((picture) => feed('snapshot', picture), picture);
+      await painted(page, picture.revision);
+      let compared = 0;
+      for (const { id, baseline_adds: base } of picture.rows) {
+        const row = page.locator(`#rows > li[data-id="${id}"]`);
+        if (base == null || await row.count() === 0) continue;
         const value = number(await row.locator('[data-f="value"]').innerText());
-        assert.ok(value >= 0);
+        assert.equal(base + signed(await row.locator('[data-f="change"]').innerText()), value, `row ${id}`);
+        compared += 1;
       }
+      assert.ok(compared > 1, `${compared} rows are compared`);
     });
   }
 });

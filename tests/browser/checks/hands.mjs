@@ -197,7 +197,8 @@ test('whatever can be touched is at least 44 px high', async () => {
 });
 
 test('9. at 360 px, and at 200 %, nothing scrolls sideways', async () => {
-  const paths = ['', '?view=rank&level=store', '?view=channels', 'me', '?lang=en', '?view=rank&level=staff&lang=en', '?view=channels&lang=en'];
+  const own = `me?scope=staff:${given.staff}`;
+  const paths = ['', '?view=rank&level=store', '?view=channels', 'me', own, '?lang=en', '?view=rank&level=staff&lang=en', '?view=channels&lang=en', `${own}&lang=en`];
   for (const viewport of [{ width: 360, height: 740 }, { width: 320, height: 740 }, { width: 180, height: 370 }]) {
     await visit({ viewport, deviceScaleFactor: viewport.width === 180 ? 2 : 1 }, async (page) => {
       for (const path of paths) {

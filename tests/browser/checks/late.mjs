@@ -39,7 +39,8 @@ test('two events come late, and are counted', async () => {
   late.days = [{ day: '', occurred: at }, { day: late.yesterday, occurred: at - DAY_MS }];
   late.bars = await Promise.all(late.days.map(barOf));
   late.correction = await correctionOf();
-  const { data: { adds } } = await api('summary');
+  const { data: { adds, late_adds: lateBefore } } = await api('summary');
+  late.adds = lateBefore;
   for (const { occurred } of late.days) await tell(`late ${new Date(occurred).toISOString()}`);
   // What other checks compare must not change while they do.
   await until('the late event of today', async () => (await api('summary')).data.adds > adds);
