@@ -211,6 +211,7 @@ function paintChannels(lists) {
     const largest = Math.max(...[...bars.values()].map((bar) => Math.max(bar.adds, bar.baseline_adds ?? 0)));
     for (const [key, bar] of bars) paintBar(seen.get(key), bar, largest);
   }
+  all('[data-bars]').forEach(sortBars);
   for (const element of all('[data-sum]')) {
     const rows = [...known.channels.values()].filter(({ group, channel }) => (group ?? channel) === element.dataset.sum);
     if (!rows.length) continue;
@@ -218,6 +219,17 @@ function paintChannels(lists) {
     put(element, number(sum('adds')), true);
     mark(element.closest('h2').querySelector('[data-f="sum-change"]'), against(sum('adds'), sum('baseline_adds')));
   }
+}
+
+/** Bars by their adds, and what belongs to none last, as the server has them; while the figures are stale as they stand. */
+function sortBars(list) {
+  const name = list.dataset.bars;
+  const bars = name === 'group' ? known.groups : known.channels;
+  const key = (element) => element.dataset[name];
+  const place = (element) => (key(element) === 'unattributed' ? -1 : bars.get(key(element))?.adds);
+  const elements = [...list.children];
+  if (isHeld() || elements.some((element) => place(element) === undefined)) return;
+  arrange(list, elements.sort((a, b) => place(b) - place(a) || (key(a) < key(b) ? -1 : 1)));
 }
 
 /** In percent where the base carries one, else how many more or fewer. */

@@ -51,7 +51,7 @@ export const widen = (element, width) => {
   if (element && element.getAttribute('width') !== width) element.setAttribute('width', width);
 };
 
-let orderedAt = -Infinity;
+const orderedAt = new WeakMap(); // Of each list.
 let touchedAt = -Infinity;
 for (const name of ['pointerdown', 'pointermove', 'touchmove', 'scroll', 'wheel', 'focusin', 'keydown']) {
   addEventListener(name, () => { touchedAt = performance.now(); }, { passive: true, capture: true });
@@ -61,14 +61,14 @@ export const still = matchMedia('(prefers-reduced-motion: reduce)');
 /** Whether rows may change places now. */
 export function calm(list) {
   const now = performance.now();
-  return now - orderedAt >= ORDER_MS && now - touchedAt >= TOUCHED_MS && !list.contains(document.activeElement);
+  return now - (orderedAt.get(list) ?? -Infinity) >= ORDER_MS && now - touchedAt >= TOUCHED_MS && !list.contains(document.activeElement);
 }
 
 /** Brings the rows of a list in order, if nobody is at it; returns whether they are. */
 export function arrange(list, elements) {
   if (elements.length === list.children.length && elements.every((element, n) => list.children[n] === element)) return true;
   if (!calm(list)) return false;
-  orderedAt = performance.now();
+  orderedAt.set(list, performance.now());
   const before = new Map([...list.children].map((element) => [element, element.getBoundingClientRect().top]));
   list.replaceChildren(...elements);
   if (still.matches) return true;

@@ -71,6 +71,23 @@ test('rows change places at most every 5 s, and neither while the page scrolls n
     moved.slice(1).forEach((at, n) => assert.ok(at - moved[n] >= 4_900, `${at - moved[n]} ms after the time before`));
   }));
 
+test('bars of channels take their new order once nobody is at them', () =>
+  visit({ init: fed(false) }, async (page) => {
+    await page.goto(address());
+    const picture = await snapshot('');
+    await page.evaluate((picture) => feed('snapshot', picture), picture);
+    const order = () => page.evaluate(() => [...document.querySelectorAll('[data-group]')].map((bar) => bar.dataset.group));
+    const before = await order();
+    assert.ok(before.length > 2 && before.at(-1) === 'unattributed', `${before}`);
+    const most = Math.max(...picture.groups.map(({ adds }) => adds));
+    // The smallest becomes the largest; what belongs to none stays last, however much it is.
+    const groups = [{ group: before.at(-2), adds: most + 1 }, { group: 'unattributed', adds: most + 2 }];
+    const expected = [before.at(-2), ...before.slice(0, -2), 'unattributed'];
+    await page.evaluate((delta) => feed('delta', delta), { revision: picture.revision + 1, freshness: picture.freshness, groups });
+    await until('the new order', async () => JSON.stringify(await order()) === JSON.stringify(expected));
+    assert.deepEqual(page.failures, []);
+  }));
+
 test('the own row is pinned above the tabs and follows the stream', () =>
   visit({ init: fed(false) }, async (page) => {
     const { data, freshness, revision, business_date } = await api('search', `q=${encodeURIComponent(given.own.name)}`);
