@@ -276,6 +276,10 @@ mod tests {
     async fn a_table_leaves_out_nothing_that_the_answer_in_json_holds() {
         assert_eq!(column(Part::Leaderboard, "rank_before").await, ["2", "1", "", ""]);
         assert_eq!(column(Part::Leaderboard, "tied").await, ["false"; 4]);
+        let day = [("business_date", "2026-11-22"), ("time_zone", "Asia/Shanghai")];
+        for (name, cell) in day.into_iter().chain([("complete_through_local", "2026-11-22 14:32:15")]) {
+            assert_eq!(column(Part::Leaderboard, name).await, [cell; 4], "{name}");
+        }
         assert_eq!(column(Part::Losses, "deletes_by_customer").await, ["4", "", ""], "the day, then its broadcasts");
         assert_eq!(column(Part::Losses, "task_id").await, ["", "t2", "t1"]);
         for (name, cell) in [("target_metric", "adds"), ("target", "100"), ("usual_numerator", "135")] {

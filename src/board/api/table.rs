@@ -2,6 +2,7 @@
 //!
 //! Invariant: each row says how far it is complete, and each figure that may still change carries its seal in words.
 
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -55,8 +56,11 @@ impl Table {
                     "target",
                     "last_add_at",
                     "flags",
+                    "business_date",
+                    "time_zone",
+                    "complete_through_local",
                 ],
-                sealed(values(&Leaderboard::new(snapshot, view, freshness).rows)),
+                dated(sealed(values(&Leaderboard::new(snapshot, view, freshness).rows)), snapshot, freshness),
             ),
             Part::Channels => channels(&Channels::new(snapshot, freshness), sealed),
             Part::Trend => trend(&Trend::new(snapshot, view.step_seconds, freshness)?, language),
@@ -164,6 +168,19 @@ fn seal_cohort(mut rows: Vec<Value>, language: Language, is_final: Option<bool>)
                 row[column] = json!(word);
             }
         }
+    }
+    rows
+}
+
+/// Rows that say of which day they are, and how far they are complete by the clock of the corp.
+fn dated(mut rows: Vec<Value>, snapshot: &Snapshot, freshness: &Freshness) -> Vec<Value> {
+    let zone = TimeZone::get(&snapshot.time_zone).unwrap_or(TimeZone::UTC);
+    let complete: Option<jiff::Timestamp> = freshness.complete_through.as_ref().and_then(|at| at.parse().ok());
+    let complete = complete.map(|at| at.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S").to_string());
+    for row in &mut rows {
+        row["business_date"] = snapshot.day.to_string().into();
+        row["time_zone"] = snapshot.time_zone.as_str().into();
+        row["complete_through_local"] = json!(complete);
     }
     rows
 }
