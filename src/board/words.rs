@@ -116,7 +116,7 @@ words! {
     SilentFor = "silent_for", "{} {}没有加粉", "{} silent for {}";
     SilentUsual = "silent_usual", "平时 {}一个；最后一个 {}", "usually one every {}; last at {}";
     FewPassed = "few_passed", "{}：发出 {} 个申请，只通过 {} 个", "{}: {} sent, {} accepted";
-    PassUsual = "pass_usual", "{}，平时同龄 {}", "{}, usually {} at this age";
+    PassUsual = "pass_usual", "{}，平时此刻 {}", "{}, usually {} by now";
     LeftAfter = "left_after", "{}：群发后流失 {} 人", "{}: {} left after a broadcast";
     LossUsual = "loss_usual", "{} 群发 {} 人，流失 {}，平时 {}", "{} to {}; {} left, usually {}";
     NoAdds = "no_adds", "{}：今天还没有加粉", "{}: no adds today";
@@ -166,7 +166,8 @@ words! {
     Seconds = "seconds", "{} 秒", "{} s";
     Minutes = "minutes", "{} 分钟", "{} min";
     Hours = "hours", "{} 小时", "{} h";
-    Retained = "retained", "满 24 小时的 {} 个里，{} 个还是好友，占 {}", "Of {} that are 24 h old {} are still friends, {}";
+    Retained = "retained", "满 24 小时的 {} 个里，{} 个还是好友", "Of {} that are 24 h old {} are still friends";
+    RetainedShare = "retained_share", "，占 {}", ", {}";
     RetainedLater = "retained_later", "留存要满 24 小时才知道。", " Retention is known after 24 h.";
     Stages = "stages", "从曝光到开口", "From exposure to first message";
     Exposures = "exposures", "曝光", "Exposed";
@@ -183,7 +184,7 @@ words! {
     AfterBroadcasts = "after_broadcasts", "群发后流失", "After broadcasts";
     NoBroadcasts = "no_broadcasts", "这一天没有群发", "no broadcast on this day";
     SentTo = "sent_to", "{} {}，发 {} 人", "{} {}, to {}";
-    People = "people", "{} 人 {}", "{}, {}";
+    People = "people", "{} 人", "{} left";
     Transfers = "transfers", "同事转接", "Transfers";
     TransfersSay = "transfers_say", "不算加，也不算走", "neither an add nor a loss";
     Out = "out", "出", "out";
@@ -330,6 +331,7 @@ const BROWSER: &[Word] = &[
     Word::Fewer,
     Word::Level,
     Word::ShareOfAdds,
+    Word::Usual,
     Word::Ahead,
     Word::Behindhand,
     Word::RowHeads,

@@ -1,7 +1,7 @@
 // Puts what the stream brings into the page that the server rendered.
 // Invariant: what is not in the stream stays as rendered until the page is taken anew.
 
-import { about, change, clock, dayOf, fill, length, number, percent, say, share, tenths } from './text.js';
+import { about, against, change, clock, dayOf, fill, length, number, percent, progress, say, share, tenths, thousandths } from './text.js';
 import { arrange, mark, put, widen } from './write.js';
 import { isHeld } from './fresh.js';
 
@@ -70,12 +70,15 @@ function paintFigures(figures) {
   };
   each('n', (element, now) => put(element, number(now), true));
   each('about', (element, now) => put(element, about(now), true));
-  each('share', (element, now) => put(element, fill(say.share_of_adds, share(now, figures.adds))));
+  each('share', (element, now) => {
+    const part = share(now, figures.adds);
+    put(element, part && fill(say.share_of_adds, part));
+  });
   each('part', (element, now) => put(element, share(now, figures.adds)));
   const bases = figures.baselines ?? [];
   each('p', (element, now) => {
     const before = bases[0]?.[element.dataset.p];
-    if (before != null) mark(element, [now >= before ? 'up' : 'down', percent(now, before)]);
+    if (before != null) mark(element, against(now, before));
   });
   for (const line of all('[data-base]')) {
     const base = bases[line.dataset.base];
@@ -96,17 +99,18 @@ function paintTarget(done, figures) {
   const now = figures[target?.metric];
   if (now == null) return;
   const goal = Number(done.dataset.done);
-  put(done, share(now, goal));
+  put(done, progress(now, goal));
   const section = done.closest('section');
   const bar = section.querySelector('[data-max]');
   widen(bar, length(now, Number(bar.dataset.max)));
   put(section.querySelector('[data-goal]'), number(Math.max(0, goal - now)));
   const pace = section.querySelector('[data-pace]');
   const usual = target?.usual_denominator > 0
-    ? Math.floor((target.usual_numerator * 2000 + target.usual_denominator) / (target.usual_denominator * 2))
+    ? thousandths(target.usual_numerator, target.usual_denominator)
     : Number(pace?.parentElement.dataset.usual);
   if (!pace) return;
-  const apart = Math.floor((now * 1000) / goal) - usual;
+  put(section.querySelector('[data-by-now]'), fill(say.usual, tenths(usual, 10)));
+  const apart = thousandths(now, goal) - usual;
   mark(pace, [apart >= 0 ? 'up' : 'down', fill(apart >= 0 ? say.ahead : say.behindhand, tenths(Math.abs(apart), 10))]);
 }
 
@@ -133,12 +137,12 @@ function fillRow(element, row) {
   if (kind === 'rank') {
     put(part('done'), row.qualified_adds == null ? '' : fill(say.row_qualified, number(row.qualified_adds)));
   } else {
-    put(part('done'), share(value ?? 0, row.target));
+    put(part('done'), progress(value ?? 0, row.target));
     mark(part('change'), metric === 'adds' ? change(row.adds, row.baseline_adds) : ['', '']);
   }
   widen(part('bar'), length(value ?? 0, row.target));
   const known = (value) => (value == null ? '—' : number(value));
-  put(part('facts'), fill(say.row_facts, known(row.net_adds), known(row.target), share(value ?? 0, row.target) || '—'));
+  put(part('facts'), fill(say.row_facts, known(row.net_adds), known(row.target), progress(value ?? 0, row.target) || '—'));
 }
 
 function newRow(row) {
@@ -200,7 +204,7 @@ function paintRegions() {
     rest -= region.adds;
     put(part('value'), number(region.adds), true);
     const now = region[region.metric];
-    put(part('done'), share(now, region.target));
+    put(part('done'), progress(now, region.target));
     widen(part('bar'), length(now, region.target));
   }
   put(document.querySelector('.wreg [data-f="rest"]'), number(rest), true);
@@ -231,12 +235,6 @@ function sortBars(list) {
   if (isHeld() || elements.some((element) => place(element) === undefined)) return;
   arrange(list, elements.sort((a, b) => place(b) - place(a) || (key(a) < key(b) ? -1 : 1)));
 }
-
-/** In percent where the base carries one, else how many more or fewer. */
-const against = (now, before) => {
-  const [direction, text] = change(now, before);
-  return [direction, (before != null && percent(now, before)) || text];
-};
 
 function paintBar(element, { adds, baseline_adds: before }, largest) {
   const part = (field) => element.querySelector(`[data-f="${field}"]`);

@@ -19,9 +19,19 @@ export const change = (now, before) => {
   if (now === before) return ['', say.level];
   return now > before ? ['up', fill(say.more, number(now - before))] : ['down', fill(say.fewer, number(before - now))];
 };
+/** In percent where the base carries one, else how many more or fewer. */
+export const against = (now, before) => {
+  const [direction, text] = change(now, before);
+  return [direction, (before != null && percent(now, before)) || text];
+};
 export const percent = (now, before) =>
   before < PERCENT_BASE ? '' : (now < before ? '−' : '+') + tenths(Math.abs(now - before) * 100, before) + '%';
-export const share = (part, whole) => (whole > 0 ? tenths(part * 100, whole) + '%' : '');
+/** Rounded as it is shown, so that two of them subtract as shown. */
+export const thousandths = (part, whole) => Math.sign(part) * Math.floor((Math.abs(part) * 2000 + whole) / (whole * 2));
+/** How much of a target is reached, however small it is. */
+export const progress = (part, target) => (target > 0 ? tenths(thousandths(part, target), 10) + '%' : '');
+/** Below that base counts say what is known. */
+export const share = (part, whole) => (whole < PERCENT_BASE ? '' : progress(part, whole));
 export const length = (part, whole) =>
   (whole > 0 ? Math.min(10000, Math.floor((Math.max(0, part) * 10000) / whole)) / 100 : 0) + '%';
 export const about = (value) => {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: each says the value, what is usual, and since when; what is unfair goes when the figures are stale.
 
-use super::text::{NONE, known, share};
+use super::text::{NONE, known, rate};
 use super::{Context, icons, provisional};
 use crate::board::attention::{Finding, Kind, NotJudged};
 use crate::board::html::{Html, number};
@@ -112,9 +112,11 @@ fn words(page: &Context, item: &Finding) -> (Html, Html) {
     let name = item.name.as_str();
     let time = |pattern: &str| page.time(item.since.as_deref(), pattern);
     let counts = [known(item.numerator), known(item.denominator)];
-    let rate = |part: Option<u64>, whole: Option<u64>| part.zip(whole).and_then(|(part, whole)| share(part, whole));
-    let now = rate(item.numerator, item.denominator).unwrap_or_else(|| NONE.to_owned());
-    let usual = rate(item.usual_numerator, item.usual_denominator).unwrap_or_else(|| NONE.to_owned());
+    let told = |part: Option<u64>, whole: Option<u64>| {
+        part.zip(whole).map_or_else(|| NONE.to_owned(), |(part, whole)| rate(part, whole))
+    };
+    let now = told(item.numerator, item.denominator);
+    let usual = told(item.usual_numerator, item.usual_denominator);
     match item.kind {
         Kind::Silent => {
             let usual = item.usual.map_or_else(|| NONE.to_owned(), |seconds| words.span(seconds));

@@ -2,7 +2,7 @@
 //!
 //! Invariant: unattributed is part of the list, so what is shown adds up to the total.
 
-use super::text::{length, percent, share};
+use super::text::{length, share};
 use super::{Context, figures, hero, link};
 use crate::board::channels::{Channels, Group, Retained, Row, Silent};
 use crate::board::html::{Html, number};
@@ -90,10 +90,9 @@ fn retained(page: &Context, known: Option<Retained>) -> Html {
     let Some(Retained { numerator, denominator }) = known else {
         return page.fill("<p class=\"note\">{{:retained_later}}</p>", &[]);
     };
-    let share = share(numerator, denominator).unwrap_or_default();
-    let values = [number(denominator.into()), number(numerator.into()), share];
-    let says = page.words.with(Word::Retained, &values.each_ref().map(String::as_str));
-    Html::fill("<p class=\"note num\">{{says}}</p>", &[("says", says)])
+    let share = share(numerator, denominator).map(|share| page.words.with(Word::RetainedShare, &[&share]));
+    let says = page.words.with(Word::Retained, &[&number(denominator.into()), &number(numerator.into())]);
+    Html::fill("<p class=\"note num\">{{says}}{{share}}</p>", &[("says", says), ("share", share.unwrap_or_default())])
 }
 
 /// Codes that are silent for longer than is usual.
@@ -177,7 +176,5 @@ fn line(page: &Context, (attribute, key): (&str, &str), bar: &Bar, largest: u64)
 /// In percent where the base carries one, else how many more or fewer.
 fn changed(page: &Context, bar: &Bar) -> (Html, Html) {
     let Some(before) = bar.before.filter(|_| !page.held()) else { return Default::default() };
-    let (class, change) = page.words.change(bar.adds, before);
-    let percent = percent(bar.adds, before);
-    (class, if percent.is_empty() { change } else { Html::text(&percent) })
+    page.words.against(bar.adds, before)
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: stages are counts of different people, so no rate from one to the next is shown.
 
-use super::text::{NONE, known, percent, share};
+use super::text::{NONE, known, share};
 use super::{Context, provisional};
 use crate::board::html::{Html, number};
 use crate::board::losses::Broadcast;
@@ -30,12 +30,11 @@ pub(super) fn stages(page: &Context) -> Html {
             value => known(value),
         };
         let before = before.and_then(|before| before.figures.get(name));
-        let percent = value.zip(before).map(|(now, before)| percent(now, before)).unwrap_or_default();
-        let up = value.zip(before).is_some_and(|(now, before)| now >= before);
+        let (class, change) = value.zip(before).map(|(now, before)| page.words.against(now, before)).unwrap_or_default();
         let kind = if *name == "exposures" { "data-about" } else { "data-n" };
         let seal = if *name == "opened" && value.is_some() { provisional(page.words, page.qualified_final()) } else { Html::default() };
         page.fill(
-            "<li><span>{{word}} {{seal}}<small>{{says}}</small></span><span class=\"num\"><b {{kind}}=\"{{name}}\">{{value}}</b> <span class=\"pc w {{class}}\" data-p=\"{{name}}\">{{percent}}</span></span></li>",
+            "<li><span>{{word}} {{seal}}<small>{{says}}</small></span><span class=\"num\"><b {{kind}}=\"{{name}}\">{{value}}</b> <span class=\"pc w {{class}}\" data-p=\"{{name}}\">{{change}}</span></span></li>",
             &[
                 ("word", page.words.text(*word)),
                 ("seal", seal),
@@ -43,8 +42,8 @@ pub(super) fn stages(page: &Context) -> Html {
                 ("kind", Html::text(kind)),
                 ("name", Html::text(name)),
                 ("value", Html::text(&text)),
-                ("class", Html::text(if up { "up" } else { "down" })),
-                ("percent", Html::text(&percent)),
+                ("class", class),
+                ("change", change),
             ],
         )
     });
@@ -86,11 +85,13 @@ fn line(page: &Context, word: Word, says: Word, value: &Html) -> Html {
 
 fn broadcast(page: &Context, sent: &Broadcast) -> Html {
     let (audience, left) = (number(sent.audience.into()), number(sent.deleted_24h.into()));
-    let rate = share(sent.deleted_24h, sent.audience);
+    let people = Word::People.with(page.words.language, &[&left]);
+    let share = share(sent.deleted_24h, sent.audience);
+    let left = share.map_or(people.clone(), |share| format!("{people}{}{share}", page.words.either(" ", ", ")));
     let seal = provisional(page.words, Some(!sent.provisional));
     page.fill("<li><span>{{:after_broadcasts}} {{seal}}<small class=\"num\">{{says}}</small></span><b class=\"num\">{{left}}</b></li>", &[
         ("seal", seal),
         ("says", page.words.with(Word::SentTo, &[&page.time(sent.sent_at.as_deref(), "%H:%M"), &sent.name, &audience])),
-        ("left", page.words.with(Word::People, &[&left, &rate.unwrap_or_default()])),
+        ("left", Html::text(&left)),
     ])
 }

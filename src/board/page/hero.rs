@@ -14,7 +14,13 @@ use crate::board::view::{Level, Scope, View};
 use crate::board::words::Word;
 
 pub(super) fn section(page: &Context) -> Html {
-    let opened = page.figure("opened").and_then(|opened| share(opened, page.adds()));
+    let opened_says = page.figure("opened").map_or_else(
+        || page.words.text(Word::NotKnown),
+        |opened| {
+            let share = share(opened, page.adds());
+            share.map(|share| page.words.with(Word::ShareOfAdds, &[&share])).unwrap_or_default()
+        },
+    );
     let qualified_says = match (page.figure("qualified_adds"), page.qualified_final()) {
         (None, _) => Word::NotKnown,
         (Some(_), Some(true)) => Word::Final,
@@ -36,13 +42,7 @@ pub(super) fn section(page: &Context) -> Html {
             ("qualified_says", page.words.text(qualified_says)),
             ("seal", provisional(page.words, page.qualified_final())),
             ("opened", page.shown("opened")),
-            (
-                "opened_says",
-                opened.map_or_else(
-                    || page.words.text(Word::NotKnown),
-                    |share| page.words.with(Word::ShareOfAdds, &[&share]),
-                ),
-            ),
+            ("opened_says", opened_says),
         ],
     )
 }

@@ -3,7 +3,7 @@
 //! Invariant: a row says by what it is ranked, and opens where it stands.
 
 use super::rows::{cells, href, level_word, measure, moves_say};
-use super::text::{NONE, known, many, share};
+use super::text::{NONE, known, many, progress};
 use super::{Context, attention, hero, link, provisional};
 use crate::board::access::sight::Sight;
 use crate::board::html::{Html, number};
@@ -137,14 +137,14 @@ fn opened(page: &Context, row: &Row) -> Html {
         }
     };
     let value = measure(row, page.view.metric);
-    let progress = row.target.zip(value).and_then(|(target, value)| share(value, target));
+    let done = row.target.zip(value).and_then(|(target, value)| progress(value, target));
     let reasons = page
         .facts
         .findings
         .iter()
         .filter(|finding| attention::is_of(page, finding, row))
         .map(|finding| attention::reason(page, finding));
-    let facts = [known(row.net_adds), known(row.target), progress.unwrap_or_else(|| NONE.to_owned())];
+    let facts = [known(row.net_adds), known(row.target), done.unwrap_or_else(|| NONE.to_owned())];
     page.fill(
         OPENED,
         &[

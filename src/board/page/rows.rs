@@ -2,7 +2,7 @@
 //!
 //! Invariant: the browser makes new rows from the same templates, so a row looks alike whoever made it.
 
-use super::text::{known, length, many, share};
+use super::text::{known, length, many, progress};
 use super::{Context, Values, attention, link, provisional};
 use crate::board::attention::Kind;
 use crate::board::html::{Html, number, tenths};
@@ -150,7 +150,7 @@ fn also_qualified(page: &Context, row: &Row) -> Html {
 }
 
 fn done(row: &Row, value: i128) -> Html {
-    Html::text(&row.target.and_then(|target| share(value, target)).unwrap_or_default())
+    Html::text(&row.target.and_then(|target| progress(value, target)).unwrap_or_default())
 }
 
 fn bar(row: &Row, value: i128) -> Html {

@@ -4,7 +4,7 @@
 //! they are not known the reason stands.
 
 use super::rank::metric_word;
-use super::text::{NONE, known, length, share};
+use super::text::{NONE, known, length, progress, thousandths};
 use super::{Context, SEAL_ESTIMATE, hatching, provisional};
 use crate::board::html::{Html, number, tenths};
 use crate::board::pace::{Forecast, Pace, Unknown};
@@ -41,7 +41,7 @@ pub(super) fn section(page: &Context) -> Html {
             ("hatching", hatching(page.is_final(goal.metric))),
             ("goal", Html::text(&goal.target.to_string())),
             ("target", Html::text(&number(goal.target.into()))),
-            ("done", Html::text(&goal.measured.and_then(|now| share(now, goal.target)).unwrap_or(NONE.to_owned()))),
+            ("done", Html::text(&goal.measured.and_then(|now| progress(now, goal.target)).unwrap_or(NONE.to_owned()))),
             ("max", Html::text(&scale.0.to_string())),
             ("width", scale.at(goal.measured.unwrap_or(0))),
             ("end", scale.at(goal.target)),
@@ -89,7 +89,7 @@ pub(super) fn line(page: &Context) -> Option<String> {
     let language = page.words.language;
     let metric = metric_word(goal.metric).text(language);
     let metric = if goal.metric == Metric::Adds { String::new() } else { Word::OfMetric.with(language, &[metric]) };
-    let done = goal.measured.and_then(|now| share(now, goal.target))?;
+    let done = goal.measured.and_then(|now| progress(now, goal.target))?;
     let certain = if page.is_final(goal.metric) == Some(true) { "" } else { Word::ProvisionalWord.text(language) };
     let [target, says] = [Word::Target, Word::Done].map(|word| word.text(language));
     Some(format!("{target}{metric} {}{says}{done}{certain}", number(goal.target.into())))
@@ -116,8 +116,7 @@ fn signed(value: u64) -> i64 {
 /// The usual share of a day's adds by now in thousandths, unless it is withdrawn.
 pub(super) fn usual(page: &Context) -> Option<i64> {
     let Pace { numerator, denominator } = page.facts.summary.as_ref()?.usual.filter(|_| !page.held())?;
-    let thousandths = (u128::from(numerator) * 1000 + u128::from(denominator) / 2).checked_div(denominator.into())?;
-    i64::try_from(thousandths).ok()
+    i64::try_from(thousandths(numerator, denominator)?).ok()
 }
 
 fn tick(page: &Context, scale: &Scale, goal: &Goal) -> Html {
@@ -134,18 +133,19 @@ fn hatched(scale: &Scale, forecast: &Forecast) -> Html {
     )
 }
 
-/// How far the day is ahead of the usual pace, in points of the target.
+/// How far the day is ahead of the usual pace, in points of the target: the difference of the two shares that are shown.
 fn usual_says(page: &Context, goal: &Goal) -> Html {
     let Some(usual) = usual(page) else {
         return unknown(page, Word::NoUsual, page.facts.summary.as_ref().and_then(|summary| summary.usual_unknown));
     };
-    let Some(measured) = goal.measured else { return page.words.text(Word::NotKnown) };
-    let done = measured.saturating_mul(1000) / goal.target;
-    let apart = tenths(i128::from((done - usual).abs()), 10);
+    let done = goal.measured.and_then(|measured| thousandths(measured, goal.target));
+    let Some(done) = done else { return page.words.text(Word::NotKnown) };
+    let usual = i128::from(usual);
+    let apart = tenths((done - usual).abs(), 10);
     let (class, word) = if done >= usual { ("up", Word::Ahead) } else { ("down", Word::Behindhand) };
-    let usual = tenths(usual.into(), 10);
+    let usual = tenths(usual, 10);
     Html::fill(
-        "{{usual}}<span class=\"{{class}}\" data-pace>{{apart}}</span>",
+        "<span data-by-now>{{usual}}</span><span class=\"{{class}}\" data-pace>{{apart}}</span>",
         &[
             ("usual", page.words.with(Word::Usual, &[&usual])),
             ("class", Html::text(class)),

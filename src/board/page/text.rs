@@ -72,6 +72,14 @@ impl Words {
         }
     }
 
+    /// In percent where the base carries one, else how many more or fewer.
+    pub(super) fn against(self, now: impl Into<i128>, before: impl Into<i128>) -> (Html, Html) {
+        let (now, before) = (now.into(), before.into());
+        let (class, change) = self.change(now, before);
+        let percent = percent(now, before);
+        (class, if percent.is_empty() { change } else { Html::text(&percent) })
+    }
+
     /// A number that is estimated or only roughly meant: 万 with two decimals, one from 100 万; k and M in English.
     pub(super) fn about(self, value: i64) -> String {
         let (unit, decimals, sign) = match (self.language, value.unsigned_abs()) {
@@ -142,10 +150,27 @@ pub(super) fn percent(now: impl Into<i128>, before: impl Into<i128>) -> String {
     format!("{}{}%", if apart < 0 { '−' } else { '+' }, tenths(apart.abs(), base))
 }
 
-/// `part` of `whole` in percent with one decimal; nothing where there is no whole.
+/// `part` of `whole` in percent with one decimal; nothing below a base of 100.
 pub(super) fn share(part: impl Into<i128>, whole: impl Into<i128>) -> Option<String> {
-    let whole = u64::try_from(whole.into()).ok().filter(|whole| *whole > 0)?;
-    Some(format!("{}%", tenths(part.into() * 100, whole)))
+    let whole = whole.into();
+    if whole < PERCENT_BASE_MIN { None } else { progress(part, whole) }
+}
+
+/// The same, or both counts where the base carries no percentage.
+pub(super) fn rate(part: u64, whole: u64) -> String {
+    share(part, whole).unwrap_or_else(|| format!("{}/{}", number(part.into()), number(whole.into())))
+}
+
+/// How much of a target is reached, in percent with one decimal, however small the target is.
+pub(super) fn progress(part: impl Into<i128>, target: impl Into<i128>) -> Option<String> {
+    Some(format!("{}%", tenths(thousandths(part, target)?, 10)))
+}
+
+/// `part` of `whole` in thousandths, rounded as it is shown, so that two of them subtract as shown; nothing where there is no
+/// whole.
+pub(super) fn thousandths(part: impl Into<i128>, whole: impl Into<i128>) -> Option<i128> {
+    let (part, whole) = (part.into(), whole.into());
+    (whole > 0).then(|| (part.abs() * 2000 + whole) / (whole * 2) * part.signum())
 }
 
 /// The length of a bar: `part` of `whole` in hundredths of a percent, as a percentage for an attribute, 0 to 100.
@@ -175,6 +200,14 @@ mod tests {
         assert_eq!(percent(18_426, 17_222), "+7.0%");
         assert_eq!(percent(18_426, 18_744), "−1.7%");
         assert_eq!(percent(150, 99), "");
+    }
+
+    #[test]
+    fn below_a_base_of_100_counts_stand_instead_of_a_percentage_but_of_a_target() {
+        assert_eq!((share(66, 99), share(66, 100)), (None, Some("66.0%".to_owned())));
+        assert_eq!((rate(2, 40), rate(15, 900)), ("2/40".to_owned(), "1.7%".to_owned()));
+        assert_eq!((progress(-7, 20).unwrap(), progress(7, 0)), ("−35.0%".to_owned(), None));
+        assert_eq!((ZH.against(9, 8).1, ZH.against(90, 100).1), (Html::text("多 1"), Html::text("−10.0%")));
     }
 
     #[test]

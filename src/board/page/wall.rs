@@ -4,7 +4,7 @@
 
 use jiff::ToSpan as _;
 
-use super::text::{NONE, length, local, many, share};
+use super::text::{NONE, length, local, many, progress, share};
 use super::{
     Context, SEAL_HELD, attention, channels, corrections, hatching, hero, plot, provisional, rows, shell, target, trend,
 };
@@ -108,7 +108,7 @@ fn regions(page: &Context) -> Html {
 }
 
 fn region_item(page: &Context, region: &Region) -> Html {
-    let done = region.target.and_then(|target| share(region.measured(), target)).unwrap_or_default();
+    let done = region.target.and_then(|target| progress(region.measured(), target)).unwrap_or_default();
     let metric = region.net_adds.map(|_| Html::join([page.words.text(Word::NetAdds), Html::text(" ")]));
     let name = if region.id.is_empty() { page.words.text(Word::Unassigned) } else { Html::text(&region.name) };
     let bar = region.target.map(|target| {

@@ -127,3 +127,24 @@ test('5. the base and the difference that are shown give the adds that are shown
     });
   }
 });
+
+test('what is done of the target and what is usual by now subtract as they are shown, whatever the stream brings', () =>
+  visit({ init: fed(false) }, async (page) => {
+    await page.goto(address('?level=store', { lang: 'en' }));
+    const picture = await snapshot('level=store');
+    await page.evaluate((picture) => feed('snapshot', picture), picture);
+    const { figures: { target }, freshness } = picture;
+    let { revision } = picture;
+    const text = (selector) => page.locator(`#goal ${selector}`).innerText();
+    for (let adds = 101; adds < 161; adds += 3) {
+      revision += 1;
+      const more = { ...target, usual_numerator: 80 + adds, usual_denominator: 2_000 };
+      await page.evaluate((delta) => feed('delta', delta), { revision, freshness, figures: { adds, target: more } });
+      await painted(page, revision);
+      // In tenths of a point.
+      const tenths = (text) => Math.round(Number(/[\d.]+/.exec(text)[0]) * 10);
+      const pace = await text('[data-pace]');
+      const apart = tenths(pace) * (/ahead/.test(pace) ? 1 : -1);
+      assert.equal(tenths(await text('[data-done]')) - tenths(await text('[data-by-now]')), apart, `${adds} adds`);
+    }
+  }));

@@ -202,3 +202,20 @@ fn bars_of_qualified_adds_are_hatched_until_these_are_final() {
     snapshot.details.contests = Some(Arc::new(contests));
     assert!(tug(&snapshot));
 }
+
+#[test]
+fn what_is_shown_of_target_and_pace_subtracts_as_it_is_shown() {
+    let tenths = |text: &str| {
+        let digits: String = text.chars().take_while(|letter| *letter != '%' && *letter != ' ').collect();
+        digits.replace('.', "").parse::<i64>().unwrap()
+    };
+    for target in 31..131 {
+        let html = goal(Page::Today, with_targets("adds", &[(Level::Corp, "", target)]), &[("lang", "en")]);
+        let after = |mark: &str| html.split(mark).nth(1).unwrap();
+        let done = tenths(after("data-done=\"").split('>').nth(1).unwrap());
+        let usual = tenths(after("usual by now "));
+        let pace = after("data-pace>");
+        let apart = tenths(pace) * if pace.split('<').next().unwrap().ends_with("ahead") { 1 } else { -1 };
+        assert_eq!(done - usual, apart, "{target}: {html}");
+    }
+}
