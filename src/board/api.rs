@@ -231,7 +231,7 @@ mod tests {
             (Part::Summary, 2, "forecast_seal", "estimate"),
             (Part::Leaderboard, 2, "qualified_adds_seal", "provisional"),
             (Part::Channels, 2, "qualified_adds_seal", "provisional"),
-            (Part::Trend, 89, "adds_seal", "In progress"),
+            (Part::Trend, 89, "adds_seal", "Part of 10 min"),
             (Part::Attention, 3, "value_seal", "provisional"),
             (Part::Losses, 3, "deleted_24h_seal", "provisional"),
             (Part::Corrections, 2, "after_seal", "revised"),

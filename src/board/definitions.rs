@@ -56,7 +56,7 @@ pub const DEFINITIONS: &[Definition] = &[
     },
     Definition {
         key: "adds",
-        title: Word::Today,
+        title: Word::Adds,
         says: Word::DefAdds,
         basis: Basis::Event,
         when: Word::WhenAdds,
@@ -71,7 +71,7 @@ pub const DEFINITIONS: &[Definition] = &[
         when: Word::WhenNet,
         final_after_seconds: Some(0),
         terms: &[
-            (Word::Today, "adds", ""),
+            (Word::Adds, "adds", ""),
             (Word::ByCustomer, "deletes_by_customer", "−"),
             (Word::ByStaff, "deletes_by_staff", "−"),
             (Word::NetAdds, "net_adds", ""),
@@ -85,7 +85,7 @@ pub const DEFINITIONS: &[Definition] = &[
         when: Word::WhenQualified,
         final_after_seconds: Some(DAY_SECONDS),
         terms: &[
-            (Word::Today, "adds", ""),
+            (Word::Adds, "adds", ""),
             (Word::NotNew, "not_new_adds", "−"),
             (Word::LeftAlready, "lost_adds", "−"),
             (Word::Qualified, "qualified_adds", ""),

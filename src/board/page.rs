@@ -30,10 +30,12 @@ mod wall;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Zoned};
 
 use self::facts::Facts;
 use self::text::Words;
 use super::access::sight::Sight;
+use super::days::DayState;
 use super::html::Html;
 use super::leaderboard::{Leaderboard, Row};
 use super::snapshot::Snapshot;
@@ -140,6 +142,25 @@ impl Context<'_> {
         viewer.sight == Sight::Whole || row.is_some_and(is_own)
     }
 
+    /// Whether the day that is shown is the one that goes on by the clock of the server.
+    fn is_today(&self) -> bool {
+        let lag = self.facts.frame.freshness.lag_seconds.and_then(|lag| i64::try_from(lag).ok());
+        let complete = self.complete_through().and_then(|at| text::local(at, &self.zone));
+        let now = complete.zip(lag).and_then(|(at, lag)| at.checked_add(SignedDuration::from_secs(lag)).ok());
+        self.view.watched.day.is_none()
+            || now.is_some_and(|now| now.date().to_string() == self.facts.frame.business_date)
+    }
+
+    /// Whether all of the day is counted, so that nothing of it is still usual by now.
+    fn is_over(&self) -> bool {
+        self.facts.frame.day_state != DayState::Open
+    }
+
+    /// What the day that is shown is called, and the day before it.
+    fn day_words(&self) -> (Word, Word) {
+        if self.is_today() { (Word::TodayShort, Word::Yesterday) } else { (Word::ThisDay, Word::DayBefore) }
+    }
+
     /// A time of day in the zone of the corp.
     fn time(&self, instant: Option<&str>, pattern: &str) -> String {
         let local = instant.and_then(|instant| text::local(instant, &self.zone));
@@ -149,6 +170,26 @@ impl Context<'_> {
     fn complete_through(&self) -> Option<&str> {
         self.facts.frame.freshness.complete_through.as_deref()
     }
+
+    /// The same where it is a moment of the day that is shown.
+    fn complete_on_day(&self) -> Option<Zoned> {
+        let complete = text::local(self.complete_through()?, &self.zone)?;
+        Some(complete).filter(|at| at.date().to_string() == self.facts.frame.business_date)
+    }
+
+    /// The same as text: a time of the day that is shown, or with its own date.
+    fn complete(&self) -> String {
+        let pattern = if self.complete_on_day().is_some() { "%H:%M:%S" } else { DATED };
+        self.time(self.complete_through(), pattern)
+    }
+}
+
+/// A moment with its date.
+const DATED: &str = "%Y-%m-%d %H:%M:%S";
+
+/// Minutes of its day that have passed.
+fn minute_of(at: &Zoned) -> i64 {
+    i64::from(at.hour()) * 60 + i64::from(at.minute())
 }
 
 /// The link to a view, from any page of the board.

@@ -40,10 +40,10 @@ words! {
     Today = "today", "今日加粉", "Adds today";
     OnDay = "on_day", "当日加粉", "Adds";
     TodayShort = "today_short", "今日", "Today";
+    ThisDay = "this_day", "当日", "That day";
     AtLeast = "at_least", "，至少", ", at least";
     CompleteThrough = "complete_through", "数据完整至", "Complete through";
     CompleteOnly = "complete_only", "数据只完整到", "Complete only through";
-    CompleteShort = "complete_short", "完整至", "complete through";
     CompleteAt = "complete_at", "完整至 {}", "complete {}";
     SecondsBehind = "seconds_behind", "慢 {} 秒", "{} s behind";
     MinutesBehind = "minutes_behind", "已 {} 分 {} 秒", "{} min {} s ago";
@@ -51,21 +51,28 @@ words! {
     OfflineWords = "offline", "连不上服务器，正在重连。显示的是上次收到的数字。", "No connection; reconnecting. These are the last figures received.";
     LiveWords = "live", "数据正常", "Data is live";
     BehindWords = "behind", "数据稍慢", "Data is a little behind";
-    EmptyDay = "empty_day", "今天还没有加粉", "No adds on this day yet";
+    EmptyDay = "empty_day", "今天还没有加粉", "No adds today yet";
+    EmptyPast = "empty_past", "这一天没有加粉", "No adds on this day";
     Never = "never", "还没有收到任何数据。", "No data has arrived yet.";
     Flowing = "flowing", "数据是通的：完整至 {}。", "Data is flowing: complete through {}.";
-    FlowingBefore = "flowing_before", "数据是通的：完整至 {}，前一天此刻是 {} 个。", "Data is flowing: complete through {}; the day before stood at {}.";
+    FlowingBefore = "flowing_before", "数据是通的：完整至 {}，{} 是 {} 个。", "Data is flowing: complete through {}; {} stood at {}.";
     NoFigures = "no_figures", "数据库暂时没有回答，所以还没有数字。这一页会自己填上。", "The database does not answer at the moment, so there are no figures yet. This page fills itself.";
     Loading = "loading", "正在取数", "Loading";
     Yesterday = "yesterday", "昨日", "Yesterday";
     DayBefore = "day_before", "前一日", "Day before";
     Was = "was", " 是 ", ": ";
     LastWeekday = "last_weekday", "上{}", "Last {}";
+    YesterdayAt = "yesterday_at", "昨日 {}", "yesterday at {}";
+    DayBeforeAt = "day_before_at", "前一日 {}", "the day before at {}";
+    LastWeekdayAt = "last_weekday_at", "上{} {}", "last {} at {}";
     Held = "held", "等数据恢复", "held";
     Uncounted = "uncounted", "当天未完整统计", "not fully counted";
     More = "more", "多 {}", "+{}";
     Fewer = "fewer", "少 {}", "−{}";
     Level = "level", "持平", "level";
+    MoreThan = "more_than", "比{} 多 {}", "{} more than {}";
+    FewerThan = "fewer_than", "比{} 少 {}", "{} fewer than {}";
+    SameAs = "same_as", "与{} 持平", "same as {}";
     SameMoment = "same_moment", "与同一时刻相比", "Against the same minute";
     Against = "against", "竖线和多、少与{} 比。", " Tick and ± are against {}.";
     ChannelsAddUp = "channels_add_up", "未归因也算在合计里，各渠道相加一定等于加粉。", "Unattributed is part of the total: channels always add up to adds.";
@@ -141,6 +148,7 @@ words! {
     FlagLoss = "flag_loss", "群发后流失", "losses";
     FlagPassRate = "flag_pass_rate", "通过率低", "few accepted";
     BarsSay = "bars_say", "横条是目标完成，没有横条的没有设目标；竖线是平时此刻该到的位置。多、少是与前一日同一时刻比。", "Bars show target progress, where a target is set; the tick is where it usually stands by now. ± is against the same minute of the day before.";
+    BarsSayOver = "bars_say_over", "横条是目标完成，没有横条的没有设目标。多、少是与前一日比。", "Bars show target progress, where a target is set. ± is against the day before.";
     MovesSay = "moves_say", "▲▼ 近 1 小时；竖线是平时此刻", "▲▼ last hour; tick: usual by now";
     MovesShort = "moves_short", "升降：近 1 小时", "moves: last hour";
     NoMoves = "no_moves", "有效没有升降：一小时前的有效数没有人记下", "no moves: nobody kept what was qualified an hour ago";
@@ -221,7 +229,7 @@ words! {
     TabMe = "tab_me", "我的", "Me";
     TrendTitle = "trend_title", "每 {} 分钟加粉", "Adds per {} minutes";
     TrendPlain = "trend_plain", "加粉走势", "Adds over the day";
-    InProgress = "in_progress", "还没满", "In progress";
+    InProgress = "in_progress", "未满 {} 分钟", "Part of {} min";
     AsTable = "as_table", "用表格看", "As a table";
     Hour = "hour", "时段", "Hour";
     SoFar = "so_far", "未满", "so far";
@@ -245,16 +253,17 @@ words! {
     WhenComplete = "when_complete", "慢过 30 秒变色，慢过 2 分钟收起比较", "ochre after 30 s; comparisons are held after 2 min";
     DefAdds = "def_adds", "成为员工企业微信好友的次数。同一位客户加两名员工算两次；删了再加，算一次新的。", "Times a customer became a WeCom friend of a member of staff. One customer adding two staff counts twice.";
     WhenAdds = "when_adds", "到截至时刻为准；迟到的补记到原来那一分钟，并列入修订", "complete through the time shown; late events are added to their own minute and listed";
-    DefNet = "def_net", "今天加的，减去今天走的。走的人可能是很久以前加的，所以净增不等于有效。", "Today's adds minus today's deletions. Those who left may have been added long ago.";
+    DefNet = "def_net", "当天加的，减去当天走的。走的人可能是很久以前加的，所以净增不等于有效。", "The day's adds minus the day's deletions. Those who left may have been added long ago.";
     WhenNet = "when_net", "同加粉；同事之间转接不算加也不算走", "as adds; transfers between colleagues count as neither";
     DefQualified = "def_qualified", "企业新客，加上 24 小时内没有被客户删除，也没有被员工删除。奖励只按这个数发。", "New to the company, and deleted neither by the customer nor by staff within 24 h. Rewards use this figure only.";
     WhenQualified = "when_qualified", "每一位满 24 小时定数；一天的全部在第二天 24:00 前定，结束三天后封账", "each add is final after 24 h; the day closes three days after its end";
-    DefOpened = "def_opened", "今天加上、并且今天发来第一条消息的客户。", "Customers added today who sent their first message today.";
-    DefTarget = "def_target", "今天要加到多少。竖线是平时此刻的位置，斜线是预计全天的八成范围。目标不按加粉设时写明按什么；平时的进度总按加粉算。", "What the day should reach, in adds where nothing else is named. The tick is where adds usually stand by now; the hatching is the forecast's 80% range.";
+    DefOpened = "def_opened", "当天加上、并且当天发来第一条消息的客户。", "Customers added on the day who sent their first message the same day.";
+    DefTarget = "def_target", "这一天要加到多少。竖线是平时此刻的位置，斜线是预计全天的八成范围。目标不按加粉设时写明按什么；平时的进度总按加粉算。", "What the day should reach, in adds where nothing else is named. The tick is where adds usually stand by now; the hatching is the forecast's 80% range.";
     WhenTarget = "when_target", "当天；历史不足时不预计", "the same day; no forecast with too little history";
     NotNew = "not_new", "不是企业新客", "Not new to the company";
     LeftAlready = "left_already", "已流失", "Already lost";
     MyToday = "my_today", "今天加的好友", "Friends added today";
+    MyOnDay = "my_on_day", "当日加的好友", "Friends added that day";
     TimesOfAdds = "times_of_adds", "每次加粉的时间", "times of the adds";
     FirstFinal = "first_final", "每一位满 24 小时定数：最早一位 {} 定，全部在{} 24:00 前定。", "Each is final after 24 h: the first at {}, all by 24:00 on {}.";
     GreyIsBefore = "grey_is_before", "下排灰线：前一天。", "Grey ticks below: the day before.";
@@ -312,11 +321,7 @@ words! {
 
 /// The words that the browser writes itself.
 const BROWSER: &[Word] = &[
-    Word::TodayShort,
-    Word::Yesterday,
     Word::LateAdds,
-    Word::Today,
-    Word::OnDay,
     Word::CompleteThrough,
     Word::CompleteOnly,
     Word::SecondsBehind,

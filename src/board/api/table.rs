@@ -281,15 +281,16 @@ fn summary(snapshot: &Snapshot, freshness: &Freshness, language: Language) -> Ta
 
 fn trend(trend: &Trend, language: Language) -> Table {
     let start: Option<jiff::Timestamp> = trend.from.as_ref().and_then(|from| from.parse().ok());
+    let in_progress = Word::InProgress.with(language, &[&(trend.step_seconds / 60).to_string()]);
     let rows = (0..trend.adds.len()).map(|at| {
         let seconds = i64::try_from(at).unwrap_or(0).saturating_mul(i64::try_from(trend.step_seconds).unwrap_or(0));
         let from = start.and_then(|start| start.checked_add(jiff::SignedDuration::from_secs(seconds)).ok());
         let is_complete = at < trend.complete_steps;
-        let word = if is_complete { Word::CompleteWord } else { Word::InProgress };
+        let word = if is_complete { Word::CompleteWord.text(language).to_owned() } else { in_progress.clone() };
         json!({
             "from": from.map(|from| from.to_string()),
             "adds": trend.adds[at],
-            "adds_seal": trend.adds[at].map(|_| word.text(language)),
+            "adds_seal": trend.adds[at].map(|_| word),
             "late_adds": trend.late_adds.get(at),
             "baseline_adds": trend.baseline_adds.get(at),
         })

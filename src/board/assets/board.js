@@ -1,7 +1,7 @@
 // Keeps the page live: figures from the event stream; where that fails, the page anew every few seconds.
 // Invariant: whatever fails, the page says how old its figures are.
 
-import { age, doubt, heard, learn, paintFreshness, silentFor, stateOf } from './fresh.js';
+import { age, doubt, heard, learn, paintFreshness, paintMoment, silentFor, stateOf } from './fresh.js';
 import { forget, paint, take } from './paint.js';
 import { become, takePage } from './refresh.js';
 import { flushSoon, onSettled } from './write.js';
@@ -30,6 +30,7 @@ function receive(picture, whole) {
   learn(picture.freshness);
   take(picture, whole);
   painted = String(picture.revision ?? painted);
+  paintMoment(painted);
   const other = body.day && picture.business_date && picture.business_date !== body.day;
   // Another day, the first figures, or an empty day that fills: the server renders their words.
   const empty = Boolean(document.querySelector('.empty'));

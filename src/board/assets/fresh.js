@@ -1,7 +1,7 @@
 // How far the figures are complete, and how old that is.
 // Invariant: figures never seem newer than they are; the clock of the device is not asked.
 
-import { clock, fill, say } from './text.js';
+import { clock, dated, fill, moment, say } from './text.js';
 import { put } from './write.js';
 
 const LIVE_SECONDS = 30;
@@ -51,6 +51,14 @@ function state() {
   return seconds > LIVE_SECONDS ? 'behind' : 'live';
 }
 
+/** Says below the figures, and in their definitions, up to when they are, and as which revision. */
+export function paintMoment(revision) {
+  const at = known.complete_through && dated(known.complete_through);
+  if (!at) return;
+  put(byId('foot'), fill(say.foot, body.zone, at, revision));
+  for (const element of document.querySelectorAll('.as-of')) put(element, at);
+}
+
 /** Shows the state; returns the one before if it changed. */
 export function paintFreshness() {
   const [now, before, seconds] = [state(), page.dataset.state, age()];
@@ -58,16 +66,16 @@ export function paintFreshness() {
   page.dataset.state = now;
   const held = isHeld();
   put(byId('fresh-label'), held ? say.complete_only : say.complete_through);
-  put(byId('complete'), known.complete_through ? clock(known.complete_through) : '—');
+  put(byId('complete'), known.complete_through ? moment(known.complete_through) : '—');
   const late = () => fill(say.minutes_behind, Math.floor(seconds / 60), seconds % 60);
   put(byId('age'), seconds == null ? '' : held ? late() : fill(say.seconds_behind, seconds));
   const words = { stale: say.stale, offline: say.offline, empty: seconds == null ? say.never : '' }[now] ?? '';
   put(byId('fresh-words'), words);
   // The wall's clock is the server's: what is complete, and how long ago that was.
-  const moment = seconds != null && clock(Date.parse(known.complete_through) + seconds * 1000);
-  if (moment) put(byId('clock'), fill(say.now, moment));
+  const time = seconds != null && clock(Date.parse(known.complete_through) + seconds * 1000);
+  if (time) put(byId('clock'), fill(say.now, time));
   if (now === before) return null;
   // Spoken on a change of state only; figures never.
-  put(byId('status'), words || say[now] || say.empty_day);
+  put(byId('status'), words || say[now] || (document.querySelector('.empty h2')?.textContent ?? say.empty_day));
   return before;
 }

@@ -127,8 +127,10 @@ function readout(event) {
   const steps = Math.max(now.length, base.length);
   const at = Math.min(steps - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * steps)));
   const time = (n) => new Date(n * step * 1000).toISOString().slice(11, 16);
-  const texts = [`${time(at)}–${time(at + 1)}`, `${say.today_short} ${now[at] || say.not_yet}`];
-  if (base[at]) texts.push(`${say.yesterday} ${base[at]}`);
+  // The legend says which days these are.
+  const [day, dayBefore] = [...cap.children].map(({ textContent }) => textContent);
+  const texts = [`${time(at)}–${time(at + 1)}`, `${day} ${now[at] || say.not_yet}`];
+  if (base[at]) texts.push(`${dayBefore} ${base[at]}`);
   if (Number(more[at])) texts.push(`${say.late_adds} ${more[at]}`);
   line.replaceChildren(...texts.map((text) => Object.assign(document.createElement('span'), { textContent: text, className: 'num' })));
 }

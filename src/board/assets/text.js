@@ -63,3 +63,8 @@ export const dayOf = (instant) => {
     .formatToParts(new Date(instant)).map(({ type, value }) => [type, value]));
   return `${parts.year}-${parts.month}-${parts.day}`;
 };
+/** A moment with its date; null where the zone is not known. */
+export const dated = (instant) => knows && `${dayOf(instant)} ${clock(instant)}` || null;
+/** A time of the day that is shown, or with its own date. */
+export const moment = (instant) =>
+  knows && dayOf(instant) !== document.body.dataset.day ? dated(instant) : clock(instant);

@@ -82,7 +82,7 @@ pub(super) fn main(page: &Context) -> Html {
 /// With what the ticks and the differences compare.
 fn against(page: &Context) -> Html {
     let base = page.baselines().first();
-    base.map(|base| page.words.with(Word::Against, &[&hero::base_label(page, 0, base)])).unwrap_or_default()
+    base.map(|base| page.words.with(Word::Against, &[&hero::base_moment(page, 0, base)])).unwrap_or_default()
 }
 
 /// How many of a group's adds stayed for 24 h, of those that are so old: of these it changes no more.

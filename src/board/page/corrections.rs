@@ -50,9 +50,7 @@ pub(super) fn newest(page: &Context) -> Html {
     let yesterday = super::hero::business_day(page).and_then(|day| day.yesterday().ok());
     let day = match newest.business_date.parse() {
         // Within a line.
-        Ok(day) if Some(day) == yesterday => {
-            Html::text(&super::hero::yesterday_word(page).text(page.words.language).to_lowercase())
-        }
+        Ok(day) if Some(day) == yesterday => Html::text(&super::hero::day_before_word(page)),
         Ok(day) => Html::text(&page.words.day(day)),
         Err(_) => Html::default(),
     };

@@ -49,7 +49,7 @@ pub(super) fn section(page: &Context) -> Html {
 
 /// Today's adds or those of a past day.
 pub(super) fn adds_label(page: &Context) -> Word {
-    if page.view.watched.day.is_none() { Word::Today } else { Word::OnDay }
+    if page.is_today() { Word::Today } else { Word::OnDay }
 }
 
 /// The day as people say it.
@@ -140,24 +140,41 @@ fn line(page: &Context, position: usize, base: &Baseline) -> Html {
 
 /// Yesterday 14:32, last Sunday 14:32; the end of a day is 24:00 of it and not 00:00 of the next.
 pub(super) fn base_label(page: &Context, position: usize, base: &Baseline) -> String {
+    format!("{} {}", base_day(page, position, &base.business_date), base_time(page, base))
+}
+
+/// The same within a sentence.
+pub(super) fn base_moment(page: &Context, position: usize, base: &Baseline) -> String {
+    let (language, time) = (page.words.language, base_time(page, base));
+    match position {
+        0 if page.is_today() => Word::YesterdayAt.with(language, &[&time]),
+        0 => Word::DayBeforeAt.with(language, &[&time]),
+        _ => Word::LastWeekdayAt.with(language, &[&weekday(page, &base.business_date), &time]),
+    }
+}
+
+fn base_time(page: &Context, base: &Baseline) -> String {
     let time = base.until.as_deref().and_then(|until| local(until, &page.zone));
     let whole = time.as_ref().is_some_and(|at| at.date().to_string() != base.business_date);
     let time = time.map(|at| if whole { "24:00".to_owned() } else { at.strftime("%H:%M").to_string() });
-    format!("{} {}", base_day(page, position, &base.business_date), time.unwrap_or_default())
+    time.unwrap_or_default()
 }
 
 /// Yesterday, last Sunday.
 pub(super) fn base_day(page: &Context, position: usize, business_date: &str) -> Html {
     if position == 0 {
-        return page.words.text(yesterday_word(page));
+        return page.words.text(page.day_words().1);
     }
-    let weekday = business_date.parse().map(|day| page.words.weekday(day)).unwrap_or_default();
-    page.words.with(Word::LastWeekday, &[&weekday])
+    page.words.with(Word::LastWeekday, &[&weekday(page, business_date)])
 }
 
-/// What the day before the one that is shown is called.
-pub(super) fn yesterday_word(page: &Context) -> Word {
-    if page.view.watched.day.is_none() { Word::Yesterday } else { Word::DayBefore }
+fn weekday(page: &Context, business_date: &str) -> String {
+    business_date.parse().map(|day| page.words.weekday(day)).unwrap_or_default()
+}
+
+/// What the day before is called within a line.
+pub(super) fn day_before_word(page: &Context) -> String {
+    page.day_words().1.text(page.words.language).to_lowercase()
 }
 
 /// Width and height of the running total beside the figure.

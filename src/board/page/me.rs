@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use jiff::ToSpan;
 
 use super::text::{local, many};
-use super::{Context, SEAL_PROVISIONAL, SEAL_REVISED, channels, hero, provisional, rank, rows, target};
+use super::{Context, SEAL_PROVISIONAL, SEAL_REVISED, channels, hero, minute_of, provisional, rank, rows, target};
 use crate::board::html::{Html, number};
 use crate::board::leaderboard::Row;
 use crate::board::person::{Add, Status};
@@ -63,6 +63,7 @@ fn hero(page: &Context) -> Html {
         include_str!("me.html"),
         &[
             ("path", hero::path(page)),
+            ("adds_label", page.words.text(if page.is_today() { Word::MyToday } else { Word::MyOnDay })),
             ("day_before", hero::day_before(page)),
             ("day", hero::day(page)),
             ("adds", page.shown("adds")),
@@ -107,11 +108,11 @@ impl Span {
 
 /// One tick per add: solid where qualified, short where not new, hollow where the customer left; below them the day before.
 fn barcode(page: &Context, adds: &[Add]) -> Html {
-    let minute = |at: &str| local(at, &page.zone).map_or(0, |at| i64::from(at.hour()) * 60 + i64::from(at.minute()));
+    let minute = |at: &str| local(at, &page.zone).map_or(0, |at| minute_of(&at));
     let times: Vec<_> = adds.iter().map(|add| add.added_at.as_deref().map_or(0, minute)).collect();
     let before: Vec<_> = page.facts.my_adds_before.iter().flatten().map(|at| minute(at)).collect();
-    let now = page.complete_through().map_or(1440, minute);
-    let span = Span::around(times.iter().chain(&before).copied().chain([now]));
+    let complete = page.complete_on_day();
+    let span = Span::around(times.iter().chain(&before).copied().chain(complete.as_ref().map(minute_of)));
     let ticks = adds.iter().zip(&times).map(|(add, minute)| {
         let (y, height) = if kind(add) == "old" { ("28", "35") } else { ("6", "57") };
         Html::fill(
@@ -138,8 +139,13 @@ fn barcode(page: &Context, adds: &[Add]) -> Html {
         include_str!("barcode.html"),
         &[
             ("ticks", ticks),
-            ("now", span.x(now)),
-            ("complete", Html::text(&page.time(page.complete_through(), "%H:%M"))),
+            ("now", complete.as_ref().map(|at| now(span.x(minute_of(at)))).unwrap_or_default()),
+            (
+                "complete",
+                complete
+                    .map(|at| page.words.with(Word::CompleteAt, &[&at.strftime("%H:%M").to_string()]))
+                    .unwrap_or_default(),
+            ),
             ("from", page.words.with(Word::AtHour, &[&(span.first / 60).to_string()])),
             ("to", page.words.with(Word::AtHour, &[&(span.last / 60).to_string()])),
             ("qualified", count("qualified")),
@@ -150,6 +156,11 @@ fn barcode(page: &Context, adds: &[Add]) -> Html {
             ("final_says", final_says(page, adds)),
         ],
     )
+}
+
+/// Until where the day is counted.
+fn now(x: Html) -> Html {
+    Html::fill("<line class=\"now\" x1=\"{{x}}\" x2=\"{{x}}\" y1=\"0\" y2=\"80\"/>", &[("x", x)])
 }
 
 /// When the first and the last add of the day become final.

@@ -2,8 +2,8 @@
 //!
 //! Invariant: a bar is solid only where its step is complete.
 
-use super::Context;
 use super::text::length;
+use super::{Context, minute_of};
 use crate::board::html::{Html, number};
 use crate::board::trend::Trend;
 use crate::board::words::Word;
@@ -11,13 +11,10 @@ use crate::board::words::Word;
 /// A chart of a trend; `label` says in words what it shows.
 pub(super) fn plot(page: &Context, trend: &Trend, label: Html) -> Html {
     let chart = Chart::new(trend);
-    let now_at = chart.now(page);
-    let late_half = now_at * 10 > chart.minutes * 7;
     let numbers = |counts: &[Option<u64>]| {
         let texts: Vec<_> = counts.iter().map(|count| count.map(|n| n.to_string()).unwrap_or_default()).collect();
         Html::text(&texts.join(","))
     };
-    let now_says = page.words.with(Word::CompleteAt, &[&page.time(page.complete_through(), "%H:%M")]);
     Html::fill(
         include_str!("plot.html").trim_end(),
         &[
@@ -33,10 +30,7 @@ pub(super) fn plot(page: &Context, trend: &Trend, label: Html) -> Html {
             ("bars", Html::text(&chart.bars())),
             ("hatched", chart.hatched()),
             ("steps", Html::text(&if page.held() { String::new() } else { chart.steps() })),
-            ("now", chart.x(now_at)),
-            ("now_dx", Html::text(if late_half { "-6" } else { "6" })),
-            ("now_anchor", Html::text(if late_half { "end" } else { "start" })),
-            ("now_says", if now_at > 0 { now_says } else { Html::default() }),
+            ("now", chart.now(page)),
         ],
     )
 }
@@ -82,14 +76,21 @@ impl<'a> Chart<'a> {
         1000 - (adds * 1000 / self.top).min(1000)
     }
 
-    /// Minutes of the day until which everything is counted.
-    fn now(&self, page: &Context) -> u64 {
-        let complete = page.complete_through().and_then(|at| super::text::local(at, &page.zone));
-        let of_day = complete
-            .filter(|at| at.date().to_string() == page.facts.frame.business_date)
-            .map(|at| u64::try_from(i32::from(at.hour()) * 60 + i32::from(at.minute())).unwrap_or(0));
-        let steps = u64::try_from(self.trend.complete_steps).unwrap_or(0);
-        of_day.unwrap_or(steps * self.step).min(self.minutes)
+    /// Until when everything is counted, while that is a moment of this day.
+    fn now(&self, page: &Context) -> Html {
+        let Some(complete) = page.complete_on_day() else { return Html::default() };
+        let at = u64::try_from(minute_of(&complete)).unwrap_or(0).min(self.minutes);
+        let late_half = at * 10 > self.minutes * 7;
+        Html::fill(
+            "<line class=\"now\" x1=\"{{now}}\" x2=\"{{now}}\" y1=\"0\" y2=\"100%\"/>\
+             <text class=\"now-says\" x=\"{{now}}\" dx=\"{{dx}}\" y=\"11\" text-anchor=\"{{anchor}}\">{{says}}</text>",
+            &[
+                ("now", self.x(at)),
+                ("dx", Html::text(if late_half { "-6" } else { "6" })),
+                ("anchor", Html::text(if late_half { "end" } else { "start" })),
+                ("says", page.words.with(Word::CompleteAt, &[&complete.strftime("%H:%M").to_string()])),
+            ],
+        )
     }
 
     fn lines(&self) -> Html {

@@ -15,7 +15,11 @@ pub(super) fn children(page: &Context) -> Html {
     let (rows, total) = (&page.facts.leaderboard.rows, page.facts.leaderboard.total);
     let shown = &rows[..rows.len().min(TODAY_ROWS)];
     let in_all = if total > shown.len() { page.words.with(Word::RowsInAll, &[&many(total)]) } else { Html::default() };
-    let says = if rows.is_empty() { Word::NobodyHere } else { Word::BarsSay };
+    let says = match (rows.is_empty(), page.is_over()) {
+        (true, _) => Word::NobodyHere,
+        (false, false) => Word::BarsSay,
+        (false, true) => Word::BarsSayOver,
+    };
     let ranks = View { page: Page::Rank, from: 0, ..page.view.clone() };
     page.fill(
         include_str!("children.html"),
@@ -169,8 +173,11 @@ pub(super) fn tick(page: &Context) -> Html {
         .unwrap_or_default()
 }
 
-/// What the moves of the rows mean, or why there are none.
+/// What the moves of the rows mean, or why there are none; of a day that is over nobody moves any more.
 pub(super) fn moves_say(page: &Context, says: Word) -> Html {
+    if page.is_over() {
+        return Html::default();
+    }
     page.words.text(if page.view.metric == Metric::QualifiedAdds { Word::NoMoves } else { says })
 }
 

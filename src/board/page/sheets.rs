@@ -2,12 +2,16 @@
 //!
 //! Invariant: every sheet says to which instant its figures are complete.
 
+use std::cmp::Ordering;
+
 use jiff::ToSpan;
 
-use super::text::{known, length};
-use super::{Context, hero, provisional, target};
+use super::text::{known, length, percent};
+use super::{Context, DATED, hero, provisional, target};
 use crate::board::definitions::{Basis, DEFINITIONS, Definition};
 use crate::board::html::{Html, number};
+use crate::board::summary::Baseline;
+use crate::board::view::Language;
 use crate::board::words::Word;
 
 /// Two weeks back: what managers compare. Older days are a link.
@@ -29,7 +33,7 @@ fn definitions(page: &Context) -> Html {
             Basis::Event => Html::default(),
         };
         let title = Html::join([page.words.text(definition.title), Html::text(" "), seal]);
-        let at = page.time(page.complete_through(), "%Y-%m-%d %H:%M:%S");
+        let at = page.time(page.complete_through(), DATED);
         let body = page.fill(
             include_str!("definition.html"),
             &[
@@ -140,17 +144,13 @@ fn report(page: &Context) -> String {
     let count = |name: &str| known(page.figure(name));
     let mut lines = vec![
         Word::ReportTitle.with(language, &[&super::shell::name(page), &day]),
-        Word::ReportComplete.with(language, &[&page.time(page.complete_through(), "%H:%M:%S")]),
+        Word::ReportComplete.with(language, &[&page.complete()]),
     ];
     let label = hero::adds_label(page).text(language);
     let at_least = if page.held() { Word::AtLeast.text(language) } else { "" };
     lines.push(format!("{label}{at_least} {}", count("adds")));
-    if let Some(base) = page.baselines().first().filter(|_| !page.held()) {
-        let (_, change) = words.change(page.adds(), base.figures.adds());
-        let percent = super::text::percent(page.adds(), base.figures.adds());
-        let percent =
-            if percent.is_empty() { percent } else { words.either("（{}）", " ({})").replace("{}", &percent) };
-        lines.push(format!("{} {change}{percent}", hero::base_label(page, 0, base)));
+    if !page.held() {
+        lines.extend(page.baselines().iter().enumerate().map(|(position, base)| against(page, position, base)));
     }
     lines.push(format!("{} {}", Word::NetAdds.text(language), count("net_adds")));
     if page.figure("qualified_adds").is_some() {
@@ -162,4 +162,24 @@ fn report(page: &Context) -> String {
     let best: Vec<_> = best.map(|row| format!("{} {}", row.name, number(row.adds.into()))).collect();
     lines.push(best.join(words.comma()));
     lines.join("\n")
+}
+
+/// How many more or fewer than at the same moment of a day before.
+fn against(page: &Context, position: usize, base: &Baseline) -> String {
+    let (words, moment) = (page.words, hero::base_moment(page, position, base));
+    let (now, before) = (i128::from(page.adds()), i128::from(base.figures.adds()));
+    let apart = number((now - before).abs());
+    // English begins with the number.
+    let values = match words.language {
+        Language::Zh => [moment.as_str(), &apart],
+        Language::En => [&apart, moment.as_str()],
+    };
+    let word = match now.cmp(&before) {
+        Ordering::Equal => return Word::SameAs.with(words.language, &[&moment]),
+        Ordering::Greater => Word::MoreThan,
+        Ordering::Less => Word::FewerThan,
+    };
+    let percent = percent(now, before);
+    let percent = if percent.is_empty() { percent } else { words.either("（{}）", " ({})").replace("{}", &percent) };
+    format!("{}{percent}", word.with(words.language, &values))
 }

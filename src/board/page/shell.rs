@@ -3,7 +3,7 @@
 //! Invariant: how far the figures are complete stands in one fixed place of every page.
 
 use super::text::{NONE, Words, many};
-use super::{Context, Values, icons, link, sheets};
+use super::{Context, DATED, Values, icons, link, sheets, today};
 use crate::board::html::Html;
 use crate::board::snapshot::State;
 use crate::board::view::{Level, Page, Theme, View};
@@ -80,7 +80,7 @@ pub(super) fn phone(page: &Context, main: Html, pin: Html) -> Html {
     };
     let foot = [
         page.facts.frame.time_zone.clone(),
-        page.time(page.complete_through(), "%H:%M:%S"),
+        page.time(page.complete_through(), DATED),
         // An id to quote, not an amount: without separators.
         page.facts.frame.revision.to_string(),
     ];
@@ -146,7 +146,7 @@ pub(super) fn fresh(page: &Context) -> Html {
             ("tag", Html::fill(tag, &[])),
             ("end", Html::fill(tag.split(' ').next().unwrap_or_default(), &[])),
             ("label", words.text(if held { Word::CompleteOnly } else { Word::CompleteThrough })),
-            ("complete", Html::text(&page.time(page.complete_through(), "%H:%M:%S"))),
+            ("complete", Html::text(&page.complete())),
             ("age", if lag.is_some() { age } else { Html::default() }),
             ("words", said),
         ],
@@ -158,7 +158,7 @@ fn status(page: &Context) -> Word {
     match (page.facts.frame.freshness.state, page.complete_through()) {
         (State::Stale, _) => Word::StaleWords,
         (State::Empty, None) => Word::Never,
-        (State::Empty, Some(_)) => Word::EmptyDay,
+        (State::Empty, Some(_)) => today::empty_word(page),
         (State::Behind, _) => Word::BehindWords,
         (State::Live, _) => Word::LiveWords,
     }
@@ -220,7 +220,9 @@ pub(super) fn loading(view: &View) -> Html {
             ("complete", Html::text(NONE)),
         ],
     );
-    let body = words.fill(include_str!("loading.html"), &[("fresh", fresh), ("tabs", tabs(words, view))]);
+    let adds = words.text(if view.watched.day.is_none() { Word::Today } else { Word::OnDay });
+    let body = words
+        .fill(include_str!("loading.html"), &[("fresh", fresh), ("adds_label", adds), ("tabs", tabs(words, view))]);
     let mut values = frame(words, view);
     values.extend([
         ("state", Html::text("loading")),

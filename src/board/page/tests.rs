@@ -1,6 +1,7 @@
 //! Tests of the pages as HTML, without a browser.
 
 mod budget;
+mod day;
 mod goal;
 mod said;
 mod wall;
@@ -331,7 +332,7 @@ fn an_empty_day_says_that_data_are_flowing_and_where_the_day_before_stood() {
     let mut snapshot = fixture::snapshot();
     let html = |snapshot: &Snapshot| page(&fixture::view(&[("lang", "en")]), snapshot, Duration::ZERO, None);
     snapshot.counts = crate::board::reader::Day::default();
-    let says = "Data is flowing: complete through 14:32:15; the day before stood at 22.";
+    let says = "Data is flowing: complete through 14:32:15; yesterday at 14:32 stood at 22.";
     assert!(html(&snapshot).contains(says), "{}", html(&snapshot));
     snapshot.counted_since = None;
     let says = "<p class=\"num\">Data is flowing: complete through 14:32:15.</p>";

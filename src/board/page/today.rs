@@ -25,21 +25,32 @@ pub(super) fn main(page: &Context) -> Html {
     ])
 }
 
+/// That there are no adds: not yet, or not on a day that is gone.
+pub(super) fn empty_word(page: &Context) -> Word {
+    if page.is_today() { Word::EmptyDay } else { Word::EmptyPast }
+}
+
 fn empty(page: &Context) -> Html {
     let yesterday = page.baselines().first();
     let says = match (page.complete_through(), yesterday) {
         (None, _) => page.words.text(Word::Never),
-        (Some(at), None) => page.words.with(Word::Flowing, &[&page.time(Some(at), "%H:%M:%S")]),
-        (Some(at), Some(before)) => {
-            let before = number(before.figures.adds().into());
-            page.words.with(Word::FlowingBefore, &[&page.time(Some(at), "%H:%M:%S"), &before])
+        (Some(_), None) => page.words.with(Word::Flowing, &[&page.complete()]),
+        (Some(_), Some(before)) => {
+            let adds = number(before.figures.adds().into());
+            let before = hero::base_moment(page, 0, before);
+            page.words.with(Word::FlowingBefore, &[&page.complete(), &before, &adds])
         }
     };
     Html::join([
         page.fill(
-            "<section class=\"empty\">{{icon:today}}<h2>{{:empty_day}}</h2><p class=\"num\">{{says}}</p>\
+            "<section class=\"empty\">{{icon:today}}<h2>{{empty}}</h2><p class=\"num\">{{says}}</p>\
              <p class=\"num\"><a class=\"day\" href=\"{{day_before}}\" data-sheet=\"days\" aria-haspopup=\"dialog\">{{day}}{{icon:down}}</a></p></section>",
-            &[("says", says), ("day_before", hero::day_before(page)), ("day", hero::day(page))],
+            &[
+                ("empty", page.words.text(empty_word(page))),
+                ("says", says),
+                ("day_before", hero::day_before(page)),
+                ("day", hero::day(page)),
+            ],
         ),
         rows::children(page),
     ])

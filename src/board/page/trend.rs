@@ -19,7 +19,7 @@ pub(super) fn section(page: &Context) -> Html {
         include_str!("trend.html"),
         &[
             ("title", title.clone()),
-            ("legend", legend(page)),
+            ("legend", legend(page, trend)),
             ("plot", plot::plot(page, trend, title)),
             ("hours", table(page, trend)),
         ],
@@ -27,8 +27,13 @@ pub(super) fn section(page: &Context) -> Html {
 }
 
 /// What bars, line and hatching are.
-pub(super) fn legend(page: &Context) -> Html {
-    page.fill(include_str!("legend.html").trim_end(), &[])
+pub(super) fn legend(page: &Context, trend: &Trend) -> Html {
+    let (day, before) = page.day_words();
+    let in_progress = page.words.with(Word::InProgress, &[&(trend.step_seconds / 60).to_string()]);
+    page.fill(
+        include_str!("legend.html").trim_end(),
+        &[("day", page.words.text(day)), ("before", page.words.text(before)), ("in_progress", in_progress)],
+    )
 }
 
 /// Adds per 10 minutes, or whatever a step is.
@@ -38,9 +43,10 @@ pub(super) fn title(page: &Context, trend: &Trend) -> Html {
 
 /// The figures of the chart by the hour.
 pub(super) fn table(page: &Context, trend: &Trend) -> Html {
+    let (day, before) = page.day_words();
     page.fill(
-        "<table><thead><tr><th scope=\"col\">{{:hour}}</th><th scope=\"col\">{{:today_short}}</th><th scope=\"col\" class=\"w\">{{:yesterday}}</th></tr></thead><tbody>{{hours}}</tbody></table>",
-        &[("hours", hours(page, trend))],
+        "<table><thead><tr><th scope=\"col\">{{:hour}}</th><th scope=\"col\">{{day}}</th><th scope=\"col\" class=\"w\">{{before}}</th></tr></thead><tbody>{{hours}}</tbody></table>",
+        &[("day", page.words.text(day)), ("before", page.words.text(before)), ("hours", hours(page, trend))],
     )
 }
 

@@ -148,3 +148,20 @@ test('what is done of the target and what is usual by now subtract as they are s
       assert.equal(tenths(await text('[data-done]')) - tenths(await text('[data-by-now]')), apart, `${adds} adds`);
     }
   }));
+
+test('the foot and the definitions say the moment and the revision of what the stream brought last', () =>
+  visit({ init: fed(false) }, async (page) => {
+    await page.goto(address());
+    const picture = await snapshot('');
+    await page.evaluate((picture) => feed('snapshot', picture), picture);
+    const revision = picture.revision + 1;
+    const complete = new Date(Date.parse(picture.freshness.complete_through) + 1_000).toISOString();
+    await page.evaluate((delta) => feed('delta', delta), { revision, freshness: { ...picture.freshness, complete_through: complete } });
+    await painted(page, revision);
+    const day = new Intl.DateTimeFormat('en-CA', { timeZone: given.zone }).format(new Date(complete));
+    const moment = `${day} ${clockOf(complete)}`;
+    assert.ok((await page.locator('#foot').innerText()).endsWith(`截至 ${moment}，修订号 ${revision}。`), await page.locator('#foot').innerText());
+    const told = await page.locator('.as-of').allTextContents();
+    assert.deepEqual(told, told.map(() => moment));
+    assert.ok(told.length >= 4, `${told.length} definitions`);
+  }));
