@@ -281,7 +281,7 @@ async fn ones_own_adds_say_what_became_of_them() {
     };
     served.shows("me/adds?corp=c&scope=staff:s1", receipts, json!([5, true])).await;
     let (_, page) = served.get("/me?corp=c&scope=staff:s1&lang=en", "").await;
-    assert!(page.contains("already a colleague"), "{page}");
+    assert!(page.contains("not new to the company, not counted"), "{page}");
 }
 
 /// Every path that answers with figures, for the scope of the viewer or another.

@@ -69,7 +69,7 @@ words! {
     Uncounted = "uncounted", "当天未完整统计", "not fully counted";
     More = "more", "多 {}", "+{}";
     Fewer = "fewer", "少 {}", "−{}";
-    Level = "level", "持平", "level";
+    Level = "level", "持平", "same";
     MoreThan = "more_than", "比{} 多 {}", "{} more than {}";
     FewerThan = "fewer_than", "比{} 少 {}", "{} fewer than {}";
     SameAs = "same_as", "与{} 持平", "same as {}";
@@ -103,7 +103,7 @@ words! {
     ForecastAdds = "forecast_adds", "预计全天加粉", "Forecast of adds";
     OfMetric = "of_metric", "（{}）", " ({})";
     ToGo = "to_go", "还差 ", "To go ";
-    NoForecast = "no_forecast", "{}，不预计", "no forecast: {}";
+    NoForecast = "no_forecast", "{}：— {}", "{}: — {}";
     Usual = "usual", "平时此刻 {}%，", "usual by now {}%, ";
     NoUsual = "no_usual", "{}，不比进度", "no pace: {}";
     WhyPerson = "why_person", "一个人的一天太小", "the day of one person is too small";
@@ -111,17 +111,17 @@ words! {
     WhyUnread = "why_unread", "往日数据还没读到", "earlier days are not read yet";
     WhyFewDays = "why_few_days", "历史不足", "too little history";
     WhyNoAdds = "why_no_adds", "还没有加粉", "no adds yet";
-    WhyTooEarly = "why_too_early", "还不到平时全天的两成", "less than a fifth of a usual day";
+    WhyTooEarly = "why_too_early", "还不到平时的两成", "less than a fifth of a usual day";
     Ahead = "ahead", "快 {} 个百分点", "{} pts ahead";
     Behindhand = "behindhand", "慢 {} 个百分点", "{} pts behind";
-    Attention = "attention", "要留意", "Needs someone";
+    Attention = "attention", "要留意", "Needs attention";
     NothingToDo = "nothing_to_do", "现在没有要人处理的事。", "Nothing needs anybody now.";
     HeldToDo = "held_to_do", "等数据恢复后再看。", "Held until the data are complete again.";
-    NotJudgedPassRate = "not_judged_pass_rate", "申请通过率还不能判断：前 7 天同龄申请只有 {} 个，要 {} 个。", "Acceptance is not judged: {} requests of the 7 days before at this age, {} are needed.";
+    NotJudgedPassRate = "not_judged_pass_rate", "申请太少（{}/{}），暂不判断通过率。", "Too few requests ({}/{}) to judge acceptance.";
     NotJudgedLoss = "not_judged_loss", "群发后流失还不能判断：前 30 天满 24 小时的群发只有 {} 次，要 {} 次。", "Losses after broadcasts are not judged: {} broadcasts of the 30 days before, {} are needed.";
     NotJudgedZero = "not_judged_zero", "没有加粉的地方还不能判断：同星期的往日只有 {} 天，要 {} 天。", "Places without adds are not judged: {} like weekdays known, {} are needed.";
     SilentFor = "silent_for", "{} {}没有加粉", "{} silent for {}";
-    SilentUsual = "silent_usual", "平时 {}一个；最后一个 {}", "usually one every {}; last at {}";
+    SilentUsual = "silent_usual", "平时间隔不超过 {}；最后一个 {}", "usually within {}; last at {}";
     FewPassed = "few_passed", "{}：发出 {} 个申请，只通过 {} 个", "{}: {} sent, {} accepted";
     PassUsual = "pass_usual", "{}，平时此刻 {}", "{}, usually {} by now";
     LeftAfter = "left_after", "{}：群发后流失 {} 人", "{}: {} left after a broadcast";
@@ -142,6 +142,7 @@ words! {
     WithoutAdds = "without_adds", "0 加粉", "0 adds";
     Metrics = "metrics", "按什么排", "Ranked by";
     RowHeads = "row_heads", "{} 人，人均 {}", "{} staff, {} each";
+    RowDone = "row_done", "完成 {}", "done {}";
     RowFacts = "row_facts", "净增 {}，目标 {}，完成 {}", "net {}, target {}, done {}";
     RowQualified = "row_qualified", "有效 {}", "qual. {}";
     FlagSilent = "flag_silent", "没动静", "silent";
@@ -169,6 +170,7 @@ words! {
     ChannelsTotal = "channels_total", "合计", "total";
     AllChannels = "all_channels", "全部 {} 个", "All {}";
     ChannelsSay = "channels_say", "未归因也算在合计里，各渠道相加一定等于加粉。竖线是前一日同一时刻。", "Unattributed is part of the total: channels always add up to adds. The tick is the same minute of the day before.";
+    Tick = "tick", "竖线：{}此刻", "tick: {} by now";
     SilentCodes = "silent_codes", "没动静的码", "Silent codes";
     NoneSilent = "none_silent", "所有活跃的码都有动静。", "Every active code is adding as usual.";
     Seconds = "seconds", "{} 秒", "{} s";
@@ -188,11 +190,12 @@ words! {
     Losses = "losses", "流失", "Losses";
     ByCustomer = "by_customer", "客户删除", "Deleted by the customer";
     ByStaff = "by_staff", "员工删除", "Deleted by staff";
-    ByStaffSays = "by_staff_says", "加上后 24 小时内删的，不计有效", "those within 24 h are not qualified";
+    ByStaffSays = "by_staff_says", "其中加上后 24 小时内删的不计有效", "of these, those within 24 h of the add are not qualified";
     AfterBroadcasts = "after_broadcasts", "群发后流失", "After broadcasts";
     NoBroadcasts = "no_broadcasts", "这一天没有群发", "no broadcast on this day";
     SentTo = "sent_to", "{} {}，发 {} 人", "{} {}, to {}";
     People = "people", "{} 人", "{} left";
+    Latest = "latest", "最近 {} 次，共 {} 次", "the latest {} of {}";
     Transfers = "transfers", "同事转接", "Transfers";
     TransfersSay = "transfers_say", "不算加，也不算走", "neither an add nor a loss";
     Out = "out", "出", "out";
@@ -201,6 +204,7 @@ words! {
     LateAdds = "late_adds", "迟到补记", "Added late";
     LateSays = "late_says", "迟到的已补回原来的分钟", "late events, put back in their minutes";
     LateToday = "late_today", "今天补记", "late today";
+    MoreLines = "more_lines", "另有 {} 条。", "{} more.";
     NoCorrections = "no_corrections", "已显示过的日子没有改动。", "No day that was shown has changed.";
     CameLate = "came_late", "{} 条迟到，已补回原来的分钟", "{} late, put back in their minutes";
     ReasonReplay = "reason_replay", "重放的已去掉", "replayed ones taken out";
@@ -261,7 +265,7 @@ words! {
     DefTarget = "def_target", "这一天要加到多少。竖线是平时此刻的位置，斜线是预计全天的八成范围。目标不按加粉设时写明按什么；平时的进度总按加粉算。", "What the day should reach, in adds where nothing else is named. The tick is where adds usually stand by now; the hatching is the forecast's 80% range.";
     WhenTarget = "when_target", "当天；历史不足时不预计", "the same day; no forecast with too little history";
     NotNew = "not_new", "不是企业新客", "Not new to the company";
-    LeftAlready = "left_already", "已流失", "Already lost";
+    LeftAlready = "left_already", "新客中已流失", "New, but already lost";
     MyToday = "my_today", "今天加的好友", "Friends added today";
     MyOnDay = "my_on_day", "当日加的好友", "Friends added that day";
     TimesOfAdds = "times_of_adds", "每次加粉的时间", "times of the adds";
@@ -285,8 +289,8 @@ words! {
     Receipt = "receipt", "编号", "Number";
     StatusPending = "status_pending", "{} 定数", "final {}";
     StatusFinal = "status_final", "有效", "qualified";
-    StatusNotNew = "status_not_new", "同事的老客，不计有效", "already a colleague's, not counted";
-    StatusLeft = "status_left", "已删除你，不计有效", "left, not counted";
+    StatusNotNew = "status_not_new", "不是企业新客，不计有效", "not new to the company, not counted";
+    StatusLeft = "status_left", "客户已删除，不计有效", "deleted by the customer, not counted";
     StatusPurged = "status_purged", "被员工删除，不计有效", "deleted by staff, not counted";
     StatusLate = "status_late", "{} 补记", "added {}";
     StatusLatePending = "status_late_pending", "{} 补记，{} 定数", "added {}, final {}";
@@ -296,7 +300,12 @@ words! {
     NoContest = "no_contest", "现在没有 PK。", "No contest now.";
     ContestHeld = "contest_held", "数据恢复后继续，不影响胜负", "resumes with the data; the result is not affected";
     EndsAt = "ends_at", "{} 结束", "ends {}";
-    Sound = "sound", "提示音", "Sound";
+    Upcoming = "upcoming", "未开始", "not started";
+    Running = "running", "进行中", "running";
+    Ended = "ended", "已结束", "ended";
+    PerHeadOf = "per_head_of", "人均{}", "{} per head";
+    SoundOff = "sound_off", "提示音：关", "Sound: off";
+    SoundOn = "sound_on", "提示音：开", "Sound: on";
     News = "news", "播报", "News";
     NewsNone = "news_none", "还没有播报。", "Nothing to report yet.";
     NewsPassed = "news_passed", "{} 今天加粉满 {}", "{} has reached {} adds today";
@@ -340,6 +349,7 @@ const BROWSER: &[Word] = &[
     Word::Ahead,
     Word::Behindhand,
     Word::RowHeads,
+    Word::RowDone,
     Word::RowFacts,
     Word::RowQualified,
     Word::GapNext,
@@ -354,6 +364,8 @@ const BROWSER: &[Word] = &[
     Word::NewsPassed,
     Word::NewsTarget,
     Word::NewsFirst,
+    Word::SoundOff,
+    Word::SoundOn,
     Word::SearchNone,
 ];
 

@@ -74,7 +74,6 @@ function paintFigures(figures) {
     const part = share(now, figures.adds);
     put(element, part && fill(say.share_of_adds, part));
   });
-  each('part', (element, now) => put(element, share(now, figures.adds)));
   const bases = figures.baselines ?? [];
   each('p', (element, now) => {
     const before = bases[0]?.[element.dataset.p];
@@ -137,7 +136,9 @@ function fillRow(element, row) {
   if (kind === 'rank') {
     put(part('done'), row.qualified_adds == null ? '' : fill(say.row_qualified, number(row.qualified_adds)));
   } else {
-    put(part('done'), progress(value ?? 0, row.target));
+    const done = progress(value ?? 0, row.target);
+    // The columns of a wall have their heads.
+    put(part('done'), done && kind !== 'wall' ? fill(say.row_done, done) : done);
     mark(part('change'), metric === 'adds' ? change(row.adds, row.baseline_adds) : ['', '']);
   }
   widen(part('bar'), length(value ?? 0, row.target));

@@ -37,6 +37,7 @@ function sound() {
     audio?.close();
     audio = audio ? null : new AudioContext();
     target.setAttribute('aria-pressed', audio !== null);
+    target.textContent = audio ? say.sound_on : say.sound_off;
     if (audio) ring(audio);
   });
   return () => { if (audio) ring(audio); };

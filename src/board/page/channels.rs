@@ -28,11 +28,21 @@ pub(super) fn section(page: &Context) -> Html {
         include_str!("channels.html"),
         &[
             ("total", Html::text(&number(mix.total.into()))),
+            ("tick", tick_says(page)),
             ("all", link(&all)),
             ("count", page.words.with(Word::AllChannels, &[&mix.rows.len().to_string()])),
             ("bars", Html::join(groups.iter().map(|(key, bar)| line(page, ("group", key), bar, largest)))),
         ],
     )
+}
+
+/// On a wall, where no note has room: there the other ticks are of another kind.
+fn tick_says(page: &Context) -> Html {
+    if page.view.page != Page::Wall || page.baselines().is_empty() {
+        return Html::default();
+    }
+    let says = page.words.with(Word::Tick, &[&hero::day_before_word(page)]);
+    Html::fill("<small class=\"w\">{{says}}</small>", &[("says", says)])
 }
 
 /// The page of the channels.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: every change of a past day is listed with its reason; nothing is changed in silence.
 
+use super::text::many;
 use super::{Context, SEAL_REVISED};
 use crate::board::corrections::{Correction, Reason};
 use crate::board::html::{Html, number};
@@ -23,15 +24,20 @@ pub(super) fn section(page: &Context) -> Html {
     let is_past = |correction: &&Correction| {
         correction.reason != Reason::Late || correction.business_date != page.facts.frame.business_date
     };
-    let (lines, says) = match &page.facts.corrections {
-        None => (Vec::new(), Word::NotKnown),
+    let (lines, note) = match &page.facts.corrections {
+        None => (Vec::new(), page.words.text(Word::NotKnown)),
         Some(corrections) => {
-            let shown = corrections.iter().filter(|correction| correction.metric == "adds").filter(is_past);
-            let lines = shown.take(LINES_MAX).map(|correction| line(page, &Line::new(page, correction)));
-            (lines.collect(), Word::NoCorrections)
+            let adds = corrections.iter().filter(|correction| correction.metric == "adds").filter(is_past);
+            let mut lines: Vec<_> = adds.map(|correction| line(page, &Line::new(page, correction))).collect();
+            let note = match lines.len() {
+                0 => page.words.text(Word::NoCorrections),
+                1..=LINES_MAX => Html::default(),
+                all => page.words.with(Word::MoreLines, &[&many(all - LINES_MAX)]),
+            };
+            lines.truncate(LINES_MAX);
+            (lines, note)
         }
     };
-    let note = if lines.is_empty() { page.words.text(says) } else { Html::default() };
     let lines = Html::join(lines);
     page.fill(
         "<section id=\"corrections\" aria-labelledby=\"corrections-title\"><h2 id=\"corrections-title\">{{:corrections}}</h2><ul class=\"kv\">{{today}}{{lines}}</ul><p class=\"note\">{{note}}</p></section>",

@@ -2,7 +2,7 @@
 //!
 //! Invariant: stages are counts of different people, so no rate from one to the next is shown.
 
-use super::text::{NONE, known, share};
+use super::text::{NONE, known, many, share};
 use super::{Context, provisional};
 use crate::board::html::{Html, number};
 use crate::board::losses::Broadcast;
@@ -58,7 +58,10 @@ pub(super) fn losses(page: &Context) -> Html {
     let broadcasts = match page.facts.losses.as_ref().and_then(|losses| losses.broadcasts.as_deref()) {
         None => line(page, Word::AfterBroadcasts, Word::NotKnown, &Html::text(NONE)),
         Some([]) => line(page, Word::AfterBroadcasts, Word::NoBroadcasts, &Html::text("0")),
-        Some(sent) => Html::join(sent.iter().take(BROADCASTS_MAX).map(|sent| broadcast(page, sent))),
+        Some(sent) => {
+            let lines = sent.iter().take(BROADCASTS_MAX).map(|sent| broadcast(page, sent));
+            Html::join(lines.chain((sent.len() > BROADCASTS_MAX).then(|| latest(page, sent.len()))))
+        }
     };
     page.fill(
         include_str!("losses.html"),
@@ -67,6 +70,7 @@ pub(super) fn losses(page: &Context) -> Html {
             ("by_customer", page.shown("deletes_by_customer")),
             ("by_staff", page.shown("deletes_by_staff")),
             ("broadcasts", broadcasts),
+            ("comma", Html::text(page.words.comma())),
             ("transfers_out", page.shown("transfers_out")),
             ("transfers_in", page.shown("transfers_in")),
         ],
@@ -75,6 +79,12 @@ pub(super) fn losses(page: &Context) -> Html {
 
 /// The latest are those that somebody can still learn from.
 const BROADCASTS_MAX: usize = 3;
+
+/// That these are not all.
+fn latest(page: &Context, count: usize) -> Html {
+    let says = page.words.with(Word::Latest, &[&many(BROADCASTS_MAX), &many(count)]);
+    Html::fill("<li><small class=\"num\">{{says}}</small></li>", &[("says", says)])
+}
 
 fn line(page: &Context, word: Word, says: Word, value: &Html) -> Html {
     Html::fill(

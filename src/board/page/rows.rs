@@ -91,7 +91,7 @@ pub(super) fn cells(page: &Context, row: Option<&Row>) -> Values {
         ("sub", sub(page, row)),
         ("flag", flags(page, row)),
         ("value", Html::text(&known(measure(row, page.view.metric)))),
-        ("done", if ranks { also_qualified(page, row) } else { done(row, value) }),
+        ("done", if ranks { also_qualified(page, row) } else { done(page, row, value) }),
         ("seal", if seals { provisional(page.words, page.qualified_final()) } else { Html::default() }),
         ("change", if ranks { Html::default() } else { change_cell(changed(page, row)) }),
         ("bar", bar(row, value)),
@@ -153,8 +153,10 @@ fn also_qualified(page: &Context, row: &Row) -> Html {
     qualified.map(|qualified| page.words.with(Word::RowQualified, &[&qualified])).unwrap_or_default()
 }
 
-fn done(row: &Row, value: i128) -> Html {
-    Html::text(&row.target.and_then(|target| progress(value, target)).unwrap_or_default())
+/// How much of its target a row has reached; the columns of a wall have their heads.
+fn done(page: &Context, row: &Row, value: i128) -> Html {
+    let Some(done) = row.target.and_then(|target| progress(value, target)) else { return Html::default() };
+    if page.view.page == Page::Wall { Html::text(&done) } else { page.words.with(Word::RowDone, &[&done]) }
 }
 
 fn bar(row: &Row, value: i128) -> Html {

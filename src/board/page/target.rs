@@ -136,7 +136,8 @@ fn hatched(scale: &Scale, forecast: &Forecast) -> Html {
 /// How far the day is ahead of the usual pace, in points of the target: the difference of the two shares that are shown.
 fn usual_says(page: &Context, goal: &Goal) -> Html {
     let Some(usual) = usual(page) else {
-        return unknown(page, Word::NoUsual, page.facts.summary.as_ref().and_then(|summary| summary.usual_unknown));
+        let why = page.facts.summary.as_ref().and_then(|summary| summary.usual_unknown);
+        return unknown(page, why, |why| page.words.with(Word::NoUsual, &[why]));
     };
     let done = goal.measured.and_then(|measured| thousandths(measured, goal.target));
     let Some(done) = done else { return page.words.text(Word::NotKnown) };
@@ -168,11 +169,8 @@ fn to_go(page: &Context, goal: &Goal) -> Html {
 
 fn forecast(page: &Context, says: Word, forecast: Option<&Forecast>) -> Html {
     let Some(forecast) = forecast.filter(|_| !page.held()) else {
-        return unknown(
-            page,
-            Word::NoForecast,
-            page.facts.summary.as_ref().and_then(|summary| summary.forecast_unknown),
-        );
+        let why = page.facts.summary.as_ref().and_then(|summary| summary.forecast_unknown);
+        return unknown(page, why, |why| page.words.with(Word::NoForecast, &[says.text(page.words.language), why]));
     };
     let adds = Html::text(&page.words.about(signed(forecast.adds)));
     let values = [("says", page.words.text(says)), ("adds", adds)];
@@ -180,7 +178,7 @@ fn forecast(page: &Context, says: Word, forecast: Option<&Forecast>) -> Html {
 }
 
 /// Why something is not told; what is held says so elsewhere.
-fn unknown(page: &Context, says: Word, why: Option<Unknown>) -> Html {
+fn unknown(page: &Context, why: Option<Unknown>, says: impl Fn(&str) -> Html) -> Html {
     let why = match why {
         Some(Unknown::Held) => return Html::default(),
         Some(Unknown::Person) => Word::WhyPerson,
@@ -190,7 +188,7 @@ fn unknown(page: &Context, says: Word, why: Option<Unknown>) -> Html {
         Some(Unknown::TooEarly) => Word::WhyTooEarly,
         Some(Unknown::Unread) | None => Word::WhyUnread,
     };
-    page.words.with(says, &[why.text(page.words.language)])
+    says(why.text(page.words.language))
 }
 
 fn range_says(page: &Context, forecast: &Forecast) -> Html {

@@ -63,6 +63,7 @@ fn the_day_shows_what_the_api_answers_with_the_marks_of_its_certainty() {
         "&lt;b&gt;南京&amp;新街口店: 40 sent, 2 accepted",
         "15 left, 1.7%",
         "2/40, usually 40.0% by now",
+        "done 40.0%",
         "3 late, put back in their minutes; closed, kept as an adjustment",
     ] {
         assert!(html.contains(part), "{part}: {html}");
@@ -86,8 +87,14 @@ fn ones_own_page_shows_each_add_and_the_month_and_no_customer() {
     let view = View { page: Page::Me, ..fixture::view(&[("lang", "en"), ("scope", "staff:z1"), ("level", "staff")]) };
     let html = page(&view, &fixture::snapshot_of_person(), Duration::ZERO, None);
     assert_eq!(html.matches("<rect class=\"qualified\"").count(), 1);
-    for part in ["already a colleague", "left, not counted", "yinliu.friend.v1/3/42", ">25</b>", ">6</b>", ">−2</b>"]
-    {
+    for part in [
+        "not new to the company, not counted",
+        "deleted by the customer, not counted",
+        "yinliu.friend.v1/3/42",
+        ">25</b>",
+        ">6</b>",
+        ">−2</b>",
+    ] {
         assert!(html.contains(part), "{part}: {html}");
     }
 }

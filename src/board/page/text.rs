@@ -101,8 +101,13 @@ impl Words {
     pub(super) fn day(self, day: Date) -> String {
         match self.language {
             Language::En => day.strftime("%a %-d %b").to_string(),
-            Language::Zh => format!("{}月{}日 {}", day.month(), day.day(), self.weekday(day)),
+            Language::Zh => format!("{} {}", self.date(day), self.weekday(day)),
         }
+    }
+
+    /// The date alone: 11月22日, 22 Nov.
+    pub(super) fn date(self, day: Date) -> String {
+        day.strftime(self.either("%-m月%-d日", "%-d %b")).to_string()
     }
 
     /// The weekday alone: 周日, Sunday.

@@ -2,11 +2,12 @@
 //!
 //! Invariant: what is withdrawn on a phone is withdrawn here, and "complete through" stands beside the clock.
 
-use jiff::ToSpan as _;
+use jiff::{ToSpan as _, Zoned};
 
 use super::text::{NONE, length, local, many, progress, share};
 use super::{
-    Context, SEAL_HELD, attention, channels, corrections, hatching, hero, plot, provisional, rows, shell, target, trend,
+    Context, SEAL_HELD, attention, channels, corrections, hatching, hero, plot, provisional, rank, rows, shell, target,
+    trend,
 };
 use crate::board::access::sight::Sight;
 use crate::board::attention::Kind as Matter;
@@ -24,7 +25,8 @@ const REGIONS_MAX: usize = 8;
 pub(super) fn wall(page: &Context) -> Html {
     let chart = page.facts.trend.as_ref().map(|trend| plot::plot(page, trend, trend::title(page, trend)));
     let title = page.facts.trend.as_ref().map(|trend| trend::title(page, trend));
-    let qualified = page.figure("qualified_adds");
+    let qualified = page.figure("qualified_adds").and_then(|qualified| share(qualified, page.adds()));
+    let qualified = qualified.map(|share| page.words.with(Word::ShareOfAdds, &[&share]));
     page.fill(
         include_str!("wall.html"),
         &[
@@ -37,7 +39,7 @@ pub(super) fn wall(page: &Context) -> Html {
             ("net_adds", page.shown("net_adds")),
             ("losses", page.shown("losses")),
             ("qualified", page.shown("qualified_adds")),
-            ("qualified_share", Html::text(&qualified.and_then(|n| share(n, page.adds())).unwrap_or_default())),
+            ("qualified_share", qualified.unwrap_or_default()),
             ("seal", provisional(page.words, page.qualified_final())),
             ("target", target::section(page)),
             ("regions", regions(page)),
@@ -58,6 +60,7 @@ pub(super) fn wall(page: &Context) -> Html {
             ("open", shell::open(page)),
             ("nobody", nobody(page)),
             ("moves", rows::moves_say(page, Word::MovesShort)),
+            ("columns", columns(page)),
         ],
     )
 }
@@ -70,6 +73,20 @@ fn line(page: &Context, row: Option<&Row>) -> Html {
         values.insert(0, ("name", name));
     }
     page.fill(concat!("<li data-id=\"{{id}}\"><div class=\"row\">", include_str!("cells.html"), "</div></li>"), &values)
+}
+
+/// What the figures of a row are.
+fn columns(page: &Context) -> Html {
+    let rows = &page.facts.leaderboard.rows;
+    if rows.is_empty() {
+        return Html::default();
+    }
+    let has_targets = rows.iter().take(WALL_ROWS).any(|row| row.target.is_some());
+    let done = if has_targets { page.words.text(Word::Progress) } else { Html::default() };
+    Html::fill(
+        "<small class=\"cols\"><span>{{done}}</span><span>{{metric}}</span></small>",
+        &[("done", done), ("metric", page.words.text(rank::metric_word(page.view.metric)))],
+    )
 }
 
 /// Why there are no rows.
@@ -169,24 +186,56 @@ fn contest(page: &Context) -> Html {
     let [one, other] = sides.as_slice() else { return Html::default() };
     let (left, right) = (measure(contest, one), measure(contest, other));
     let body = if page.held() { Html::default() } else { tug(page, (one, left), (other, right), contest) };
+    let state = match contest.state {
+        State::Upcoming => Word::Upcoming,
+        State::Running => Word::Running,
+        State::Ended => Word::Ended,
+    };
+    let ends = match contest.state {
+        State::Ended => Html::default(),
+        State::Upcoming | State::Running => {
+            Html::join([Html::text(page.words.comma()), page.words.with(Word::EndsAt, &[&ends(page, contest)])])
+        }
+    };
     page.fill(
-        &format!("<div class=\"wpk\"><h2>{{{{name}}}}<span class=\"h\">{SEAL_HELD}</span><small class=\"num w\">{{{{ends}}}}</small></h2><div class=\"w\">{{{{body}}}}</div><p class=\"h hold\">{{{{:contest_held}}}}</p></div>"),
+        &format!("<div class=\"wpk\"><h2>{{{{name}}}}<span class=\"h\">{SEAL_HELD}</span><small class=\"num w\">{{{{state}}}}{{{{ends}}}}</small></h2><div class=\"w\">{{{{body}}}}</div><p class=\"h hold\">{{{{:contest_held}}}}</p></div>"),
         &[
             ("name", Html::text(&contest.name)),
-            ("ends", page.words.with(Word::EndsAt, &[&ends(page, contest)])),
+            ("state", page.words.text(state)),
+            ("ends", ends),
             ("body", body),
         ],
     )
 }
 
-/// When a contest ends: a time of the day that is shown, or with its own day; midnight is the end of the day before it.
+/// The end of a contest, and its last moment: midnight is the end of the day before it.
+fn end(page: &Context, contest: &Contest) -> Option<(Zoned, Zoned)> {
+    let end = local(contest.ends_at.as_deref()?, &page.zone)?;
+    let last = end.checked_sub(1.millisecond()).ok()?;
+    Some((end, last))
+}
+
+/// When a contest ends: a time of the day that is shown, or with its own day.
 fn ends(page: &Context, contest: &Contest) -> String {
-    let end = contest.ends_at.as_deref().and_then(|at| local(at, &page.zone));
-    let last = end.as_ref().and_then(|end| end.checked_sub(1.millisecond()).ok());
-    let Some((end, last)) = end.zip(last) else { return NONE.to_owned() };
+    let Some((end, last)) = end(page, contest) else { return NONE.to_owned() };
     let time = if end.date() == last.date() { end.strftime("%H:%M").to_string() } else { "24:00".to_owned() };
     let is_shown = Some(last.date()) == hero::business_day(page);
     if is_shown { time } else { format!("{} {time}", page.words.day(last.date())) }
+}
+
+/// From its first to its last day.
+fn period(page: &Context, contest: &Contest) -> String {
+    let first = contest.starts_at.as_deref().and_then(|at| local(at, &page.zone));
+    let Some((first, (_, last))) = first.zip(end(page, contest)) else { return NONE.to_owned() };
+    let [first, last] = [first, last].map(|at| page.words.date(at.date()));
+    if first == last { first } else { format!("{first}–{last}") }
+}
+
+/// What is compared: 人均加粉, Adds per head.
+fn compared(page: &Context, contest: &Contest) -> Html {
+    let metric = Metric::from_name(&contest.metric).map(rank::metric_word);
+    let metric = metric.map_or(contest.metric.as_str(), |word| word.text(page.words.language));
+    if contest.basis == "per_head" { page.words.with(Word::PerHeadOf, &[metric]) } else { Html::text(metric) }
 }
 
 /// The figure of a side in thousandths, so that per-head figures of unlike teams compare.
@@ -203,17 +252,17 @@ fn tug(page: &Context, one: (&Side, i64), other: (&Side, i64), contest: &Contest
         "per_head" => tenths(measure.into(), 1000),
         _ => number(side.value.unwrap_or(0).into()),
     };
-    let basis = if contest.basis == "per_head" { Word::PerHead } else { Word::Total };
     // A contest goes on while its adds mature, and may count those of several days.
     let is_final = Some(true).filter(|_| contest.metric != Metric::QualifiedAdds.name());
     Html::fill(
-        "<p class=\"names\"><span><b class=\"num\">{{one}}</b>{{one_name}}</span><small>{{basis}} {{seal}}</small><span><b class=\"num\">{{other}}</b>{{other_name}}</span></p><svg class=\"tug\" aria-hidden=\"true\"><rect class=\"rest\" width=\"100%\" height=\"100%\"/><rect class=\"ground\" width=\"{{width}}\" height=\"100%\"/><rect class=\"fill\" width=\"{{width}}\" height=\"100%\"{{hatching}}/></svg>",
+        "<p class=\"names\"><span><b class=\"num\">{{one}}</b>{{one_name}}</span><small><span class=\"num\">{{period}}</span> <span>{{compared}} {{seal}}</span></small><span><b class=\"num\">{{other}}</b>{{other_name}}</span></p><svg class=\"tug\" aria-hidden=\"true\"><rect class=\"rest\" width=\"100%\" height=\"100%\"/><rect class=\"ground\" width=\"{{width}}\" height=\"100%\"/><rect class=\"fill\" width=\"{{width}}\" height=\"100%\"{{hatching}}/></svg>",
         &[
             ("one", Html::text(&shown(one))),
             ("one_name", Html::text(&one.0.name)),
             ("other", Html::text(&shown(other))),
             ("other_name", Html::text(&other.0.name)),
-            ("basis", page.words.text(basis)),
+            ("period", Html::text(&period(page, contest))),
+            ("compared", compared(page, contest)),
             ("seal", provisional(page.words, is_final)),
             ("hatching", hatching(is_final)),
             ("width", length(one.1, one.1.saturating_add(other.1))),

@@ -219,7 +219,9 @@ test('the wall tells no news that the stream took back, none while the figures a
     await told({ news: [fact(200), fact(100)] });
     await until('the new fact', async () => (await news.innerText()).includes('200'));
     assert.equal(await page.evaluate(() => tones), 0);
+    assert.match(await button.innerText(), /: off$/);
     await button.click();
+    assert.match(await button.innerText(), /: on$/);
     const asked = await page.evaluate(() => tones);
     await told({ news: [fact(300), fact(200)] });
     await until('the next fact', async () => (await news.innerText()).includes('300'));

@@ -43,8 +43,8 @@ fn of_too_few_like_weekdays_neither_forecast_nor_pace_is_told() {
     check(
         |snapshot| mornings(snapshot, 2, 45),
         [
-            &["历史不足，不预计", "历史不足，不比进度"],
-            &["no forecast: too little history", "no pace: too little history"],
+            &["预计全天：— 历史不足", "历史不足，不比进度"],
+            &["Forecast: — too little history", "no pace: too little history"],
         ],
     );
 }
@@ -54,8 +54,8 @@ fn a_day_that_is_over_says_so_and_blames_no_history() {
     check(
         |snapshot| snapshot.instants.state = DayState::Settling,
         [
-            &["这一天已经结束，不预计", "这一天已经结束，不比进度"],
-            &["no forecast: the day is over", "no pace: the day is over"],
+            &["预计全天：— 这一天已经结束", "这一天已经结束，不比进度"],
+            &["Forecast: — the day is over", "no pace: the day is over"],
         ],
     );
 }
@@ -65,8 +65,8 @@ fn history_that_could_not_be_read_is_not_called_too_little() {
     check(
         |snapshot| snapshot.details.history = None,
         [
-            &["往日数据还没读到，不预计", "往日数据还没读到，不比进度"],
-            &["no forecast: earlier days are not read yet", "no pace: earlier days are not read yet"],
+            &["预计全天：— 往日数据还没读到", "往日数据还没读到，不比进度"],
+            &["Forecast: — earlier days are not read yet", "no pace: earlier days are not read yet"],
         ],
     );
 }
@@ -76,8 +76,8 @@ fn before_a_fifth_of_a_usual_day_the_pace_is_told_and_the_forecast_is_too_early(
     check(
         |snapshot| mornings(snapshot, 3, 15),
         [
-            &["还不到平时全天的两成，不预计", "平时此刻 15.0%"],
-            &["no forecast: less than a fifth of a usual day", "usual by now 15.0%"],
+            &["预计全天：— 还不到平时的两成", "平时此刻 15.0%"],
+            &["Forecast: — less than a fifth of a usual day", "usual by now 15.0%"],
         ],
     );
 }
@@ -86,7 +86,7 @@ fn before_a_fifth_of_a_usual_day_the_pace_is_told_and_the_forecast_is_too_early(
 fn a_day_without_adds_says_that_this_is_why_there_is_no_forecast() {
     check(
         |snapshot| snapshot.counts = Day::default(),
-        [&["还没有加粉，不预计", "平时此刻 45.0%"], &["no forecast: no adds yet", "usual by now 45.0%"]],
+        [&["预计全天：— 还没有加粉", "平时此刻 45.0%"], &["Forecast: — no adds yet", "usual by now 45.0%"]],
     );
 }
 
@@ -94,7 +94,7 @@ fn a_day_without_adds_says_that_this_is_why_there_is_no_forecast() {
 fn the_day_of_one_person_is_not_foreseen_and_says_why() {
     let person = [("lang", "en"), ("scope", "staff:z1"), ("level", "staff")];
     let html = goal(Page::Me, fixture::snapshot_of_person(), &person);
-    assert!(html.contains("No target") && html.contains("no forecast: the day of one person is too small"), "{html}");
+    assert!(html.contains("No target") && html.contains("Forecast: — the day of one person is too small"), "{html}");
 }
 
 /// The fixture with these targets alone, all of one metric.

@@ -1,6 +1,28 @@
 //! Tests of what a page says in words: how much it leaves out, and what it compares with.
 
+use std::sync::Arc;
+
 use super::*;
+use crate::board::details::broadcasts::Sent;
+use crate::board::details::corrections::Corrected;
+
+#[test]
+fn what_is_not_shown_of_a_list_is_counted() {
+    let mut snapshot = fixture::snapshot();
+    let mut broadcasts = (**snapshot.details.broadcasts.as_ref().unwrap()).clone();
+    let sent = broadcasts.sent[0].clone();
+    broadcasts.sent.extend((3..=6).map(|n| Sent { task_id: format!("t{n}"), ..sent.clone() }));
+    snapshot.details.broadcasts = Some(Arc::new(broadcasts));
+    let mut corrections = (**snapshot.details.corrections.as_ref().unwrap()).clone();
+    let row = corrections.rows[0].clone();
+    corrections.rows =
+        (11..=18).map(|day| Corrected { day: jiff::civil::date(2026, 11, day), ..row.clone() }).collect();
+    snapshot.details.corrections = Some(Arc::new(corrections));
+    let html = page(&fixture::view(&[("lang", "en")]), &snapshot, Duration::ZERO, None);
+    assert!(html.contains("the latest 3 of 6") && html.contains("<p class=\"note\">3 more.</p>"), "{html}");
+    let html = check(&[("lang", "en")], 0);
+    assert!(!html.contains("the latest") && !html.contains("more.</p>"), "{html}");
+}
 
 #[test]
 fn the_report_says_how_many_more_than_when() {

@@ -89,3 +89,36 @@ fn a_wall_tells_the_newest_correction_of_another_day() {
     });
     assert!(of_today.ends_with("0</span>"), "{of_today}");
 }
+
+#[test]
+fn a_contest_says_what_it_compares_from_when_to_when_and_whether_it_goes_on() {
+    let contest = |bounds: [&str; 2]| {
+        let mut snapshot = fixture::snapshot();
+        let mut contests = (**snapshot.details.contests.as_ref().unwrap()).clone();
+        let [start, end] = bounds.map(|at| at.parse::<jiff::Timestamp>().unwrap().as_millisecond());
+        contests.rows.iter_mut().for_each(|row| row.bounds = (start, end));
+        snapshot.details.contests = Some(std::sync::Arc::new(contests));
+        let html = wall(&[], Viewer::default(), &snapshot);
+        html.split("class=\"wpk\"").nth(1).unwrap().split("</div></div>").next().unwrap().to_owned()
+    };
+    let html = contest(["2026-11-21T16:00:00Z", "2026-11-22T10:00:00Z"]);
+    assert!(html.contains(">11月22日</span> <span>人均加粉 ") && html.contains(">进行中，18:00 结束<"), "{html}");
+    let html = contest(["2026-11-22T16:00:00Z", "2026-11-29T16:00:00Z"]);
+    assert!(
+        html.contains(">11月23日–11月29日</span>") && html.contains(">未开始，11月29日 周日 24:00 结束<"),
+        "{html}"
+    );
+    let html = contest(["2026-11-14T16:00:00Z", "2026-11-21T16:00:00Z"]);
+    assert!(html.contains(">11月15日–11月21日</span>") && html.contains(">已结束<"), "{html}");
+}
+
+#[test]
+fn a_wall_heads_its_columns_and_says_what_the_ticks_of_the_channels_are() {
+    let html = wall(&[], Viewer::default(), &fixture::snapshot());
+    assert!(html.contains("<small class=\"cols\"><span>完成</span><span>加粉</span></small>"), "{html}");
+    assert!(html.contains("data-f=\"done\">40.0%</span>"), "{html}");
+    assert!(html.contains("<small class=\"w\">竖线：昨日此刻</small>"), "{html}");
+    assert!(html.contains("id=\"sound\" aria-pressed=\"false\">提示音：关<"), "{html}");
+    let phone = page(&fixture::view(&[]), &fixture::snapshot(), Duration::ZERO, None);
+    assert!(!phone.contains("竖线：昨日此刻") && phone.contains("完成 40.0%"), "there a note and the rows say it");
+}
