@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::access::sight::Sight;
 use super::attention::{self, Finding, Kind};
-use super::days::Moment;
+use super::days::{DayState, Moment};
 use super::rank::{self, Place, Score};
 use super::reader::{Counters, EarlierChild};
 use super::snapshot::{Freshness, Snapshot, rfc3339};
@@ -29,7 +29,7 @@ pub struct Leaderboard {
     pub level: &'static str,
     pub metric: &'static str,
     pub order: &'static str,
-    /// The instant of `rank_before`; `null` while moves are held.
+    /// The instant of `rank_before`; `null` while moves are held, and of a day that is over, where nobody moves any more.
     pub moved_since: Option<String>,
     /// Comparisons are withdrawn, for the figures are stale.
     pub held: bool,
@@ -141,9 +141,10 @@ impl Leaderboard {
             .filter(|(_, place)| children[place.row].passes(view.filter))
             .map(|(at, _)| at)
             .collect();
+        let moves = !held && snapshot.instants.state == DayState::Open;
         let row = |place: &Place| {
             let child = &children[place.row];
-            let rank_before = if held { None } else { before[place.row] };
+            let rank_before = if moves { before[place.row] } else { None };
             child.row(snapshot, place, rank_before, compares, &findings)
         };
         let shown = shown(view, own, &listed);
@@ -158,7 +159,7 @@ impl Leaderboard {
             level: level.name(),
             metric: view.metric.name(),
             order: view.order.name(),
-            moved_since: if held { None } else { rfc3339(snapshot.instants.hour_ago.minute()) },
+            moved_since: if moves { rfc3339(snapshot.instants.hour_ago.minute()) } else { None },
             held,
             total: listed.len(),
             rows,

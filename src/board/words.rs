@@ -170,7 +170,8 @@ words! {
     ChannelsTotal = "channels_total", "合计", "total";
     AllChannels = "all_channels", "全部 {} 个", "All {}";
     ChannelsSay = "channels_say", "未归因也算在合计里，各渠道相加一定等于加粉。竖线是前一日同一时刻。", "Unattributed is part of the total: channels always add up to adds. The tick is the same minute of the day before.";
-    Tick = "tick", "竖线：{}此刻", "tick: {} by now";
+    TickYesterday = "tick_yesterday", "竖线：昨日此刻", "tick: yesterday by now";
+    TickDayBefore = "tick_day_before", "竖线：前一日", "tick: the day before";
     SilentCodes = "silent_codes", "没动静的码", "Silent codes";
     NoneSilent = "none_silent", "所有活跃的码都有动静。", "Every active code is adding as usual.";
     Seconds = "seconds", "{} 秒", "{} s";
@@ -308,8 +309,8 @@ words! {
     SoundOn = "sound_on", "提示音：开", "Sound: on";
     News = "news", "播报", "News";
     NewsNone = "news_none", "还没有播报。", "Nothing to report yet.";
-    NewsPassed = "news_passed", "{} 今天加粉满 {}", "{} has reached {} adds today";
-    NewsTarget = "news_target", "{} 完成今天的目标 {}", "{} has reached its target of {}";
+    NewsPassed = "news_passed", "{} 加粉满 {}", "{} has reached {} adds";
+    NewsTarget = "news_target", "{} 完成目标 {}", "{} has reached its target of {}";
     NewsFirst = "news_first", "{} 升到第 1，加粉 {}", "{} is now first with {}";
     Search = "search", "搜索", "Search";
     SearchSays = "search_says", "大区、门店、员工的名字或编号", "Name or id of a region, store or person";

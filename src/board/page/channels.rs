@@ -41,7 +41,7 @@ fn tick_says(page: &Context) -> Html {
     if page.view.page != Page::Wall || page.baselines().is_empty() {
         return Html::default();
     }
-    let says = page.words.with(Word::Tick, &[&hero::day_before_word(page)]);
+    let says = page.words.text(if page.is_over() { Word::TickDayBefore } else { Word::TickYesterday });
     Html::fill("<small class=\"w\">{{says}}</small>", &[("says", says)])
 }
 

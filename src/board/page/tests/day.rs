@@ -30,7 +30,7 @@ fn a_day_that_is_gone_is_never_called_today() {
     for kind in Page::ALL {
         let snapshot = if *kind == Page::Me { fixture::snapshot_of_person() } else { fixture::snapshot() };
         let html = shown(*kind, "zh", YESTERDAY, &past(snapshot));
-        for word in ["今天", "今日加粉", "昨日", "近 1 小时", "平时此刻该到", "now-says", "class=\"now\" x"]
+        for word in ["今天", "今日加粉", "昨日", "近 1 小时", "▲", "▼", "平时此刻该到", "now-says", "class=\"now\" x"]
         {
             assert!(!html.contains(word), "{kind:?}: {word}: {html}");
         }
