@@ -206,6 +206,12 @@ pub(crate) fn facts(warehouse: &Warehouse, from: u64, count: u64, size: &Size) {
             channel("intDiv(h, 100000)")
         ));
     }
+    // As a flush does: a refresh looks at what lies beyond the ledger that the one before found.
+    let end = until / PARTITIONS;
+    warehouse.execute(&format!(
+        "INSERT INTO ledger (src_topic, src_partition, src_chunk, next_offset, version) \
+         SELECT 'yinliu.friend.v1', number, bitShiftRight({end}, 17), {end}, {end} FROM numbers({PARTITIONS})"
+    ));
 }
 
 /// What each member of staff and each store is to reach today.
