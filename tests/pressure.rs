@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use yinliu::chunk;
 
 use crate::{
     chaos::number,
@@ -111,13 +112,14 @@ async fn clickhouse_that_is_away_under_load_costs_no_count_and_memory_within_the
     let per_second = number("PRESSURE_RATE").and_then(|rate| rate.try_into().ok()).unwrap_or(4_000);
     let mut engine = Engine::start();
     let stage = Stage::new(kafka::shared(), engine.url(), "away");
-    stage.build(2).await;
+    // A bound that the records of ten minutes would exceed, were they held back unread: they are 300 bytes each.
+    let chunk = chunk::Config { bits: 12, day_bits: 15 };
+    stage.build_with_chunks(2, &chunk).await;
     let mut load = Load::new(&stage, 3);
     let rows = load.send_reference().await;
     load.send(BACKLOG).await;
-    // A bound that the records of ten minutes would exceed, were they held back unread: they are 300 bytes each.
     let mut config = stage.config();
-    config["chunk"] = json!({ "bits": 12, "day_bits": 15 });
+    config["chunk"] = json!({ "bits": chunk.bits, "day_bits": chunk.day_bits });
     config["memory"] = json!({ "limit_mib": 64 });
     let yinliu = Yinliu::start(&config);
     stage.until_reference(rows).await;
