@@ -96,7 +96,7 @@ bench:
 chaos:
 	deploy/fetch-engine.sh
 	deploy/fetch-kafka.sh
-	CHAOS_FAULTS=$(FAULTS) CHAOS_SEED=$(or $(SEED),1) KILL_RATE=20000 KILLS=5 \
+	CHAOS_FAULTS=$(FAULTS) CHAOS_SEED=$(or $(SEED),1) KILL_RATE=20000 KILLS=20 \
 		cargo test --release --locked --test integration -- chaos:: --nocapture --test-threads=1
 
 # The same as in the tests, ten times as long and a hundred times as much.
