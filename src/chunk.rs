@@ -62,6 +62,11 @@ impl Config {
     }
 }
 
+/// The place in a list of what has this number.
+fn index(number: u32) -> usize {
+    usize::try_from(number).expect("a u32 is an index")
+}
+
 named! {
     /// Which of the tables of registers.
     Grain {
@@ -166,12 +171,6 @@ impl Register {
     #[must_use]
     pub const fn events(&self) -> u32 {
         self.events
-    }
-
-    /// Memory beyond its own size, in bytes: a block on the heap has 16 of the allocator's own.
-    #[must_use]
-    pub const fn spread_bytes(&self) -> usize {
-        if self.is_spread() { size_of::<[u64; COUNTERS]>() + 16 } else { 0 }
     }
 
     fn add(&mut self, counter: Counter, value: u64) {
@@ -310,10 +309,10 @@ impl Registers {
     /// The position of the register of this key, a new one if need be.
     fn place_of(&mut self, key: Key) -> usize {
         let held = &self.held;
-        let key_at = |at: u32| held[usize::try_from(at).expect("a u32 is an index")].0;
+        let key_at = |at: u32| held[index(at)].0;
         let entry = self.index.entry(key.hash(), |&at| key_at(at) == key, |&at| key_at(at).hash());
         match entry {
-            Entry::Occupied(entry) => usize::try_from(*entry.get()).expect("a u32 is an index"),
+            Entry::Occupied(entry) => index(*entry.get()),
             Entry::Vacant(entry) => {
                 let at = held.len();
                 entry.insert(u32::try_from(at).expect("a chunk has at most 2^24 offsets"));
@@ -367,7 +366,7 @@ impl Registers {
         put_more: impl Fn(usize, &mut Vec<u8>),
     ) {
         for at in self.dirty.drain(..) {
-            let at = usize::try_from(at).expect("a u32 is an index");
+            let at = index(at);
             let (key, register) = &mut self.held[at];
             register.dirty = false;
             let bytes = &mut rows.bytes;
@@ -401,6 +400,7 @@ impl Registers {
     /// Memory, in bytes, see [`Places::bytes`].
     #[must_use]
     pub fn bytes(&self) -> usize {
+        // A block on the heap has 16 bytes of the allocator's own.
         let spread = self.spread * (size_of::<[u64; COUNTERS]>() + 16);
         let ahead = self.ahead.capacity() * size_of::<(Key, u64)>();
         let held = self.held.len() * size_of::<(Key, Register)>() + self.dirty.capacity() * size_of::<u32>();

@@ -33,7 +33,11 @@ mod days;
 mod keep;
 mod places;
 
-use std::{collections::HashMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    time::Duration,
+};
 
 use clickhouse::{Client, Row};
 use serde::{Deserialize, Serialize};
@@ -272,19 +276,22 @@ impl<'a> Run<'a> {
     /// The days whose figures may have changed.
     async fn days(&self) -> Result<Vec<CorpDay>, sink::Error> {
         let sql = self.statement(DAYS_CHANGED, &[]);
-        let changed: Vec<Changed> = all(self.client, "look for days that changed", &sql).await?;
+        let changed = self.picked("look for days that changed", &sql).await?;
         let aging = self.aging();
         let known = format!(
             "SELECT DISTINCT corp_id, business_date FROM cohort_rows WHERE business_date IN ({})",
             literal(&aging)
         );
-        let known: Vec<Changed> = all(self.client, "look for days that come of age", &known).await?;
-        let day = |row: Changed| (row.corp_id, Date(row.business_date));
-        let aged = known.into_iter().map(day).filter(|(corp, date)| aging.is_due(corp, *date));
-        let mut days: Vec<_> = changed.into_iter().map(day).chain(aged).collect();
-        days.sort_unstable();
-        days.dedup();
-        Ok(days.into_iter().map(|(corp_id, date)| self.day(corp_id, date)).collect())
+        let known = self.picked("look for days that come of age", &known).await?;
+        let aged = known.into_iter().filter(|day| aging.is_due(&day.corp_id, day.date));
+        let days: BTreeSet<_> = changed.into_iter().chain(aged).collect();
+        Ok(days.into_iter().collect())
+    }
+
+    /// The days that a statement answers with.
+    async fn picked(&self, doing: &'static str, sql: &str) -> Result<Vec<CorpDay>, sink::Error> {
+        let rows: Vec<Changed> = all(self.client, doing, sql).await?;
+        Ok(rows.into_iter().map(|row| self.day(row.corp_id, Date(row.business_date))).collect())
     }
 
     /// What time alone changes since the last run.

@@ -11,7 +11,7 @@
 //! a database that never had any too. Only the time of the last add is loaded: no register by day has it, and taking
 //! in a later one twice changes nothing.
 
-use super::{Additions, COUNTERS, Key, Places, Register, Registers};
+use super::{Additions, COUNTERS, Key, Places, Register, Registers, index};
 use crate::{batch::Rows, event::Counter};
 
 /// No register yet.
@@ -42,7 +42,7 @@ impl Boards {
         };
         let adds = additions.iter().flatten().any(|&(counter, _)| counter == Counter::Adds);
         for at in folds {
-            let at = usize::try_from(at).expect("a u32 is an index");
+            let at = index(at);
             self.registers.add_at(at, additions.iter().flatten().copied(), 1);
             self.registers.touch(at);
             if adds {

@@ -5,7 +5,7 @@
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Grain;
+use super::{Grain, index};
 
 /// The number of a place in its [`Places`]; what it means depends on the grain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ fn hash(cut: &Cut<'_>) -> u64 {
 }
 
 fn text<'a>(bytes: &'a [u8], ends: &[usize], place: Place) -> &'a [u8] {
-    let place = usize::try_from(place.0).expect("a u32 is an index");
+    let place = index(place.0);
     let start = place.checked_sub(1).map_or(0, |before| ends[before]);
     &bytes[start..ends[place]]
 }
@@ -99,7 +99,7 @@ impl Places {
         let hash_of = hash(&wanted);
         let (bytes, ends, boards) = (&self.bytes, &self.ends, &self.boards);
         let is_wanted = |&at: &u32| {
-            let (place, other) = boards[usize::try_from(at).expect("a u32 is an index")];
+            let (place, other) = boards[index(at)];
             other == view && cut(text(bytes, ends, place), view) == wanted
         };
         if let Some(&at) = self.board_index.find(hash_of, is_wanted) {
@@ -109,7 +109,7 @@ impl Places {
         let (bytes, ends, boards) = (&self.bytes, &self.ends, &self.boards);
         let at = number(boards.len());
         self.board_index.insert_unique(hash_of, at, |&at| {
-            let (place, view) = boards[usize::try_from(at).expect("a u32 is an index")];
+            let (place, view) = boards[index(at)];
             hash(&cut(text(bytes, ends, place), view))
         });
         self.boards.push((place, view));
@@ -127,7 +127,7 @@ impl Places {
         match grain {
             Grain::Minute | Grain::Day => row.extend_from_slice(self.encoded(place)),
             Grain::Board => {
-                let (place, view) = self.boards[usize::try_from(place.0).expect("a u32 is an index")];
+                let (place, view) = self.boards[index(place.0)];
                 for part in cut(self.encoded(place), view) {
                     row.extend_from_slice(part);
                 }

@@ -9,10 +9,12 @@
 //! closed a day is new, or the warehouse is: its history is read for the first time, and closed as it is known then. So is a
 //! day of which any record was published in time: it is history that is loaded in parts.
 
-use super::{Asking, Changed, CorpDay, DAYS, Run, all, ask, literal, one};
+use std::collections::BTreeSet;
+
+use super::{Asking, CorpDay, DAYS, Run, all, ask, literal, one};
 use crate::{
     sink,
-    window::{Date, SETTLING_MS, is_closed},
+    window::{SETTLING_MS, is_closed},
 };
 
 const ENDS: &str = include_str!("../../schemas/refresh/ends.sql");
@@ -30,12 +32,9 @@ impl Run<'_> {
     /// closed.
     pub(super) async fn counted(&self, computed: &[CorpDay]) -> Result<Vec<CorpDay>, sink::Error> {
         let sql = self.statement(DUE, &[("dates", literal(&self.aging()))]);
-        let counted: Vec<Changed> = all(self.client, "look for days to be closed", &sql).await?;
-        let counted = counted.into_iter().map(|row| self.day(row.corp_id, Date(row.business_date)));
-        let mut days: Vec<_> = computed.iter().cloned().chain(counted).collect();
-        days.sort_unstable();
-        days.dedup();
-        Ok(days)
+        let counted = self.picked("look for days to be closed", &sql).await?;
+        let days: BTreeSet<_> = computed.iter().cloned().chain(counted).collect();
+        Ok(days.into_iter().collect())
     }
 
     /// Only here the zones of the corps are known.
@@ -61,10 +60,8 @@ impl Run<'_> {
                  (SELECT corp_id, business_date FROM values('corp_id String, business_date Date, over Bool', {}))",
                 CorpDay::literals(due)
             );
-            let closed: Vec<Changed> = all(self.client, "look for closed days", &sql).await?;
-            let is_open = |day: &&CorpDay| {
-                !closed.iter().any(|row| row.corp_id == day.corp_id && row.business_date == day.date.0)
-            };
+            let closed = self.picked("look for closed days", &sql).await?;
+            let is_open = |day: &&CorpDay| !closed.contains(day);
             let was_due = |day: &CorpDay| is_closed(day.ends_ms, through_ms) && known.contains(&day.corp_id);
             let (late, mut open): (Vec<_>, Vec<_>) = due.iter().filter(is_open).cloned().partition(was_due);
             let (in_time, missed) = self.in_time(late).await?;
@@ -87,10 +84,8 @@ impl Run<'_> {
         }
         let values = [("days", CorpDay::end_literals(&days)), ("settling_ms", SETTLING_MS.to_string())];
         let sql = self.statement(IN_TIME, &values);
-        let found: Vec<Changed> = all(self.client, "look for days that were known in time", &sql).await?;
-        let is_in_time =
-            |day: &CorpDay| found.iter().any(|row| row.corp_id == day.corp_id && row.business_date == day.date.0);
-        Ok(days.into_iter().partition(is_in_time))
+        let in_time = self.picked("look for days that were known in time", &sql).await?;
+        Ok(days.into_iter().partition(|day| in_time.contains(day)))
     }
 
     /// Closes these days with these figures of theirs. No statement that was given up may write rows of a closing that holds:

@@ -25,8 +25,8 @@ use std::collections::BTreeSet;
 use clickhouse::Row;
 use serde::Deserialize;
 
-use super::{Changed, CorpDay, DAYS, OVERLAP, Run, SIGN, all, one};
-use crate::{sink, window::Date};
+use super::{CorpDay, DAYS, OVERLAP, Run, SIGN, all, one};
+use crate::sink;
 
 const PLACES: &str = include_str!("../../schemas/refresh/places.sql");
 const TARGETS: &str = include_str!("../../schemas/refresh/targets.sql");
@@ -63,8 +63,7 @@ impl Run<'_> {
         let sql = self.statement(CHANGED_PLACES, &[heads]);
         let changed: Vec<Place> = all(self.client, "look for changes of the organisation", &sql).await?;
         let sql = self.statement(TARGETS, &[]);
-        let targets: Vec<Changed> = all(self.client, "look for changes of targets", &sql).await?;
-        days.extend(targets.into_iter().map(|row| self.day(row.corp_id, Date(row.business_date))));
+        days.extend(self.picked("look for changes of targets", &sql).await?);
         for days in days.iter().cloned().collect::<Vec<_>>().chunks(DAYS) {
             self.compute(days, &[]).await?;
         }
@@ -81,10 +80,9 @@ impl Run<'_> {
     async fn changed(&self, changed: &[Place], done: &BTreeSet<CorpDay>) -> Result<(), sink::Error> {
         let corp = sink::literal(&changed[0].corp_id);
         let sql = format!("SELECT DISTINCT corp_id, business_date FROM business_days WHERE corp_id = {corp}");
-        let days: Vec<Changed> = all(self.client, "look for days with places", &sql).await?;
-        let days = days.into_iter().map(|row| self.day(row.corp_id, Date(row.business_date)));
+        let days = self.picked("look for days with places", &sql).await?;
         let reached = |day: &CorpDay| changed.partition_point(|place| place.from_ms < day.ends_ms);
-        let mut days: Vec<_> = days.filter(|day| reached(day) > 0 && !done.contains(day)).collect();
+        let mut days: Vec<_> = days.into_iter().filter(|day| reached(day) > 0 && !done.contains(day)).collect();
         days.sort_unstable_by_key(|day| day.ends_ms);
         let (few, many) = days.split_at(days.partition_point(|day| reached(day) <= NAMED));
         for days in few.chunks(DAYS) {

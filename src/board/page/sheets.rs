@@ -150,7 +150,7 @@ fn report(page: &Context) -> String {
     let at_least = if page.held() { Word::AtLeast.text(language) } else { "" };
     lines.push(format!("{label}{at_least} {}", count("adds")));
     if !page.held() {
-        lines.extend(page.baselines().iter().enumerate().map(|(position, base)| against(page, position, base)));
+        lines.extend(page.baselines().iter().enumerate().map(|(position, base)| difference(page, position, base)));
     }
     lines.push(format!("{} {}", Word::NetAdds.text(language), count("net_adds")));
     if page.figure("qualified_adds").is_some() {
@@ -165,7 +165,7 @@ fn report(page: &Context) -> String {
 }
 
 /// How many more or fewer than at the same moment of a day before.
-fn against(page: &Context, position: usize, base: &Baseline) -> String {
+fn difference(page: &Context, position: usize, base: &Baseline) -> String {
     let (words, moment) = (page.words, hero::base_moment(page, position, base));
     let (now, before) = (i128::from(page.adds()), i128::from(base.figures.adds()));
     let apart = number((now - before).abs());
